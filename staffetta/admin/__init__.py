@@ -1,0 +1,1 @@
+"""The web side: health, metrics and, later, operations over HTTP."""

@@ -1,0 +1,1 @@
+"""Carry a consignment to the next hop: the courier that the queue is given."""

@@ -1,0 +1,1 @@
+"""What a message is: pure nouns and their parse and print. No files, sockets, clocks or randomness."""

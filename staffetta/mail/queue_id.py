@@ -1,0 +1,29 @@
+"""Queue ids and session ids: an integer that grows with time, and its text (base 32, 13 characters, safe anywhere)."""
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
+_VALUES = {character: value for value, character in enumerate(_ALPHABET)}
+TEXT_LENGTH = 13
+EPOCH_UNIX_SECONDS = 1_577_836_800  # 2020-01-01; 55 bits of microseconds from here last beyond the year 3000
+
+
+def make_number(unix_microseconds: int, partition: int, previous: int) -> int:
+    """Return a number above `previous` that tells its time and its partition (0 to 255); below 2**63."""
+    elapsed = unix_microseconds - EPOCH_UNIX_SECONDS * 1_000_000
+    return max(elapsed, (previous >> 8) + 1) << 8 | partition
+
+
+def to_text(number: int) -> str:
+    """Print a number of make_number."""
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(60, -5, -5))
+
+
+def from_text(text: str) -> int:
+    """Parse what to_text printed, in either case. Raises ValueError."""
+    if len(text) != TEXT_LENGTH:
+        raise ValueError(f"a queue id has {TEXT_LENGTH} characters: {text!r}")
+    number = 0
+    for character in text.upper():
+        if character not in _VALUES:
+            raise ValueError(f"a queue id is made of {_ALPHABET}: {text!r}")
+        number = number << 5 | _VALUES[character]
+    return number

@@ -1,0 +1,238 @@
+"""The Spool protocol: what reception and queue may ask of the spool, whoever implements it.
+
+Every coroutine here returns after its effect is durable. What each state promises is in docs/spool.md.
+The methods must be called on the event loop that opened the spool; nothing here blocks it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from staffetta.mail.content import Content
+from staffetta.mail.envelope import Envelope, Recipient
+from staffetta.mail.outcome import Outcome
+from staffetta.trace.events import Event, Refusal
+
+
+class SpoolUnavailable(Exception):
+    """The disk refused. Nothing of this call was kept; answer 452 4.3.1 and try again later."""
+
+
+class RecipientState(StrEnum):
+    """States of a recipient (docs/spool.md)."""
+
+    READY = "ready"
+    IN_ATTEMPT = "in attempt"
+    DEFERRED = "deferred"
+    HELD = "held"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedRecipient:
+    """A recipient and where policy sends it.
+
+    route: name of a route. destination: what the queue groups by. is_held: kept, not tried, until released.
+    """
+
+    recipient: Recipient
+    route: str
+    destination: str
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """What reception (or the bounce writer) commits.
+
+    number: from Spool.next_number(); its text is the queue id.
+    envelope: as received (its recipients equal those of `recipients`, in that order).
+    content: canonical, with our trace fields already in front.
+    received_at: seconds since 1970. has_eight_bit: whether any octet is above 127.
+    connector: name of the inbound connector, None for Direct Send and for our own notifications.
+    is_once: the connector says "never twice": an unknown outcome is held, not retried.
+    """
+
+    number: int
+    message_id: str | None
+    subject: str | None
+    envelope: Envelope
+    recipients: tuple[RoutedRecipient, ...]
+    content: Content
+    has_eight_bit: bool
+    received_at: float
+    session_id: str
+    peer_address: str
+    helo: str | None
+    connector: str | None
+    is_once: bool = False
+    events: Sequence[Event] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRecipient:
+    """A recipient under claim.
+
+    number: its place in the envelope, from 0. attempts: made so far. state: before this claim.
+    """
+
+    number: int
+    recipient: Recipient
+    attempts: int
+    state: RecipientState
+    is_delay_notified: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Recipients of one message that go to one destination, taken by the queue until release() or settle().
+
+    envelope: with exactly `recipients`, in their order. While claimed, they are in no other Claim.
+    """
+
+    number: int
+    queue_id: str
+    message_id: str | None
+    subject: str | None
+    envelope: Envelope
+    recipients: tuple[QueuedRecipient, ...]
+    content: Content
+    has_eight_bit: bool
+    route: str
+    destination: str
+    connector: str | None
+    is_once: bool
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class DueDestination:
+    """A destination with unclaimed recipients; due_at: the earliest, seconds since 1970 (may lie in the future)."""
+
+    route: str
+    destination: str
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The durable end of an attempt for one recipient.
+
+    state: DELIVERED, FAILED, DEFERRED, HELD, UNKNOWN or DELETED. due_at: when to try again (DEFERRED, UNKNOWN), else None.
+    """
+
+    number: int
+    recipient: int
+    state: RecipientState
+    due_at: float | None
+    outcome: Outcome | None
+    is_delay_notified: bool = False
+    counts_as_attempt: bool = True
+    events: Sequence[Event] = ()
+
+
+class CommandVerb(StrEnum):
+    """What an administrator may ask of queued recipients."""
+
+    HOLD = "hold"
+    RELEASE = "release"
+    RETRY = "retry"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCommand:
+    """A row that an administrator left for the worker that owns the spool.
+
+    numbers: of messages; empty means all. recipients that are closed are not touched.
+    """
+
+    command_id: int
+    verb: CommandVerb
+    numbers: tuple[int, ...] = field(default=())
+
+
+Offer = Callable[[Claim], bool]
+"""Called on the loop right after a commit, content still in memory. True: the queue has taken the claim.
+False: it has no room; the spool keeps it due and due() will tell of it."""
+
+
+class Draft(Protocol):
+    """Large content on its way to disk. Exactly one of finish() and discard() ends it."""
+
+    def write(self, octets: bytes) -> None:
+        """Append. Raises SpoolUnavailable."""
+
+    @property
+    def size(self) -> int:
+        """Octets so far."""
+
+    async def finish(self, prefix: bytes) -> Content:
+        """Put `prefix` (our trace fields) in front, sync, and return the content that commit() will name.
+
+        Raises SpoolUnavailable.
+        """
+
+    def discard(self) -> None:
+        """Forget it. Harmless after finish() when the message was not committed."""
+
+
+class Spool(Protocol):
+    """One partition of the spool, owned by one worker."""
+
+    # What reception asks.
+
+    def next_number(self) -> int:
+        """A number above all earlier ones (mail.queue_id)."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why new mail cannot be kept now (disk full, failed sync), None when all is well. No I/O."""
+
+    def open_draft(self) -> Draft:
+        """Start large content. Raises SpoolUnavailable."""
+
+    async def commit(self, message: NewMessage) -> None:
+        """Keep the message. After this returns, and only then, may 250 be said. Raises SpoolUnavailable."""
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        """Write into the trace soon (with the next batch); a refusal needs no durability. Never raises."""
+
+    # What the queue asks.
+
+    def subscribe(self, offer: Offer) -> None:
+        """Offer each newly committed claim (one per destination of the message) as it becomes durable."""
+
+    async def due(self) -> list[DueDestination]:
+        """All destinations with unclaimed recipients that are READY, DEFERRED or UNKNOWN with a due time, earliest first."""
+
+    async def claim(self, route: str, destination: str, now: float, limit: int) -> list[Claim]:
+        """Take up to `limit` due claims of one destination, oldest due first."""
+
+    def release(self, claim: Claim) -> None:
+        """Give a claim back untouched."""
+
+    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], host: str, at: float) -> None:
+        """Write that an attempt is about to send DATA (state IN_ATTEMPT, since `at`, to `host`)."""
+
+    async def settle(self, settlements: Sequence[Settlement], notifications: Sequence[NewMessage] = ()) -> None:
+        """End claims, and commit the notifications that they owe, in one transaction.
+
+        When the last recipient of a message is closed, its content is removed in the same transaction.
+        """
+
+    async def next_commands(self) -> list[QueueCommand]:
+        """Commands not yet carried out, oldest first. Cheap when there are none."""
+
+    async def carry_out(self, command: QueueCommand, now: float) -> int:
+        """Apply the command to unclaimed recipients; return how many; the row is marked done with that count.
+
+        Claimed recipients are left to the queue, which settles them soon and then applies the command's rest.
+        """
+
+    async def close(self) -> None:
+        """Finish what waits, and let go of the files."""

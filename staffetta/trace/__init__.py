@@ -1,0 +1,1 @@
+"""Message trace: what happened to a message, and to what was refused."""
