@@ -122,7 +122,8 @@ class DueDestination:
 class Settlement:
     """The durable end of an attempt for one recipient.
 
-    state: DELIVERED, FAILED, DEFERRED, HELD, UNKNOWN or DELETED. due_at: when to try again (DEFERRED, UNKNOWN), else None.
+    state: DELIVERED, FAILED, DEFERRED, HELD, UNKNOWN or DELETED.
+    due_at: when to try again (DEFERRED, UNKNOWN), else None.
     """
 
     number: int
@@ -208,7 +209,7 @@ class Spool(Protocol):
         """Offer each newly committed claim (one per destination of the message) as it becomes durable."""
 
     async def due(self) -> list[DueDestination]:
-        """All destinations with unclaimed recipients that are READY, DEFERRED or UNKNOWN with a due time, earliest first."""
+        """Destinations that have unclaimed recipients in READY, DEFERRED or UNKNOWN with a due time, earliest first."""
 
     async def claim(self, route: str, destination: str, now: float, limit: int) -> list[Claim]:
         """Take up to `limit` due claims of one destination, oldest due first."""
