@@ -1,7 +1,7 @@
 """Content: header section and body as carried (RFC 5321 §2.3.1).
 
 Everywhere in the product content is canonical: lines end in CRLF, no bare CR or LF, no dot-stuffing, no final dot.
-Small content is one bytes object from the socket to the spool to the next socket; large content is never whole in memory.
+Small content is one bytes object from socket to spool to the next socket; large content is never whole in memory.
 """
 
 from collections.abc import AsyncIterator

@@ -68,7 +68,7 @@ class AcceptedDomain(Section):
     recipients: Annotated[
         tuple[str, ...],
         Field(
-            description='Local parts that exist in an Authoritative domain; `["*"]` means any. InternalRelay ignores it.'
+            description="Local parts that exist in an Authoritative domain; `*` means any. InternalRelay ignores it."
         ),
     ] = ("*",)
     route: str

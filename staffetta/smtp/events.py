@@ -84,7 +84,10 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The session itself refused a command (syntax, order, limit). For metrics, log and trace. line: at most 256 octets."""
+    """The session itself refused a command (syntax, order, limit); for metrics, log and trace.
+
+    line: at most 256 octets of it.
+    """
 
     line: bytes
     reply: Reply
