@@ -1,7 +1,7 @@
 """Mailbox addresses: parse, print, compare (RFC 5321 §4.1.2, §4.1.3; RFC 6531 §3.3).
 
 Rule 1: this is the only parser of addresses; policy, spool, log and wire all use its result.
-Rule 2: what was read is what is written: `text` keeps the octets of the wire; only `domain` is normalised, for comparing.
+Rule 2: what was read is what is written: `text` is the wire's; only `domain` is normalised, for comparing.
 Rule 3: nothing is repaired. An address that the grammar does not allow is an AddressError.
 """
 
@@ -130,4 +130,4 @@ def _parse_address_literal(text: str) -> str:
 
 
 def _is_valid_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else True
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

@@ -14,7 +14,8 @@ class Consignment:
     """What a courier is asked to carry.
 
     envelope: with only the recipients that share the destination.
-    route: name of a route in the settings. destination: what the queue groups by (next-hop domain, or the route's name).
+    route: name of a route in the settings.
+    destination: what the queue groups by (next-hop domain, or the route's name).
     connector: name of the inbound connector that let the message in, None for Direct Send.
     """
 
