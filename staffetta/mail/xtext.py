@@ -6,7 +6,7 @@ Rule 2: what decoding yields is data: it may hold CR, LF and anything else, and 
 
 import re
 
-# xtext = *( xchar / hexchar ); xchar = any CHAR from "!" to "~" but "+" and "="; hexchar = "+" two upper-case hex digits
+# xtext = *( xchar / hexchar ); xchar = any CHAR from "!" to "~" but "+" and "="; hexchar = "+" two HEXDIG
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _HEXCHAR = re.compile(r"\+([0-9A-F]{2})")
 _NOT_XCHAR = re.compile(r"[^!-*,-<>-~]")
