@@ -1,0 +1,84 @@
+"""Every metric: name, unit, labels, help. The reference page docs/metrics.md is generated from here.
+
+Rule 1: base units: `_total` counts, `_bytes` octets, `_seconds` time.
+Rule 2: label values are bounded: names from the settings and words of ours, never a domain or an address of a peer.
+Rule 3: hot paths hold the result of `.labels(...)`; a look-up per message costs more than the count itself.
+"""
+
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from staffetta import __version__
+
+SESSION_RESULTS = ("quit", "lost", "timeout", "refused", "closed")
+"""quit: the client said QUIT. lost: it went away without. timeout: it said nothing for too long. refused: at connect.
+closed: we ended it with 421 or 521 (too many faults, draining, smuggling)."""
+
+ATTEMPT_RESULTS = ("delivered", "deferred", "failed", "unknown")
+RECIPIENT_STATES = ("ready", "in attempt", "deferred", "held", "unknown")
+TLS_DIRECTIONS = ("inbound", "outbound")
+TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+
+_COMMIT_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_DELIVERY_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 900, 3600, 14400, 86400, 172800)
+
+SESSIONS = Counter("staffetta_sessions_total", "Sessions that ended, by listener and how.", ["listener", "result"])
+SESSIONS_OPEN = Gauge("staffetta_sessions_open", "Sessions that are open now, by listener.", ["listener"])
+MESSAGES_RECEIVED = Counter("staffetta_messages_received_total", "Messages answered with 250.", ["listener"])
+RECEIVED_BYTES = Counter(
+    "staffetta_received_bytes_total", "Octets of content of messages answered with 250.", ["listener"]
+)
+REFUSALS = Counter("staffetta_refusals_total", "Connections, commands and messages that policy refused.", ["reason"])
+TLS_SESSIONS = Counter(
+    "staffetta_tls_sessions_total", "TLS handshakes completed, by direction and version.", ["direction", "version"]
+)
+ATTEMPTS = Counter("staffetta_attempts_total", "Outcomes of attempts, one per recipient.", ["route", "result"])
+DELIVERY_SECONDS = Histogram(
+    "staffetta_delivery_seconds", "From the 250 to the client to the recipient's delivery.", buckets=_DELIVERY_BUCKETS
+)
+QUEUE_RECIPIENTS = Gauge("staffetta_queue_recipients", "Recipients that are not closed.", ["route", "state"])
+QUEUE_OLDEST_AGE = Gauge(
+    "staffetta_queue_oldest_age_seconds", "Age of the oldest message in the queue, 0 when it is empty.", ["route"]
+)
+SPOOL_FREE_BYTES = Gauge("staffetta_spool_free_bytes", "Free disk space under the spool.")
+SPOOL_TROUBLE = Gauge("staffetta_spool_trouble", "1 while new mail is refused because the spool cannot keep it.")
+COMMIT_SECONDS = Histogram(
+    "staffetta_spool_commit_seconds", "Duration of one spool transaction.", buckets=_COMMIT_BUCKETS
+)
+COMMIT_BATCH = Histogram(
+    "staffetta_spool_batch_size", "Changes written by one spool transaction.", buckets=_BATCH_BUCKETS
+)
+DRAINING = Gauge("staffetta_draining", "1 while the relay finishes its work before it stops.")
+BUILD_INFO = Gauge("staffetta_build_info", "Always 1; the label tells the version.", ["version"])
+
+
+def all_metrics() -> list[Counter | Gauge | Histogram]:
+    """Return every metric, in the order of this file."""
+    return [value for value in globals().values() if isinstance(value, Counter | Gauge | Histogram)]
+
+
+def present_at_zero(*, listeners: Iterable[str], routes: Iterable[str], reasons: Iterable[str]) -> None:
+    """Create every label combination that can occur, so that a rate over it is right from the first event.
+
+    listeners, routes: names from the settings. reasons: the words of policy's refusals.
+    """
+    BUILD_INFO.labels(__version__).set(1)
+    for listener in listeners:
+        SESSIONS_OPEN.labels(listener)
+        MESSAGES_RECEIVED.labels(listener)
+        RECEIVED_BYTES.labels(listener)
+        for result in SESSION_RESULTS:
+            SESSIONS.labels(listener, result)
+    for route in routes:
+        QUEUE_OLDEST_AGE.labels(route)
+        for result in ATTEMPT_RESULTS:
+            ATTEMPTS.labels(route, result)
+        for state in RECIPIENT_STATES:
+            QUEUE_RECIPIENTS.labels(route, state)
+    for reason in reasons:
+        REFUSALS.labels(reason)
+    for direction in TLS_DIRECTIONS:
+        for version in TLS_VERSIONS:
+            TLS_SESSIONS.labels(direction, version)
