@@ -1,0 +1,63 @@
+# make run: a whole relay on this machine. make test: everything that must hold. The rest is below.
+PYTHON ?= python3
+CONFIG ?= examples/quickstart.toml
+BIN := .venv/bin
+
+.PHONY: help setup setup-dev run check lint types fast live test crash bench docs lock clean
+
+help:           ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+setup: .venv/.installed        ## .venv from the lock file, checked by hash
+
+# The stamps are newer than the locks when nothing has to be done. The project itself needs no network.
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+setup-dev: .venv/.installed-dev
+
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+run: setup      ## the relay of examples/quickstart.toml, in the foreground
+	$(BIN)/staffetta serve --config $(CONFIG)
+
+lint: setup-dev         ## ruff: rules and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup-dev        ## mypy, strict
+	$(BIN)/mypy
+
+fast: setup-dev         ## tests without other programs: seconds
+	$(BIN)/pytest -q -m "not live and not crash"
+
+live: setup-dev         ## tests against real peers; a missing one is skipped, with the reason
+	$(BIN)/pytest -q -m live
+
+test: lint types fast live      ## all of it; kills the relay 20 times
+	$(BIN)/pytest -q -m crash
+
+crash: setup-dev        ## the long form: at least 200 kills
+	STAFFETTA_KILLS=200 $(BIN)/pytest -q -m crash
+
+bench: setup-dev        ## our relay and Postfix in turn, as ratios
+	$(BIN)/python bench/run.py
+
+docs: setup             ## write the generated pages again
+	$(BIN)/python -m tests.generate_docs
+
+lock:           ## write the lock files again from pyproject.toml
+	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	build/lock/bin/uv pip compile pyproject.toml --group build $(COMPILE) --output-file requirements.lock
+	build/lock/bin/uv pip compile pyproject.toml --group build --group dev --constraint requirements.lock \
+	  $(COMPILE) --output-file requirements-dev.lock
+
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+clean:          ## forget the virtual environment and the quickstart's data
+	rm -rf .venv var build

@@ -1,0 +1,122 @@
+"""The web side, in the relay's own event loop: /healthz, /readyz, /metrics and a page that says what runs where.
+
+Nothing here knows a room: what is true is asked of `Status`, which the app hands in.
+"""
+
+import asyncio
+import contextlib
+import html
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Status(Protocol):
+    """What the web side may ask of the running relay."""
+
+    def obstacles(self) -> Sequence[str]:
+        """Why the relay cannot take mail now, in words for the administrator; empty when it can. No I/O."""
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges up to date that are too dear to keep so at all times."""
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """What runs and where, as (name, value), in the order to be shown."""
+
+
+def create_app(status: Status) -> FastAPI:
+    """Return the ASGI application."""
+    app = FastAPI(title="Staffetta", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/healthz")
+    async def live() -> PlainTextResponse:
+        return PlainTextResponse("ok\n", headers=_HEADERS)
+
+    @app.get("/readyz")
+    async def ready() -> PlainTextResponse:
+        obstacles = status.obstacles()
+        text = "".join(f"{obstacle}\n" for obstacle in obstacles) or "ok\n"
+        return PlainTextResponse(text, status_code=503 if obstacles else 200, headers=_HEADERS)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        await status.refresh_metrics()
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers=_HEADERS)
+
+    @app.get("/")
+    async def home() -> HTMLResponse:
+        return HTMLResponse(_home_page(status), headers=_HEADERS)
+
+    return app
+
+
+class WebServer:
+    """The HTTP server of one address. It handles no signals: they are the app's."""
+
+    def __init__(self, status: Status, listening: socket.socket) -> None:
+        """listening: bound already, so that a taken port is told before anything starts."""
+        config = uvicorn.Config(
+            create_app(status),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _QuietServer(config)
+        self._socket = listening
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def start(self) -> None:
+        """Serve from now on."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="web")
+
+    async def stop(self) -> None:
+        """Finish the open requests, at most a second, and close."""
+        if self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        self._socket.close()
+
+
+class _QuietServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _home_page(status: Status) -> str:
+    rows = "".join(f"<tr><th>{html.escape(name)}<td>{html.escape(value)}" for name, value in status.facts())
+    obstacles = status.obstacles()
+    state = "Ready" if not obstacles else "Not ready: " + html.escape("; ".join(obstacles))
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Staffetta</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }}
+th {{ text-align: left; padding-right: 2rem; vertical-align: top; font-weight: 600 }}
+</style>
+<h1>Staffetta</h1>
+<p role="status">{state}</p>
+<table>{rows}</table>
+<p><a href="/healthz">healthz</a> · <a href="/readyz">readyz</a> · <a href="/metrics">metrics</a></p>
+</html>
+"""
