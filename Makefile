@@ -49,7 +49,7 @@ bench: setup-dev        ## our relay and Postfix in turn, as ratios
 	$(BIN)/python bench/run.py
 
 docs: setup             ## write the generated pages again
-	$(BIN)/python -m tests.generate_docs
+	$(BIN)/python -m docs.generate
 
 lock:           ## write the lock files again from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv

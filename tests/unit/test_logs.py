@@ -1,0 +1,44 @@
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from staffetta import logs
+
+
+@pytest.fixture(autouse=True)
+def restored_log() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def log_line(*, postfix: bool, words: str, level: str = "info", **pairs: object) -> str:
+    stream = io.StringIO()
+    logs.configure(postfix=postfix, level=level, hostname="relay.example", stream=stream)
+    structlog.get_logger().info(words, **pairs)
+    return stream.getvalue()
+
+
+def test_json_line_is_one_object_with_time_level_event_and_keywords() -> None:
+    line = json.loads(log_line(postfix=False, words="delivered", queue_id="ABC", delay=1.5))
+    assert line["at"].endswith("Z")
+    assert (line["level"], line["event"], line["queue_id"], line["delay"]) == ("info", "delivered", "ABC", 1.5)
+
+
+def test_postfix_line_starts_with_the_queue_id_and_wraps_addresses() -> None:
+    line = log_line(postfix=True, words="delivered", queue_id="ABC", to="bob@contoso.test", relay=None, status="sent")
+    assert line.endswith(": ABC: to=<bob@contoso.test>, status=sent (delivered)\n")
+    assert " relay.example staffetta[" in line
+
+
+@pytest.mark.parametrize("postfix", [True, False])
+def test_what_a_peer_sent_cannot_split_a_line(postfix: bool) -> None:
+    line = log_line(postfix=postfix, words="refused", helo="evil\r\nNov 24 forged\x1b[31m\u2028")
+    assert line.count("\n") == 1
+    assert "\r" not in line and "\x1b" not in line and "\u2028" not in line
+
+
+def test_lines_under_the_level_are_not_written() -> None:
+    assert log_line(postfix=False, words="delivered", level="error") == ""
