@@ -1,0 +1,191 @@
+"""A change: the rows that one caller wants to be durable together; and how a batch of changes becomes statements.
+
+Rule 1: rows are built by the caller, so that the commit thread only hands them to SQLite.
+Rule 2: changes of one batch do not depend on each other, since each caller waits for its own; so a batch is written
+table by table, which costs one prepared statement for each and not for each message.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+
+from staffetta.mail.outcome import Outcome
+from staffetta.spool.content import FileContent
+from staffetta.spool.database import SQL, Row
+from staffetta.spool.spool import NewMessage, RecipientState, Settlement
+from staffetta.trace.events import Detail, Event, Refusal
+
+CLOSED = frozenset((RecipientState.DELIVERED, RecipientState.FAILED, RecipientState.DELETED))
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(slots=True)
+class Change:
+    """What one caller waits for.
+
+    closing: numbers of messages whose last recipient may be closed by this.
+    act: more to do in the same transaction.
+    """
+
+    messages: Sequence[Row] = ()
+    contents: Sequence[Row] = ()
+    recipients: Sequence[Row] = ()
+    events: Sequence[Row] = ()
+    attempts: Sequence[Row] = ()
+    settlements: Sequence[Row] = ()
+    refusals: Sequence[Row] = ()
+    closing: Sequence[int] = ()
+    act: Callable[[sqlite3.Connection], None] | None = None
+
+
+def write(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[str]:
+    """Run the statements of all changes in the open transaction; return files to remove once it is committed.
+
+    Raises sqlite3.Error, and ValueError or OverflowError for values that SQLite cannot hold.
+    """
+    for name, rows in (
+        ("insert_message", [row for change in changes for row in change.messages]),
+        ("insert_content", [row for change in changes for row in change.contents]),
+        ("insert_recipient", [row for change in changes for row in change.recipients]),
+        ("begin_attempt", [row for change in changes for row in change.attempts]),
+        ("settle", [row for change in changes for row in change.settlements]),
+        ("insert_event", [row for change in changes for row in change.events]),
+        ("insert_refusal", [row for change in changes for row in change.refusals]),
+    ):
+        if rows:
+            connection.executemany(SQL[name], rows)
+    for change in changes:
+        if change.act is not None:
+            change.act(connection)
+    return _drop_contents(connection, chain.from_iterable(change.closing for change in changes))
+
+
+def _drop_contents(connection: sqlite3.Connection, numbers: Iterable[int]) -> list[str]:
+    """Remove the content of those messages whose recipients are all closed; return the files that held some."""
+    files: list[str] = []
+    for number in dict.fromkeys(numbers):
+        for (file,) in connection.execute(SQL["drop_content"], (number,)).fetchall():
+            if file is not None:
+                files.append(file)
+    return files
+
+
+class RowMaker:
+    """Turns values into rows. Event rows get a sequence that no earlier start has used."""
+
+    def __init__(self, generation: int) -> None:
+        self._sequence = count(generation << 40)
+
+    def keep(self, message: NewMessage) -> Change:
+        """Rows of a new message."""
+        number = message.number
+        return Change(
+            messages=(_message_row(message),),
+            contents=(_content_row(message),),
+            recipients=_recipient_rows(message),
+            events=[self.event(number, event) for event in message.events],
+        )
+
+    def settle(self, settlements: Sequence[Settlement]) -> Change:
+        """Rows of outcomes."""
+        return Change(
+            settlements=[_settlement_row(settlement) for settlement in settlements],
+            events=[self.event(settlement.number, event) for settlement in settlements for event in settlement.events],
+            closing=[settlement.number for settlement in settlements if settlement.state in CLOSED],
+        )
+
+    def event(self, number: int, event: Event) -> Row:
+        return (number, next(self._sequence), event.recipient, event.at, event.kind.value, encode_detail(event.detail))
+
+
+def refusal_row(number: int, refusal: Refusal) -> Row:
+    """number: made like a message's."""
+    return (
+        number,
+        refusal.at,
+        refusal.session_id,
+        refusal.listener,
+        refusal.peer_address,
+        refusal.helo,
+        refusal.tls,
+        refusal.reverse_path,
+        refusal.forward_path,
+        refusal.reply,
+        refusal.reason,
+        encode_detail(refusal.evidence),
+    )
+
+
+def encode_detail(detail: Detail) -> str | None:
+    """A JSON object, None for an empty one."""
+    return _encode(dict(detail)) if detail else None
+
+
+def _message_row(message: NewMessage) -> Row:
+    envelope = message.envelope
+    reverse_path = envelope.reverse_path
+    return (
+        message.number,
+        message.message_id,
+        message.subject,
+        None if reverse_path is None else reverse_path.text,
+        "" if reverse_path is None else reverse_path.key,
+        envelope.body.value,
+        envelope.smtputf8,
+        envelope.require_tls,
+        None if envelope.ret is None else envelope.ret.value,
+        envelope.envelope_id,
+        message.content.size,
+        message.has_eight_bit,
+        message.received_at,
+        message.session_id,
+        message.peer_address,
+        message.helo,
+        message.connector,
+        message.is_once,
+    )
+
+
+def _content_row(message: NewMessage) -> Row:
+    content = message.content
+    if isinstance(content, FileContent):
+        return (message.number, content.prefix, content.path.name)
+    assert content.whole is not None
+    return (message.number, content.whole, None)
+
+
+def _recipient_rows(message: NewMessage) -> list[Row]:
+    return [
+        (
+            message.number,
+            place,
+            routed.recipient.mailbox.text,
+            routed.recipient.mailbox.key,
+            int(routed.recipient.notify),
+            routed.recipient.original,
+            routed.route,
+            routed.destination,
+            "held" if routed.is_held else "ready",
+            None if routed.is_held else message.received_at,
+        )
+        for place, routed in enumerate(message.recipients)
+    ]
+
+
+def _settlement_row(settlement: Settlement) -> Row:
+    return (
+        settlement.state.value,
+        settlement.due_at,
+        settlement.counts_as_attempt,
+        settlement.is_delay_notified,
+        None if settlement.outcome is None else _diagnostic(settlement.outcome),
+        settlement.number,
+        settlement.recipient,
+    )
+
+
+def _diagnostic(outcome: Outcome) -> str:
+    where = outcome.host or outcome.stage.value
+    return f"{where}: {outcome.diagnostic}"

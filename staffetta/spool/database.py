@@ -1,0 +1,163 @@
+"""The spool's SQLite database: connections, statements by name, versions.
+
+Rule 1: a connection that commits has `synchronous=FULL`; without it a power cut takes acknowledged mail.
+Rule 2: a migration is one transaction; a database that is damaged or newer than this program is refused.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from staffetta.trace.search import DATABASE_NAME
+
+Row = tuple[str | int | float | bytes | None, ...]
+Connect = Callable[[Path], sqlite3.Connection]
+"""How to open a connection; tests put a disk with faults here."""
+
+SQLITE_OLDEST = (3, 37, 0)  # STRICT tables
+KEYS_PER_TRANSACTION_MAX = 5_000  # what a command or a clean-up changes at a time, so that clients wait little
+_BUSY_SECONDS = 5.0  # the command line writes one row at a time; nobody else writes
+_CACHE_KIBIBYTES = 32 * 1024
+_WAL_OCTETS_KEPT = 64 * 1024 * 1024  # after a checkpoint the WAL file is cut to this
+
+
+class SpoolCannotOpen(Exception):
+    """The spool does not start. The text says why and what to do; show it to the operator and exit."""
+
+
+class SpoolDamaged(SpoolCannotOpen):
+    """The database is not sound. Restore it, or move the folder away to start with an empty queue."""
+
+
+class SpoolTooNew(SpoolCannotOpen):
+    """A newer version wrote this database. Start that version."""
+
+
+def _load_statements() -> dict[str, str]:
+    text = resources.files(__package__).joinpath("queries.sql").read_text("utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return {name: sql.strip() for name, sql in zip(parts[::2], parts[1::2], strict=True)}
+
+
+SQL = _load_statements()
+"""The statements of queries.sql by name."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a connection in autocommit mode, usable by one thread at a time. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_OCTETS_KEPT}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(folder: Path, open_connection: Connect) -> sqlite3.Connection:
+    """Return the writing connection to the folder's database, made or brought up to date. Raises SpoolCannotOpen."""
+    if sqlite3.sqlite_version_info < SQLITE_OLDEST:
+        raise SpoolCannotOpen(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed.")
+    path = folder / DATABASE_NAME
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    try:
+        connection = open_connection(path)
+        try:
+            _check(connection, path)
+            _migrate(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise SpoolCannotOpen(f"The database {path} cannot be opened: {error}.") from error
+        raise SpoolDamaged(
+            f"The database {path} is damaged ({error}). Restore it from a backup, or move the folder away: "
+            "the relay does not start with an empty queue by itself."
+        ) from error
+    sync_folder(folder)
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Commit at the end, roll back on any exception. kind: IMMEDIATE to write, DEFERRED to read one state."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def probe(connection: sqlite3.Connection) -> None:
+    """Find out whether the disk takes a commit. Raises sqlite3.Error if not."""
+    with transaction(connection):
+        connection.execute("UPDATE spool SET probe = probe + 1")
+
+
+def count_start(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return the generation of this start and the highest message number so far (0 if none)."""
+    with transaction(connection):
+        ((generation,),) = connection.execute(
+            "UPDATE spool SET generation = generation + 1 RETURNING generation"
+        ).fetchall()
+        ((highest,),) = connection.execute(
+            "SELECT max(coalesce((SELECT max(number) FROM message), 0), coalesce((SELECT max(number) FROM refusal), 0))"
+        ).fetchall()
+    return generation, highest
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's names durable. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """A whole check would read every page, hours with a long trace: check what tells a damaged file at once."""
+    pages = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise SpoolDamaged(f"The database {path} is not a spool: it has tables but no version. Move it away.")
+    if version:
+        connection.execute("SELECT generation, probe FROM spool").fetchone()
+        for table in ("message", "content", "recipient", "event"):
+            connection.execute(f"SELECT * FROM {table} ORDER BY number DESC LIMIT 1").fetchone()
+    if path.stat().st_size > max(pages, 0) + _WAL_OCTETS_KEPT:
+        raise SpoolDamaged(f"The database {path} is larger than it says. Restore it from a backup.")
+
+
+def _migrations() -> Sequence[tuple[int, str]]:
+    folder = resources.files(__package__).joinpath("migrations")
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [(int(file.name[:4]), file.read_text("utf-8")) for file in files]
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    migrations = _migrations()
+    if version > migrations[-1][0]:
+        raise SpoolTooNew(
+            f"The database {path} has version {version}; this program knows {migrations[-1][0]}. "
+            "Start the newer version of the relay that wrote it."
+        )
+    for number, script in migrations:
+        if number > version:
+            # executescript sends statements as they stand, so that BEGIN, the steps and COMMIT are one transaction.
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

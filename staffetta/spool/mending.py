@@ -1,0 +1,73 @@
+"""What heals and what ages: attempts cut short, and rows past their time (docs/spool.md)."""
+
+import sqlite3
+from collections.abc import Callable
+
+from staffetta.mail.queue_id import make_number
+from staffetta.spool.change import Change, RowMaker, write
+from staffetta.spool.database import SQL, transaction
+from staffetta.spool.spool import RecipientState, Settlement
+from staffetta.trace.events import Event, EventKind
+
+MESSAGES_PER_SWEEP = 500  # some 10 ms of the commit thread; clients do not notice
+SWEEP_SECONDS = 10.0
+_REASON = "the attempt was cut short; whether the next hop has the message is not known"
+
+
+def cut_short(number: int, recipient: int, *, is_once: bool, now: float, unknown_retry_seconds: float) -> Settlement:
+    """Return what becomes of a recipient whose attempt began and has no outcome."""
+    events = [Event(now, EventKind.UNKNOWN, recipient, {"reason": _REASON})]
+    if is_once:
+        events.append(Event(now, EventKind.HOLD, recipient, {"reason": "the connector says never twice"}))
+    return Settlement(
+        number,
+        recipient,
+        RecipientState.HELD if is_once else RecipientState.UNKNOWN,
+        None if is_once else now + unknown_retry_seconds,
+        outcome=None,
+        events=events,
+    )
+
+
+def mend_interrupted(
+    connection: sqlite3.Connection, maker: RowMaker, *, now: float, unknown_retry_seconds: float
+) -> int:
+    """Settle what a crash left in attempt, in one transaction; return how many. Raises sqlite3.Error."""
+    with transaction(connection):
+        settlements = [
+            cut_short(number, place, is_once=bool(once), now=now, unknown_retry_seconds=unknown_retry_seconds)
+            for number, place, once in connection.execute(SQL["interrupted"]).fetchall()
+        ]
+        write(connection, [maker.settle(settlements)])
+    return len(settlements)
+
+
+class Sweeper:
+    """Removes closed messages and refusals past their time, a few at a time, now and then."""
+
+    def __init__(self, seconds_kept: float, clock: Callable[[], float]) -> None:
+        self._seconds_kept = seconds_kept
+        self._clock = clock
+        self._next_sweep = clock()
+
+    def next_change(self) -> Change | None:
+        """Return the next sweep when it is time for one."""
+        now = self._clock()
+        if now < self._next_sweep:
+            return None
+        self._next_sweep = now + SWEEP_SECONDS
+        oldest_kept = now - self._seconds_kept
+        return Change(act=lambda connection: self._sweep(connection, oldest_kept))
+
+    def _sweep(self, connection: sqlite3.Connection, oldest_kept: float) -> None:
+        below = make_number(int(oldest_kept * 1_000_000), 0, 0)
+        expired = connection.execute(SQL["expired_messages"], (below, MESSAGES_PER_SWEEP)).fetchall()
+        for table in ("event", "recipient", "content", "message"):
+            connection.executemany(f"DELETE FROM {table} WHERE number = ?", expired)
+        connection.execute(
+            "DELETE FROM refusal WHERE number IN (SELECT number FROM refusal WHERE number < ? LIMIT ?)",
+            (below, MESSAGES_PER_SWEEP),
+        )
+        connection.execute("DELETE FROM queue_command WHERE done_at < ?", (oldest_kept,))
+        if len(expired) == MESSAGES_PER_SWEEP:
+            self._next_sweep = 0.0  # there is more: at the next tick

@@ -1,0 +1,101 @@
+-- What the owner of the spool says to its database, by name. Open states: ready, in attempt, deferred, held, unknown.
+
+-- name: insert_message
+INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_content
+INSERT INTO content VALUES (?, ?, ?)
+
+-- name: insert_recipient
+INSERT INTO recipient (number, recipient, address, address_key, notify, original, route, destination, state, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_event
+INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: insert_refusal
+INSERT INTO refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: begin_attempt
+UPDATE recipient SET state = 'in attempt' WHERE number = ? AND recipient = ?
+
+-- name: settle
+UPDATE recipient SET state = ?, due_at = ?, attempts = attempts + ?, is_delay_notified = max(is_delay_notified, ?),
+    diagnostic = coalesce(?, diagnostic)
+WHERE number = ? AND recipient = ?
+
+-- name: drop_content
+DELETE FROM content WHERE number = ?1 AND NOT EXISTS (
+    SELECT 1 FROM recipient
+    WHERE number = ?1 AND state IN ('ready', 'in attempt', 'deferred', 'held', 'unknown')
+) RETURNING file
+
+-- name: next_destination
+SELECT route, destination FROM recipient WHERE due_at IS NOT NULL AND (route, destination) > (?, ?)
+ORDER BY route, destination LIMIT 1
+
+-- name: destination_due
+SELECT number, recipient, due_at FROM recipient
+WHERE due_at IS NOT NULL AND route = ? AND destination = ? AND state <> 'in attempt' ORDER BY due_at
+
+-- name: claimable
+SELECT number, recipient, address, address_key, notify, original, attempts, state, is_delay_notified FROM recipient
+WHERE route = ? AND destination = ? AND due_at <= ? AND state <> 'in attempt' ORDER BY due_at, number, recipient
+
+-- name: message_to_claim
+SELECT m.message_id, m.subject, m.reverse_path, m.reverse_path_key, m.body, m.smtputf8, m.require_tls, m.ret,
+    m.envelope_id, m.size, m.has_eight_bit, m.connector, m.is_once, m.received_at, c.octets, c.file
+FROM message m JOIN content c USING (number) WHERE m.number = ?
+
+-- name: named_files
+SELECT file FROM content WHERE file IS NOT NULL
+
+-- name: interrupted
+SELECT r.number, r.recipient, m.is_once FROM recipient r JOIN message m USING (number) WHERE r.state = 'in attempt'
+
+-- name: open_commands
+SELECT command_id, verb, numbers FROM queue_command WHERE done_at IS NULL ORDER BY command_id
+
+-- name: close_command
+UPDATE queue_command SET done_at = ?, count = ? WHERE command_id = ?
+
+-- name: to_hold
+SELECT number, recipient FROM recipient WHERE due_at IS NOT NULL AND state <> 'in attempt'
+
+-- name: to_release
+SELECT number, recipient FROM recipient WHERE state = 'held'
+
+-- name: to_retry
+SELECT number, recipient FROM recipient WHERE due_at > ?1 AND state <> 'in attempt'
+
+-- name: to_delete
+SELECT number, recipient FROM recipient WHERE due_at IS NOT NULL AND state <> 'in attempt'
+UNION ALL SELECT number, recipient FROM recipient WHERE state = 'held'
+
+-- name: one_message
+SELECT recipient, state, due_at FROM recipient
+WHERE number = ? AND state IN ('ready', 'deferred', 'held', 'unknown')
+
+-- name: hold
+UPDATE recipient SET state = 'held', due_at = NULL WHERE number = ? AND recipient = ?
+
+-- name: make_due
+UPDATE recipient SET due_at = ?1, state = iif(state = 'held', 'ready', state) WHERE number = ?2 AND recipient = ?3
+
+-- name: delete
+UPDATE recipient SET state = 'deleted', due_at = NULL WHERE number = ? AND recipient = ?
+
+-- name: count_waiting
+SELECT route, due_at <= ?1 AS is_due, count(*), min(number) FROM recipient WHERE due_at IS NOT NULL GROUP BY 1, 2
+
+-- name: count_in_attempt
+SELECT route, count(*), min(number) FROM recipient WHERE state = 'in attempt' GROUP BY route
+
+-- name: count_held
+SELECT route, count(*), min(number) FROM recipient WHERE state = 'held' GROUP BY route
+
+-- name: expired_messages
+SELECT number FROM message WHERE number < ?1 AND NOT EXISTS (
+    SELECT 1 FROM recipient r WHERE r.number = message.number
+    AND state IN ('ready', 'in attempt', 'deferred', 'held', 'unknown')
+) LIMIT ?2

@@ -1,0 +1,289 @@
+"""Message trace: who sent what to whom, and what became of it. Reads a spool's database from any process.
+
+Rule 1: read-only; the owner of the spool is never kept waiting.
+Rule 2: one row per recipient, newest first; the words of status are those of Exchange's message trace.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from staffetta.mail.address import AddressError, parse_mailbox
+from staffetta.mail.queue_id import EPOCH_UNIX_SECONDS, from_text, to_text
+from staffetta.trace.events import Status
+
+DATABASE_NAME = "spool.db"
+_SLICE_BITS = 40  # indexes start with number >> 40, some 72 minutes (migrations/0001_start.sql)
+
+_STATES_OF = {
+    Status.GETTING_STATUS: "r.state = 'ready' AND r.attempts = 0",
+    Status.PENDING: "(r.state IN ('in attempt', 'deferred', 'unknown', 'held') OR r.state = 'ready' AND r.attempts)",
+    Status.DELIVERED: "r.state = 'delivered'",
+    Status.FAILED: "r.state IN ('failed', 'deleted')",
+}
+
+
+class TraceUnavailable(Exception):
+    """The trace cannot be read: no spool in that folder, or not by this user. The text says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceQuery:
+    """What to look for; all that is given must hold.
+
+    message_id: with or without angle brackets. sender: "" or "<>" is the null path. sender, recipient: in any
+    case; `*@domain` for all of a domain. after, before: seconds since 1970, of receipt. limit: rows.
+    """
+
+    queue_id: str | None = None
+    message_id: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    status: Status | None = None
+    after: float | None = None
+    before: float | None = None
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceRow:
+    """One recipient of one message.
+
+    sender: "" for the null path. received_at, next_attempt_at: ISO 8601, UTC. events: oldest first; each with
+    `at` (ISO 8601), `event`, and its details. diagnostic: what the last attempt brought.
+    """
+
+    queue_id: str
+    message_id: str | None
+    sender: str
+    recipient: str
+    subject: str | None
+    status: Status
+    state: str
+    received_at: str
+    size: int
+    peer: str
+    connector: str | None
+    route: str
+    destination: str
+    attempts: int
+    next_attempt_at: str | None
+    diagnostic: str | None
+    events: Sequence[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalRow:
+    """A command that was refused, and why."""
+
+    at: str
+    session_id: str
+    listener: str
+    peer: str
+    helo: str | None
+    tls: str | None
+    sender: str | None
+    recipient: str | None
+    reply: str
+    reason: str
+    evidence: dict[str, object]
+
+
+_COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.received_at, m.size, m.peer_address,
+    m.connector, r.recipient, r.address, r.state, r.attempts, r.due_at, r.diagnostic, r.route, r.destination"""
+
+
+def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
+    """Find recipients. An unreadable queue id finds nothing. Raises TraceUnavailable."""
+    with _reading(folder) as connection:
+        where, arguments = _conditions(connection, query)
+        # CROSS JOIN keeps the order: the side that has the index for this query is walked first.
+        first, second = ("recipient r", "message m") if query.recipient is not None else ("message m", "recipient r")
+        order = "r.number DESC, r.recipient" if query.recipient is not None else "m.number DESC, r.recipient"
+        rows = connection.execute(
+            f"{_COLUMNS} FROM {first} CROSS JOIN {second} ON m.number = r.number WHERE {where} "
+            f"ORDER BY {order} LIMIT ?",
+            (*arguments, query.limit),
+        ).fetchall()
+        return _trace_rows(connection, rows)
+
+
+def queue_rows(folder: Path, *, limit: int = 1000) -> list[TraceRow]:
+    """List recipients that are not closed, the next to be tried first, the held last. Raises TraceUnavailable."""
+    with _reading(folder) as connection:
+        rows: list[tuple[Any, ...]] = []
+        for condition, order in (("r.due_at IS NOT NULL", "r.due_at"), ("r.state = 'held'", "r.number")):
+            rows += connection.execute(
+                f"{_COLUMNS} FROM recipient r JOIN message m USING (number) WHERE {condition} ORDER BY {order} LIMIT ?",
+                (limit - len(rows),),
+            ).fetchall()
+        return _trace_rows(connection, rows)
+
+
+def refusals(
+    folder: Path, *, session_id: str | None = None, after: float | None = None, limit: int = 1000
+) -> list[RefusalRow]:
+    """List refusals, newest first. after: seconds since 1970. Raises TraceUnavailable."""
+    where = "number >= ?" + ("" if session_id is None else " AND session_id = ?")
+    arguments = [_number_at(after or 0.0), *([] if session_id is None else [session_id])]
+    with _reading(folder) as connection:
+        return [
+            _refusal_row(row)
+            for row in connection.execute(
+                "SELECT at, session_id, listener, peer_address, helo, tls, reverse_path, forward_path, reply, reason, "
+                f"evidence FROM refusal WHERE {where} ORDER BY number DESC LIMIT ?",
+                (*arguments, limit),
+            )
+        ]
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+    path = folder / DATABASE_NAME
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        try:
+            connection.execute("PRAGMA busy_timeout = 10000")
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise TraceUnavailable(f"The trace in {folder} cannot be read: {error}.") from error
+
+
+def _conditions(connection: sqlite3.Connection, query: TraceQuery) -> tuple[str, list[object]]:
+    """Return a WHERE clause and its arguments."""
+    number = "r.number" if query.recipient is not None else "m.number"
+    if query.queue_id is not None:
+        try:
+            where, arguments = [f"{number} = ?"], [from_text(query.queue_id)]
+        except ValueError:
+            return "FALSE", []
+    else:
+        low = _number_at(query.after or 0.0)
+        high = 2**63 - 1 if query.before is None else _number_at(query.before)
+        where, arguments = [f"{number} BETWEEN ? AND ?"], [low, high]
+    terms: list[tuple[str, list[object]]] = []
+    if query.message_id is not None:
+        bare = query.message_id.strip().removeprefix("<").removesuffix(">")
+        terms.append(("m.message_id IN (?, ?)", [bare, f"<{bare}>"]))
+    if query.sender is not None:
+        terms.append(_address_term("m.reverse_path_key", query.sender))
+    if query.recipient is not None:
+        terms.append(_address_term("r.address_key", query.recipient))
+    if terms and query.queue_id is None:
+        where.append(f"{number} >> {_SLICE_BITS} IN ({_slices(connection, low, high)})")
+    if query.status is not None:
+        terms.append((_STATES_OF[query.status], []))
+    where += [term for term, _ in terms]
+    return " AND ".join(where), [*arguments, *(value for _, values in terms for value in values)]
+
+
+def _address_term(column: str, wanted: str) -> tuple[str, list[object]]:
+    wanted = wanted.strip().removeprefix("<").removesuffix(">")
+    if wanted.startswith("*@"):
+        return f"substr({column}, -?) = ?", [len(wanted) - 1, wanted[1:].lower()]
+    return f"{column} = ?", [_key(wanted)]
+
+
+def _key(address: str) -> str:
+    try:
+        return parse_mailbox(address).key
+    except AddressError:
+        return address.lower()
+
+
+def _slices(connection: sqlite3.Connection, low: int, high: int) -> str:
+    """Return the slices of time in which there are messages, newest first, as SQL numbers."""
+    first, last = connection.execute(
+        "SELECT (SELECT min(number) FROM message), (SELECT max(number) FROM message)"
+    ).fetchone()
+    if first is None:
+        return "NULL"
+    return (
+        ", ".join(map(str, range(min(high, last) >> _SLICE_BITS, (max(low, first) >> _SLICE_BITS) - 1, -1))) or "NULL"
+    )
+
+
+def _number_at(at: float) -> int:
+    return max(int((at - EPOCH_UNIX_SECONDS) * 1_000_000), 0) << 8
+
+
+def _trace_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[TraceRow]:
+    return [_trace_row(row, _events(connection, row[0], row[8])) for row in rows]
+
+
+def _trace_row(row: Sequence[Any], events: list[dict[str, object]]) -> TraceRow:
+    (number, message_id, reverse_path, subject, received_at, size, peer, connector) = row[:8]
+    (_, address, state, attempts, due_at, diagnostic, route, destination) = row[8:]
+    return TraceRow(
+        queue_id=to_text(number),
+        message_id=message_id,
+        sender=reverse_path or "",
+        recipient=address,
+        subject=subject,
+        status=status_of(str(state), attempts),
+        state=str(state),
+        received_at=iso(received_at),
+        size=size,
+        peer=peer,
+        connector=connector,
+        route=route,
+        destination=destination,
+        attempts=attempts,
+        next_attempt_at=None if due_at is None or state == "in attempt" else iso(due_at),
+        diagnostic=diagnostic,
+        events=events,
+    )
+
+
+def _events(connection: sqlite3.Connection, number: int, recipient: int) -> list[dict[str, object]]:
+    """The message's own events and this recipient's."""
+    return [
+        {"at": iso(at), "event": kind, **(json.loads(detail) if detail else {})}
+        for at, kind, detail in connection.execute(
+            "SELECT at, kind, detail FROM event WHERE number = ? AND (recipient IS NULL OR recipient = ?) "
+            "ORDER BY sequence",
+            (number, recipient),
+        )
+    ]
+
+
+def _refusal_row(row: tuple[Any, ...]) -> RefusalRow:
+    at, session_id, listener, peer, helo, tls, sender, recipient, reply, reason, evidence = row
+    return RefusalRow(
+        at=iso(at),
+        session_id=session_id,
+        listener=listener,
+        peer=peer,
+        helo=helo,
+        tls=tls,
+        sender=sender,
+        recipient=recipient,
+        reply=reply,
+        reason=reason,
+        evidence=json.loads(evidence) if evidence else {},
+    )
+
+
+def status_of(state: str, attempts: int) -> Status:
+    """Return Exchange's word for a recipient's state."""
+    match state:
+        case "delivered":
+            return Status.DELIVERED
+        case "failed" | "deleted":
+            return Status.FAILED
+        case "ready" if not attempts:
+            return Status.GETTING_STATUS
+    return Status.PENDING
+
+
+def iso(at: float) -> str:
+    """Print seconds since 1970 as ISO 8601, UTC, milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
