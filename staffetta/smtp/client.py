@@ -38,7 +38,7 @@ class Step(StrEnum):
 
 _POSITIVE_OR_NEGATIVE = frozenset((2, 4, 5))
 # RFC 5321 §4.3.2: the classes of reply that a command may have.
-_CLASSES = {step: _POSITIVE_OR_NEGATIVE for step in Step} | {Step.DATA: frozenset((3, 4, 5))}
+_CLASSES = dict.fromkeys(Step, _POSITIVE_OR_NEGATIVE) | {Step.DATA: frozenset((3, 4, 5))}
 
 
 @dataclass(slots=True)
@@ -101,8 +101,9 @@ class ClientSession:
             if not self._awaited:
                 self._record_unasked(reply)
                 break
-            step = self._awaited.popleft()
+            step = self._awaited[0]  # stays there where the reply is none for it
             self._record(step, reply)
+            self._awaited.popleft()
             if reply.code == SERVICE_CLOSING:
                 self.closing_reply = reply
                 self._awaited.clear()

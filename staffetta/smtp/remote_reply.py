@@ -5,6 +5,7 @@ Rule 2: the text is kept verbatim for people, but holds nothing that could steer
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 REPLY_LINES_MAX = 2000  # an EHLO reply has a dozen; nobody has a use for more than this
@@ -67,16 +68,17 @@ class ReplyReader:
     _lines: list[str] = field(default_factory=list)
     _octets: int = 0  # of the lines in _lines
 
-    def receive(self, octets: bytes) -> list[RemoteReply]:
-        """Return the replies that are now complete. Raises RemoteProtocolError; the reader is of no use afterwards."""
+    def receive(self, octets: bytes) -> Iterator[RemoteReply]:
+        """Yield the replies that are now complete; good ones also before a bad one.
+
+        Raises RemoteProtocolError; the reader is of no use afterwards.
+        """
         *lines, self._rest = (self._rest + octets).split(b"\n")
-        replies: list[RemoteReply] = []
         for line in lines:
             if reply := self._line(line):
-                replies.append(reply)
+                yield reply
         if self._octets + len(self._rest) > REPLY_OCTETS_MAX:
             raise RemoteProtocolError(f"the reply is longer than {REPLY_OCTETS_MAX} octets")
-        return replies
 
     @property
     def is_between_replies(self) -> bool:

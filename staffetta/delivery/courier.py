@@ -1,0 +1,50 @@
+"""The Courier that the queue is given: carries each consignment as its route says."""
+
+from collections.abc import Callable, Sequence
+
+from staffetta.delivery.maildir import MaildirCourier
+from staffetta.delivery.smtp_courier import SmtpCourier
+from staffetta.mail.consignment import BeforeData, Consignment
+from staffetta.mail.outcome import Deferred, Outcome, Stage
+from staffetta.settings.model import Route, Settings, Transport
+
+
+class Couriers:
+    """mail.consignment.Courier for all transports.
+
+    get_settings: returns the snapshot of now; an attempt keeps the one it began with.
+    Belongs to the event loop that calls it.
+    """
+
+    def __init__(self, get_settings: Callable[[], Settings]) -> None:
+        self._get_settings = get_settings
+        self._smtp = SmtpCourier()
+        self._maildir = MaildirCourier()
+
+    async def __call__(self, consignment: Consignment, before_data: BeforeData) -> Sequence[Outcome]:
+        """Try once, and return one outcome per recipient, in the envelope's order. Raises nothing but our own bugs."""
+        settings = self._get_settings()
+        route = _find_route(settings, consignment.route)
+        if route is None:
+            # A reload took it away. The mail waits: the administrator may have meant to rename it.
+            return _misconfigured(consignment, f"the settings have no route {consignment.route}")
+        if route.transport is not Transport.MAILDIR:
+            return await self._smtp.carry(settings, route, consignment, before_data)
+        if route.path is None:
+            return _misconfigured(consignment, f"the route {route.name} has no path for its mailboxes")
+        return await self._maildir.carry(route.path, consignment, before_data)
+
+    async def close(self) -> None:
+        """Say QUIT on idle connections, and finish what is being written to mailboxes."""
+        self._smtp.close()
+        await self._maildir.close()
+
+
+def _find_route(settings: Settings, name: str) -> Route | None:
+    return next((route for route in settings.routes if route.name == name), None)
+
+
+def _misconfigured(consignment: Consignment, diagnostic: str) -> Sequence[Outcome]:
+    """RFC 3463 §3.4: X.3.5, system incorrectly configured."""
+    outcome = Deferred(status="4.3.5", diagnostic=diagnostic, stage=Stage.ROUTE, is_destination_trouble=True)
+    return [outcome] * len(consignment.envelope.recipients)

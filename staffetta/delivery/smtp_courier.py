@@ -1,0 +1,162 @@
+"""Carries a consignment to the next hops of a route, by SMTP or LMTP (RFC 5321 §5.1: in order, until one takes it).
+
+A next hop that cannot be talked to leads to the next one; what it says about a recipient or the message counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from staffetta.delivery.channel import Channel
+from staffetta.delivery.connections import Connections
+from staffetta.delivery.demands import Unfit, fit_content, unfit_recipient
+from staffetta.delivery.opening import Hop, Timeouts, open_channel
+from staffetta.delivery.outcomes import transaction_outcomes, trouble_outcome
+from staffetta.delivery.transport import carry
+from staffetta.delivery.trouble import HopTrouble
+from staffetta.mail.consignment import BeforeData, Consignment
+from staffetta.mail.envelope import Recipient
+from staffetta.mail.outcome import Deferred, Failed, Outcome, Stage
+from staffetta.settings.model import Delivery, Route, Settings, Transport
+from staffetta.smtp.capabilities import Capabilities
+from staffetta.smtp.client import SERVICE_CLOSING
+from staffetta.smtp.client_commands import mail_command, rcpt_command
+
+RECIPIENTS_PER_TRANSACTION = 100  # what every server must take, RFC 5321 §4.5.3.1.8
+
+
+@dataclass(slots=True)
+class _Errand:
+    """One consignment under way, and what stays the same for all its transactions."""
+
+    consignment: Consignment
+    before_data: BeforeData
+    hostname: str
+    delivery: Delivery
+    timeouts: Timeouts
+    announced_host: str | None = None
+
+    async def announce(self, host: str) -> None:
+        """Have the attempt on disk; once for each host, however many transactions and connections it takes."""
+        if self.announced_host != host:
+            await self.before_data(host)
+            self.announced_host = host
+
+
+class SmtpCourier:
+    """See the head of this file. Keeps the connections."""
+
+    def __init__(self) -> None:
+        self._connections = Connections()
+
+    async def carry(
+        self, settings: Settings, route: Route, consignment: Consignment, before_data: BeforeData
+    ) -> Sequence[Outcome]:
+        """Try once, and return one outcome per recipient, in the envelope's order."""
+        delivery = settings.delivery
+        timeouts = Timeouts(delivery.connect_timeout_seconds, delivery.reply_timeout_seconds)
+        errand = _Errand(consignment, before_data, settings.hostname, delivery, timeouts)
+        recipients = consignment.envelope.recipients
+        outcomes: list[Outcome] = []
+        for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
+            outcomes += await self._carry_to_route(
+                errand, route, recipients[start : start + RECIPIENTS_PER_TRANSACTION]
+            )
+        return outcomes
+
+    def close(self) -> None:
+        """Let go of idle connections."""
+        self._connections.close()
+
+    async def _carry_to_route(
+        self, errand: _Errand, route: Route, recipients: Sequence[Recipient]
+    ) -> Sequence[Outcome]:
+        is_lmtp = route.transport is Transport.LMTP
+        outcome = Deferred(
+            status="4.3.5",
+            diagnostic=f"the route {route.name} has no next hop",
+            stage=Stage.ROUTE,
+            is_destination_trouble=True,
+        )
+        for next_hop in route.next_hops:
+            hop = Hop(route.name, next_hop.host, next_hop.port, route.tls, is_lmtp)
+            try:
+                return await self._carry_to_hop(errand, hop, recipients)
+            except HopTrouble as trouble:
+                outcome = trouble_outcome(trouble, hop.host)
+        return [outcome] * len(recipients)
+
+    async def _carry_to_hop(self, errand: _Errand, hop: Hop, recipients: Sequence[Recipient]) -> Sequence[Outcome]:
+        """Use a kept connection; where the hop has closed it meanwhile, open a new one. Raises HopTrouble."""
+        channel = self._connections.take(hop)
+        if channel is not None:
+            try:
+                return await self._carry_on(errand, hop, channel, recipients)
+            except HopTrouble:
+                if not _was_stale(channel):
+                    raise
+        channel = await open_channel(hop, errand.hostname, errand.timeouts)
+        return await self._carry_on(errand, hop, channel, recipients)
+
+    async def _carry_on(
+        self, errand: _Errand, hop: Hop, channel: Channel, recipients: Sequence[Recipient]
+    ) -> Sequence[Outcome]:
+        """Carry to these recipients on this channel, and keep it if it is still good. Raises HopTrouble."""
+        with channel:
+            outcomes = await _carry_fitting(errand, channel, recipients)
+        self._connections.give_back(
+            hop,
+            channel,
+            idle_seconds=errand.delivery.idle_connection_seconds,
+            messages_max=errand.delivery.messages_per_connection_max,
+        )
+        return outcomes
+
+
+def _was_stale(channel: Channel) -> bool:
+    """Whether a kept connection failed before the hop had done anything for this message."""
+    transaction = channel.session.transaction
+    return transaction is None or transaction.mail is None or transaction.mail.code == SERVICE_CLOSING
+
+
+async def _carry_fitting(errand: _Errand, channel: Channel, recipients: Sequence[Recipient]) -> Sequence[Outcome]:
+    """Carry to those recipients that the hop can be told of; the others fail here."""
+    capabilities = channel.session.capabilities
+    unfit = [unfit_recipient(recipient, capabilities) for recipient in recipients]
+    fit = [recipient for recipient, fault in zip(recipients, unfit, strict=True) if fault is None]
+    try:
+        carried = iter(await _transact(errand, channel, fit) if fit else ())
+    except Unfit as fault:
+        return [_failed(channel, fault)] * len(recipients)
+    return [next(carried) if fault is None else _failed(channel, fault) for fault in unfit]
+
+
+async def _transact(errand: _Errand, channel: Channel, recipients: Sequence[Recipient]) -> list[Outcome]:
+    """Make one transaction. Raises Unfit, and HopTrouble where the hop was of no use before the content's end."""
+    envelope, content = errand.consignment.envelope, errand.consignment.content
+    capabilities: Capabilities = channel.session.capabilities
+    fitted = await fit_content(envelope, content, capabilities)
+    mail = mail_command(envelope, capabilities, size=fitted.content.size, has_eight_bit=fitted.has_eight_bit)
+    commands = [rcpt_command(recipient, capabilities) for recipient in recipients]
+
+    async def announce() -> None:
+        await errand.announce(channel.host)
+
+    try:
+        transaction = await carry(channel, mail, commands, fitted.content, announce, errand.timeouts)
+    except HopTrouble as trouble:
+        broken = channel.session.transaction
+        if broken is None or not broken.is_content_complete or not broken.accepted_count:
+            raise
+        return transaction_outcomes(channel, broken, len(recipients), trouble)
+    return transaction_outcomes(channel, transaction, len(recipients))
+
+
+def _failed(channel: Channel, fault: Unfit) -> Failed:
+    return Failed(
+        status=fault.status,
+        diagnostic=fault.diagnostic,
+        stage=Stage.MAIL,
+        host=channel.host,
+        address=channel.address,
+        tls=channel.tls,
+    )

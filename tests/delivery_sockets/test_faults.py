@@ -1,0 +1,244 @@
+"""What we make of next hops that refuse, fall silent, break off or talk nonsense, at every stage."""
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from staffetta.mail.outcome import Deferred, Delivered, Failed, Stage, Unknown
+from staffetta.settings.model import Transport
+from tests.delivery_sockets.carrying import CONTENT, SHORT_SECONDS, Sender, consignment, run, settings_for
+from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop, Fault
+
+WITHOUT_PIPELINING = ("8BITMIME", "CHUNKING")
+STAGES = {
+    "CONNECT": Stage.GREETING,
+    "EHLO": Stage.EHLO,
+    "MAIL": Stage.MAIL,
+    "RCPT": Stage.RCPT,
+    "DATA": Stage.DATA,
+    "CONTENT": Stage.FINAL_DOT,
+}
+
+
+def answering(answers):
+    """A script that gives these answers, by step."""
+    return lambda step, line: answers.get(step)
+
+
+def attempt(answers, capabilities=ALL_CAPABILITIES, what=None, **options):
+    """One attempt against one hop; return the outcomes."""
+
+    async def main():
+        hop = FakeHop(script=answering(answers), capabilities=capabilities)
+        async with hop.listening():
+            return await Sender(settings_for(hop, **options)).send_and_close(what)
+
+    return run(main())
+
+
+@pytest.mark.parametrize("capabilities", [ALL_CAPABILITIES, WITHOUT_PIPELINING])
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA", "CONTENT"])
+def test_a_4yz_about_the_message_defers_it_alone(step, capabilities):
+    (outcome,) = attempt({step: b"451 4.3.2 come back\r\n"}, capabilities)
+    assert isinstance(outcome, Deferred)
+    assert (outcome.status, outcome.diagnostic) == ("4.3.2", "451 4.3.2 come back")
+    assert (outcome.stage, outcome.is_remote_reply) == (STAGES[step], True)
+    assert not outcome.is_destination_trouble
+
+
+@pytest.mark.parametrize("capabilities", [ALL_CAPABILITIES, WITHOUT_PIPELINING])
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA", "CONTENT"])
+def test_a_5yz_about_the_message_fails_it(step, capabilities):
+    (outcome,) = attempt({step: b"554-5.7.1 no\r\n554 5.7.1 really not\r\n"}, capabilities)
+    assert isinstance(outcome, Failed)
+    assert (outcome.status, outcome.diagnostic) == ("5.7.1", "554 5.7.1 no 5.7.1 really not")
+    assert (outcome.stage, outcome.host) == (STAGES[step], "127.0.0.1")
+
+
+@pytest.mark.parametrize("reply", [b"554 5.7.1 not you\r\n", b"450 4.7.1 not now\r\n"])
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO"])
+def test_a_refused_session_is_trouble_of_the_destination_and_never_the_messages_end(step, reply):
+    (outcome,) = attempt({step: reply, "HELO": reply})
+    assert isinstance(outcome, Deferred)
+    assert outcome.is_destination_trouble and outcome.is_remote_reply
+    assert outcome.stage is STAGES[step]
+    assert outcome.diagnostic == reply.decode().rstrip()
+    assert outcome.status.startswith("4.")
+
+
+@pytest.mark.parametrize("capabilities", [ALL_CAPABILITIES, WITHOUT_PIPELINING])
+@pytest.mark.parametrize("step", STAGES)
+def test_421_at_any_stage_is_trouble_of_the_destination(step, capabilities):
+    (outcome,) = attempt({step: b"421 4.3.2 shutting down\r\n"}, capabilities)
+    assert isinstance(outcome, Deferred)
+    assert outcome.is_destination_trouble and outcome.is_remote_reply
+    assert (outcome.status, outcome.stage) == ("4.3.2", STAGES[step])
+
+
+@pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.RESET, Fault.SILENCE, b"HTTP/1.1 400 Bad Request\r\n"])
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA"])
+def test_a_hop_that_breaks_off_before_the_content_defers(step, fault):
+    (outcome,) = attempt({step: fault}, reply_timeout_seconds=SHORT_SECONDS)
+    assert isinstance(outcome, Deferred)
+    assert outcome.is_destination_trouble and not outcome.is_remote_reply
+    assert outcome.stage is STAGES[step]
+    assert outcome.status in ("4.4.2", "4.5.0")
+    assert outcome.address == "127.0.0.1"
+
+
+@pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.RESET, Fault.SILENCE, b"garbage\r\n", b"354 again?\r\n"])
+def test_when_the_final_reply_is_lost_the_outcome_is_unknown(fault):
+    (outcome,) = attempt({"CONTENT": fault}, reply_timeout_seconds=SHORT_SECONDS)
+    assert isinstance(outcome, Unknown)
+    assert outcome.stage is Stage.FINAL_DOT
+
+
+def test_when_the_final_reply_is_lost_a_refused_recipient_is_still_refused():
+    async def main():
+        def script(step, line):
+            if step == "CONTENT":
+                return Fault.CLOSE
+            return b"550 5.1.1 no\r\n" if "<nobody@" in line else None
+
+        hop = FakeHop(script=script)
+        async with hop.listening():
+            what = consignment("a@example.org", "nobody@example.org")
+            first, second = await Sender(settings_for(hop)).send_and_close(what)
+        assert isinstance(first, Unknown) and isinstance(second, Failed)
+
+    run(main())
+
+
+def test_lmtp_recipients_with_a_final_reply_keep_it_when_the_rest_is_lost():
+    async def main():
+        replies = iter([b"250 2.1.5 stored\r\n", Fault.CLOSE])
+        hop = FakeHop(script=lambda step, line: next(replies) if step == "CONTENT" else None, is_lmtp=True)
+        async with hop.listening():
+            sender = Sender(settings_for(hop, transport=Transport.LMTP))
+            first, second = await sender.send_and_close(consignment("a@example.org", "b@example.org"))
+        assert isinstance(first, Delivered) and isinstance(second, Unknown)
+
+    run(main())
+
+
+def test_250_instead_of_354_is_not_taken_for_an_invitation():
+    (outcome,) = attempt({"DATA": b"250 2.0.0 ok\r\n"})
+    assert isinstance(outcome, Deferred)
+    assert (outcome.status, outcome.stage) == ("4.5.0", Stage.DATA)
+
+
+def test_a_reply_without_end_is_bounded():
+    (outcome,) = attempt({"EHLO": b"250-x\r\n" * 5000})
+    assert isinstance(outcome, Deferred) and outcome.status == "4.5.0"
+    (outcome,) = attempt({"EHLO": b"250 " + b"x" * 100_000})
+    assert isinstance(outcome, Deferred) and outcome.status == "4.5.0"
+
+
+def test_552_to_rcpt_without_more_means_too_many_recipients_for_now():
+    (outcome,) = attempt({"RCPT": b"552 too many\r\n"})
+    assert isinstance(outcome, Deferred)
+    (outcome,) = attempt({"RCPT": b"552 5.2.2 over quota\r\n"})
+    assert isinstance(outcome, Failed)
+
+
+def test_a_hop_that_cannot_be_connected_to_is_trouble_and_the_next_one_is_tried():
+    async def main():
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            closed_port = unused.getsockname()[1]
+        (outcome,) = await Sender(settings_for(closed_port)).send_and_close()
+        assert isinstance(outcome, Deferred) and outcome.is_destination_trouble
+        assert (outcome.status, outcome.stage) == ("4.4.1", Stage.CONNECT)
+        async with FakeHop().listening() as second:
+            (outcome,) = await Sender(settings_for(closed_port, second)).send_and_close()
+            assert isinstance(outcome, Delivered)
+
+    run(main())
+
+
+@pytest.mark.parametrize("answers", [{"CONNECT": b"554 5.7.1 no\r\n"}, {"MAIL": b"421 4.3.2 no\r\n"}, {"RCPT": Fault.CLOSE}])
+def test_the_next_hop_is_tried_where_the_first_is_of_no_use(answers):
+    async def main():
+        async with FakeHop(script=answering(answers)).listening() as first, FakeHop().listening() as second:
+            (outcome,) = await Sender(settings_for(first, second)).send_and_close()
+            assert isinstance(outcome, Delivered)
+            assert [message.content for message in second.messages] == [CONTENT]
+
+    run(main())
+
+
+def test_what_a_hop_says_about_the_recipient_is_not_asked_again_elsewhere():
+    async def main():
+        async with FakeHop(script=answering({"RCPT": b"550 5.1.1 no\r\n"})).listening() as first:
+            async with FakeHop().listening() as second:
+                (outcome,) = await Sender(settings_for(first, second)).send_and_close()
+                assert isinstance(outcome, Failed)
+                assert second.connections == 0
+
+    run(main())
+
+
+class EndlessContent:
+    """Content that a hop may refuse in the middle; it waits for that, a piece at a time."""
+
+    size = 1 << 30
+    whole = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for _ in range(4096):
+            yield b"0123456789abcde\r\n" * 15_000
+
+
+@pytest.mark.parametrize("reply", [b"552 5.3.4 too large\r\n", b"451 4.3.1 disk full\r\n"])
+def test_content_refused_in_its_middle_is_not_sent_to_its_end(reply):
+    async def main():
+        hop = RefusingInData(reply)
+        async with hop.listening():
+            sender = Sender(settings_for(hop))
+            (outcome,) = await sender.send_and_close(consignment(content=EndlessContent()))
+        assert isinstance(outcome, Failed if reply.startswith(b"5") else Deferred)
+        assert (outcome.diagnostic, outcome.stage) == (reply.decode().strip(), Stage.DATA)
+
+    run(main())
+
+
+class RefusingInData(FakeHop):
+    """Says 354, reads a little, refuses, and waits for the other side to give up."""
+
+    def __init__(self, reply: bytes) -> None:
+        super().__init__(capabilities=("PIPELINING",))
+        self.refusal = reply
+
+    async def _serve(self, reader, writer):
+        writer.write(b"220 hop\r\n")
+        await reader.readuntil(b"EHLO relay.example\r\n")
+        writer.write(b"250-hop\r\n250 PIPELINING\r\n")
+        await reader.readuntil(b"DATA\r\n")
+        writer.write(b"250 ok\r\n250 ok\r\n354 go\r\n")
+        await reader.readexactly(1_000_000)
+        writer.write(self.refusal)
+        while await reader.read(1 << 20):
+            pass
+        writer.close()
+
+
+def test_a_reset_in_the_middle_of_streamed_content_defers_since_the_dot_was_not_sent():
+    class Resetting(RefusingInData):
+        async def _serve(self, reader, writer):
+            writer.write(b"220 hop\r\n")
+            await reader.readuntil(b"EHLO relay.example\r\n")
+            writer.write(b"250-hop\r\n250 PIPELINING\r\n")
+            await reader.readuntil(b"DATA\r\n")
+            writer.write(b"250 ok\r\n250 ok\r\n354 go\r\n")
+            await reader.readexactly(1_000_000)
+            writer.transport.abort()
+
+    async def main():
+        hop = Resetting(b"")
+        async with hop.listening():
+            (outcome,) = await Sender(settings_for(hop)).send_and_close(consignment(content=EndlessContent()))
+        assert isinstance(outcome, Deferred)
+        assert (outcome.status, outcome.stage) == ("4.4.2", Stage.DATA)
+
+    run(main())
