@@ -1,0 +1,44 @@
+"""Find messages in the trace, from any process, while the relay runs or not."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from staffetta.operations.spools import not_available, spool_folder
+from staffetta.settings.model import Settings
+from staffetta.trace.events import Status
+from staffetta.trace.search import DATABASE_NAME, TraceQuery, TraceRow, search
+
+__all__ = ["Status", "TraceRow", "find_messages"]
+
+
+def find_messages(
+    settings: Settings,
+    *,
+    queue_id: str | None = None,
+    message_id: str | None = None,
+    sender: str | None = None,
+    recipient: str | None = None,
+    status: Status | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    limit: int = 100,
+) -> Sequence[TraceRow]:
+    """Return one row per recipient, newest message first; all that is given must hold.
+
+    Nothing where the relay has never run. Raises NotAvailable.
+    """
+    folder = spool_folder(settings)
+    if not (folder / DATABASE_NAME).exists():
+        return []
+    query = TraceQuery(
+        queue_id=queue_id,
+        message_id=message_id,
+        sender=sender,
+        recipient=recipient,
+        status=status,
+        after=after.timestamp() if after else None,
+        before=before.timestamp() if before else None,
+        limit=limit,
+    )
+    with not_available():
+        return search(folder, query)

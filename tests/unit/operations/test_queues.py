@@ -1,0 +1,107 @@
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from staffetta.mail.address import parse_mailbox
+from staffetta.mail.content import MemoryContent
+from staffetta.mail.envelope import Envelope, Recipient
+from staffetta.mail.queue_id import to_text
+from staffetta.operations.queues import CommandVerb, NoAnswer, NotAvailable, act, waiting
+from staffetta.operations.spools import open_spool
+from staffetta.operations.trace import Status, find_messages
+from staffetta.settings.model import Settings
+from staffetta.spool.spool import NewMessage, RoutedRecipient
+from staffetta.spool.sqlite import SqliteSpool
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(hostname="relay.example", data_dir=tmp_path)
+
+
+async def keep(spool: SqliteSpool, *addresses: str) -> str:
+    """Commit one message and return its queue id."""
+    recipients = tuple(Recipient(parse_mailbox(address)) for address in addresses)
+    number = spool.next_number()
+    await spool.commit(
+        NewMessage(
+            number=number,
+            message_id="<one@contoso.test>",
+            subject="One",
+            envelope=Envelope(parse_mailbox("ada@contoso.test"), recipients),
+            recipients=tuple(RoutedRecipient(recipient, "outside", "outside") for recipient in recipients),
+            content=MemoryContent(b"Subject: One\r\n\r\nOne\r\n"),
+            has_eight_bit=False,
+            received_at=time.time(),
+            session_id="S",
+            peer_address="127.0.0.1",
+            helo="client.example",
+            connector=None,
+        )
+    )
+    return to_text(number)
+
+
+def kept(settings: Settings, *addresses: str) -> str:
+    async def scene() -> str:
+        spool = await open_spool(settings)
+        try:
+            return await keep(spool, *addresses)
+        finally:
+            await spool.close()
+
+    return asyncio.run(scene())
+
+
+def test_nothing_waits_where_no_relay_has_ever_run(settings: Settings) -> None:
+    assert waiting(settings) == []
+    assert find_messages(settings, message_id="one@contoso.test") == []
+
+
+def test_commands_where_no_relay_has_ever_run_say_so(settings: Settings) -> None:
+    with pytest.raises(NotAvailable, match="no spool"):
+        act(settings, CommandVerb.HOLD, ())
+
+
+def test_commands_are_carried_out_here_while_no_relay_runs(settings: Settings) -> None:
+    queue_id = kept(settings, "bob@contoso.test", "eve@outside.example")
+    assert act(settings, CommandVerb.HOLD, [queue_id]) == 2
+    assert {row.state for row in waiting(settings, queue_id=queue_id)} == {"held"}
+    assert act(settings, CommandVerb.RELEASE, []) == 2
+    assert act(settings, CommandVerb.DELETE, [queue_id.lower()]) == 2
+    assert waiting(settings) == []
+    assert {row.status for row in find_messages(settings, queue_id=queue_id)} == {Status.FAILED}
+
+
+def test_commands_are_left_to_the_process_that_owns_the_spool(settings: Settings) -> None:
+    async def scene() -> int:
+        spool = await open_spool(settings)
+        queue_id = await keep(spool, "bob@contoso.test")
+        asked = asyncio.create_task(asyncio.to_thread(act, settings, CommandVerb.HOLD, [queue_id]))
+        while not (commands := await spool.next_commands()):
+            assert not asked.done()
+        await spool.carry_out(commands[0], time.time())
+        count = await asked
+        await spool.close()
+        return count
+
+    assert asyncio.run(scene()) == 1
+
+
+def test_owner_that_does_not_answer_is_told_of(settings: Settings) -> None:
+    async def scene() -> None:
+        spool = await open_spool(settings)
+        try:
+            await asyncio.to_thread(act, settings, CommandVerb.HOLD, (), answer_seconds=0.0)
+        finally:
+            await spool.close()
+
+    with pytest.raises(NoAnswer, match="as soon as the relay can"):
+        asyncio.run(scene())
+
+
+def test_what_is_not_a_queue_id_is_refused_before_anything_is_asked(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="queue id"):
+        act(settings, CommandVerb.HOLD, ["nonsense"])
