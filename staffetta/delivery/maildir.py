@@ -123,13 +123,16 @@ class MaildirCourier:
             _make_maildir(delivery.folder)
             self._known_folders.add(delivery.folder)
         try:
-            if _is_delivered(delivery):
-                return None
-            return os.open(delivery.folder / "tmp" / delivery.file_name, _OPEN_FLAGS, 0o600)
-        except FileNotFoundError:
-            # Somebody removed the Maildir since we made it; the next attempt makes it anew.
-            self._known_folders.discard(delivery.folder)
-            raise
+            return _open_unless_delivered(delivery)
+        except FileNotFoundError:  # somebody has removed the Maildir since we made it
+            _make_maildir(delivery.folder)
+            return _open_unless_delivered(delivery)
+
+
+def _open_unless_delivered(delivery: _Delivery) -> int | None:
+    if _is_delivered(delivery):
+        return None
+    return os.open(delivery.folder / "tmp" / delivery.file_name, _OPEN_FLAGS, 0o600)
 
 
 def _delivery(root: Path, consignment: Consignment, recipient: Recipient) -> _Delivery:

@@ -12,7 +12,7 @@ from staffetta.smtp.stuffing import FINAL_DOT, DotStuffer, stuff
 
 # In one write, DATA costs no more than BDAT, and every server of the last forty years has seen it. With CHUNKING,
 # what is larger than this goes by BDAT: neither side has to look for dots in it. See bench/delivery_micro.py.
-CHUNKED_OCTETS_MIN = 64 * 1024
+CHUNKED_OCTETS_MIN = 16 * 1024
 
 Announce = Callable[[], Awaitable[None]]
 """Awaited before DATA or BDAT: when it returns, the attempt is on disk."""

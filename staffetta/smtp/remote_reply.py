@@ -7,9 +7,11 @@ Rule 2: the text is kept verbatim for people, but holds nothing that could steer
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 REPLY_LINES_MAX = 2000  # an EHLO reply has a dozen; nobody has a use for more than this
-REPLY_OCTETS_MAX = 64 * 1024  # all of an incomplete reply; RFC 5321 §4.5.3.1.5 promises 512 a line
+REPLY_OCTETS_MAX = 64 * 1024  # all of an incomplete reply
+LINE_OCTETS_MAX = 512  # RFC 5321 §4.5.3.1.5; longer ones are read all the same
 
 # RFC 2034 §4: status-code = ("2" / "4" / "5") "." *3digit "." *3digit, then a space or the end
 _ENHANCED_CODE = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
@@ -95,15 +97,10 @@ class ReplyReader:
 
         Of the codes of several lines the last counts: where they differ, against RFC 5321 §4.2.1, it ends the reply.
         """
-        line = line.removesuffix(b"\r")
-        code, separator = line[:3], line[3:4]
-        if len(code) < 3 or code[0] not in _FIRST_DIGITS or code[1] not in _DIGITS or code[2] not in _DIGITS:
-            raise RemoteProtocolError(f"not a reply: {_printable(line[:80])!r}")
-        if separator not in (b" ", b"-", b""):
-            raise RemoteProtocolError(f"not a reply: {_printable(line[:80])!r}")
-        text = _printable(line[4:])
-        if separator != b"-":
-            reply = RemoteReply(int(code), (*self._lines, text))
+        code, text, is_last = _read_line(line) if len(line) > LINE_OCTETS_MAX else _read_usual_line(line)
+        if is_last:
+            is_usual = not self._lines and len(line) <= LINE_OCTETS_MAX
+            reply = _single_line_reply(code, text) if is_usual else RemoteReply(code, (*self._lines, text))
             self._lines.clear()
             self._octets = 0
             return reply
@@ -112,6 +109,25 @@ class ReplyReader:
         if len(self._lines) >= REPLY_LINES_MAX or self._octets > REPLY_OCTETS_MAX:
             raise RemoteProtocolError(f"the reply is longer than {REPLY_LINES_MAX} lines or {REPLY_OCTETS_MAX} octets")
         return None
+
+
+def _read_line(line: bytes) -> tuple[int, str, bool]:
+    """Return code, text and whether it is the reply's last line. Raises RemoteProtocolError."""
+    line = line.removesuffix(b"\r")
+    code, separator = line[:3], line[3:4]
+    is_code = len(code) == 3 and code[0] in _FIRST_DIGITS and code[1] in _DIGITS and code[2] in _DIGITS
+    if not is_code or separator not in (b" ", b"-", b""):
+        raise RemoteProtocolError(f"not a reply: {_printable(line[:80])!r}")
+    return int(code), _printable(line[4:]), separator != b"-"
+
+
+# A server says the same few lines again and again. The caches stay below a MiB, since longer lines are not kept.
+_read_usual_line = lru_cache(maxsize=512)(_read_line)
+
+
+@lru_cache(maxsize=512)
+def _single_line_reply(code: int, text: str) -> RemoteReply:
+    return RemoteReply(code, (text,))
 
 
 def _printable(octets: bytes) -> str:

@@ -31,7 +31,7 @@ class Message:
 
 @dataclass
 class FakeHop:
-    """script(step, line) is asked before every reply; step is the verb, "CONNECT", or "CONTENT" after the last octet."""
+    """script(step, line) is asked before every reply. step: the verb, "CONNECT", or "CONTENT" after the last octet."""
 
     script: Callable[[str, str], Answer] = lambda step, line: None
     capabilities: Sequence[str] = ALL_CAPABILITIES
@@ -43,6 +43,7 @@ class FakeHop:
     messages: list[Message] = field(default_factory=list)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+    mail_seen: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["FakeHop"]:
@@ -87,6 +88,7 @@ class _Conversation:
                 await self.reply(verb, line, "".join(lines).encode())
             case "MAIL":
                 self.message = Message(line, [])
+                self.hop.mail_seen.set()
                 await self.reply(verb, line, b"250 2.1.0 sender ok\r\n")
             case "RCPT":
                 answer = await self.reply(verb, line, b"250 2.1.5 recipient ok\r\n")

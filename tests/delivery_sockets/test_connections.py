@@ -126,8 +126,7 @@ def test_a_cancelled_attempt_closes_its_connection():
         async with hop.listening():
             sender = Sender(settings_for(hop))
             task = asyncio.ensure_future(sender.send())
-            while "DATA" not in hop.lines and not any(line.startswith("MAIL") for line in hop.lines):
-                await asyncio.sleep(0)
+            await hop.mail_seen.wait()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await hop.closed.wait()

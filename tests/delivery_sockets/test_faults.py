@@ -157,7 +157,9 @@ def test_a_hop_that_cannot_be_connected_to_is_trouble_and_the_next_one_is_tried(
     run(main())
 
 
-@pytest.mark.parametrize("answers", [{"CONNECT": b"554 5.7.1 no\r\n"}, {"MAIL": b"421 4.3.2 no\r\n"}, {"RCPT": Fault.CLOSE}])
+@pytest.mark.parametrize(
+    "answers", [{"CONNECT": b"554 5.7.1 no\r\n"}, {"MAIL": b"421 4.3.2 no\r\n"}, {"RCPT": Fault.CLOSE}]
+)
 def test_the_next_hop_is_tried_where_the_first_is_of_no_use(answers):
     async def main():
         async with FakeHop(script=answering(answers)).listening() as first, FakeHop().listening() as second:
@@ -170,11 +172,11 @@ def test_the_next_hop_is_tried_where_the_first_is_of_no_use(answers):
 
 def test_what_a_hop_says_about_the_recipient_is_not_asked_again_elsewhere():
     async def main():
-        async with FakeHop(script=answering({"RCPT": b"550 5.1.1 no\r\n"})).listening() as first:
-            async with FakeHop().listening() as second:
-                (outcome,) = await Sender(settings_for(first, second)).send_and_close()
-                assert isinstance(outcome, Failed)
-                assert second.connections == 0
+        refusing = FakeHop(script=answering({"RCPT": b"550 5.1.1 no\r\n"}))
+        async with refusing.listening() as first, FakeHop().listening() as second:
+            (outcome,) = await Sender(settings_for(first, second)).send_and_close()
+            assert isinstance(outcome, Failed)
+            assert second.connections == 0
 
     run(main())
 
