@@ -16,7 +16,7 @@ SESSION_RESULTS = ("quit", "lost", "timeout", "refused", "closed")
 closed: we ended it with 421 or 521 (too many faults, draining, smuggling)."""
 
 ATTEMPT_RESULTS = ("delivered", "deferred", "failed", "unknown")
-RECIPIENT_STATES = ("ready", "in attempt", "deferred", "held", "unknown")
+RECIPIENT_STATES = ("ready", "in attempt", "deferred", "held")
 TLS_DIRECTIONS = ("inbound", "outbound")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 

@@ -12,6 +12,11 @@ def make_number(unix_microseconds: int, partition: int, previous: int) -> int:
     return max(elapsed, (previous >> 8) + 1) << 8 | partition
 
 
+def made_at(number: int) -> float:
+    """Return when a number of make_number was made, seconds since 1970."""
+    return (number >> 8) / 1_000_000 + EPOCH_UNIX_SECONDS
+
+
 def to_text(number: int) -> str:
     """Print a number of make_number."""
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(60, -5, -5))
