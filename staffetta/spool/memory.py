@@ -1,0 +1,263 @@
+"""MemorySpool: the spool's fake, for tests. The same promises but durability; one suite checks both."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from staffetta.mail.content import Content, MemoryContent
+from staffetta.mail.queue_id import make_number, to_text
+from staffetta.spool.change import CLOSED
+from staffetta.spool.claims import Hand, Key, claims_of_new, keys_of
+from staffetta.spool.mending import cut_short
+from staffetta.spool.reading import applies
+from staffetta.spool.spool import (
+    Claim,
+    CommandVerb,
+    DueDestination,
+    NewMessage,
+    Offer,
+    QueueCommand,
+    QueuedRecipient,
+    RecipientState,
+    RoutedRecipient,
+    Settlement,
+    SpoolUnavailable,
+)
+from staffetta.trace.events import Event, EventKind, Refusal
+
+
+@dataclass(slots=True)
+class Kept:
+    """A recipient as it stands."""
+
+    message: NewMessage
+    routed: RoutedRecipient
+    state: RecipientState
+    due_at: float | None
+    attempts: int = 0
+    is_delay_notified: bool = False
+
+
+class MemoryDraft:
+    """Content that grows in memory."""
+
+    def __init__(self) -> None:
+        self._octets = bytearray()
+
+    def write(self, octets: bytes) -> None:
+        self._octets += octets
+
+    @property
+    def size(self) -> int:
+        return len(self._octets)
+
+    async def finish(self, prefix: bytes) -> Content:
+        return MemoryContent(prefix + bytes(self._octets))
+
+    def discard(self) -> None:
+        self._octets.clear()
+
+
+@dataclass(slots=True)
+class MemorySpool:
+    """See the Spool protocol.
+
+    trouble: a test sets it; while it is set, nothing is kept and SpoolUnavailable is raised.
+    recipients, contents, events, refusals, commands: what is kept, for tests to look at. contents: by message
+    number, gone when the last recipient is closed.
+    """
+
+    clock: Callable[[], float] = time.time
+    partition: int = 0
+    unknown_retry_seconds: float = 300.0
+    trouble: str | None = None
+    recipients: dict[Key, Kept] = field(default_factory=dict)
+    contents: dict[int, Content] = field(default_factory=dict)
+    events: dict[int, list[Event]] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    commands: list[QueueCommand] = field(default_factory=list)
+    _hand: Hand = field(default_factory=Hand)
+    _offer: Offer | None = None
+    _number: int = 0
+
+    def next_number(self) -> int:
+        self._number = make_number(int(self.clock() * 1_000_000), self.partition, self._number)
+        return self._number
+
+    def open_draft(self) -> MemoryDraft:
+        self._refuse_in_trouble()
+        return MemoryDraft()
+
+    async def commit(self, message: NewMessage) -> None:
+        await self._become_durable()
+        self._keep(message)
+        self._offer_new(message)
+
+    def record_refusal(self, refusal: Refusal) -> None:
+        self.refusals.append(refusal)
+
+    def subscribe(self, offer: Offer) -> None:
+        self._offer = offer
+
+    async def due(self) -> list[DueDestination]:
+        earliest: dict[tuple[str, str], float] = {}
+        for key, kept in self._waiting():
+            if key not in self._hand and kept.due_at is not None:
+                place = (kept.routed.route, kept.routed.destination)
+                earliest[place] = min(kept.due_at, earliest.get(place, kept.due_at))
+        return sorted((DueDestination(*place, at) for place, at in earliest.items()), key=lambda found: found.due_at)
+
+    async def claim(self, route: str, destination: str, now: float, limit: int) -> list[Claim]:
+        due = [
+            (kept.due_at, key)
+            for key, kept in self._waiting()
+            if (kept.routed.route, kept.routed.destination) == (route, destination)
+            and key not in self._hand
+            and kept.due_at is not None
+            and kept.due_at <= now
+        ]
+        numbers = list(dict.fromkeys(key[0] for _, key in sorted(due)))[:limit]
+        claims = [self._claim(number, sorted(key for _, key in due if key[0] == number)) for number in numbers]
+        for claim in claims:
+            self._hand.take(keys_of(claim))
+        return claims
+
+    def release(self, claim: Claim) -> None:
+        for key in self._hand.let_go(keys_of(claim)):
+            self._settle_one(
+                cut_short(
+                    *key,
+                    is_once=claim.is_once,
+                    now=self.clock(),
+                    unknown_retry_seconds=self.unknown_retry_seconds,
+                )
+            )
+
+    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], host: str, at: float) -> None:
+        keys = [(claim.number, recipient) for recipient in recipients]
+        await self._become_durable()
+        self._hand.begin(keys)
+        for number, recipient in keys:
+            self.recipients[number, recipient].state = RecipientState.IN_ATTEMPT
+            self.events[number].append(Event(at, EventKind.ATTEMPT, recipient, {"host": host}))
+
+    async def settle(self, settlements: Sequence[Settlement], notifications: Sequence[NewMessage] = ()) -> None:
+        await self._become_durable()
+        for settlement in settlements:
+            self._settle_one(settlement)
+        for message in notifications:
+            self._keep(message)
+        self._hand.let_go((settlement.number, settlement.recipient) for settlement in settlements)
+        for message in notifications:
+            self._offer_new(message)
+
+    async def next_commands(self) -> list[QueueCommand]:
+        return list(self.commands)
+
+    async def carry_out(self, command: QueueCommand, now: float) -> int:
+        await self._become_durable()
+        keys = [
+            key
+            for key, kept in self._open()
+            if key not in self._hand
+            and (not command.numbers or key[0] in command.numbers)
+            and applies(command.verb, kept.state, kept.due_at, now)
+        ]
+        for key in keys:
+            self._carry_out_one(command, key, now)
+        self.commands = [waiting for waiting in self.commands if waiting.command_id != command.command_id]
+        return len(keys)
+
+    async def close(self) -> None:
+        """Nothing waits."""
+
+    def leave_command(self, verb: CommandVerb, numbers: Sequence[int] = ()) -> int:
+        """What another process would do."""
+        command_id = 1 + max((command.command_id for command in self.commands), default=0)
+        self.commands.append(QueueCommand(command_id, verb, tuple(numbers)))
+        return command_id
+
+    async def _become_durable(self) -> None:
+        await asyncio.sleep(0)  # as with a disk, others run meanwhile
+        self._refuse_in_trouble()
+
+    def _refuse_in_trouble(self) -> None:
+        if self.trouble is not None:
+            raise SpoolUnavailable(self.trouble)
+
+    def _keep(self, message: NewMessage) -> None:
+        for place, routed in enumerate(message.recipients):
+            state = RecipientState.HELD if routed.is_held else RecipientState.READY
+            due_at = None if routed.is_held else message.received_at
+            self.recipients[message.number, place] = Kept(message, routed, state, due_at)
+        self.contents[message.number] = message.content
+        self.events[message.number] = list(message.events)
+
+    def _offer_new(self, message: NewMessage) -> None:
+        if self._offer is None:
+            return
+        for claim in claims_of_new(message):
+            self._hand.take(keys_of(claim))
+            if not self._offer(claim):
+                self._hand.let_go(keys_of(claim))
+
+    def _settle_one(self, settlement: Settlement) -> None:
+        kept = self.recipients[settlement.number, settlement.recipient]
+        kept.state, kept.due_at = settlement.state, settlement.due_at
+        kept.attempts += settlement.counts_as_attempt
+        kept.is_delay_notified |= settlement.is_delay_notified
+        self.events[settlement.number].extend(settlement.events)
+        self._drop_content(settlement.number)
+
+    def _carry_out_one(self, command: QueueCommand, key: Key, now: float) -> None:
+        kept = self.recipients[key]
+        match command.verb:
+            case CommandVerb.HOLD:
+                kept.state, kept.due_at = RecipientState.HELD, None
+            case CommandVerb.DELETE:
+                kept.state, kept.due_at = RecipientState.DELETED, None
+                self._drop_content(key[0])
+            case CommandVerb.RELEASE | CommandVerb.RETRY:
+                kept.due_at = now
+                if kept.state is RecipientState.HELD:
+                    kept.state = RecipientState.READY
+        kind = EventKind(command.verb.value.capitalize())
+        self.events[key[0]].append(Event(now, kind, key[1], {"command": command.command_id}))
+
+    def _drop_content(self, number: int) -> None:
+        places = len(self.recipients[number, 0].message.recipients)
+        if all(self.recipients[number, place].state in CLOSED for place in range(places)):
+            self.contents.pop(number, None)
+
+    def _open(self) -> Iterator[tuple[Key, Kept]]:
+        for key, kept in self.recipients.items():
+            if kept.state not in CLOSED and kept.state is not RecipientState.IN_ATTEMPT:
+                yield key, kept
+
+    def _waiting(self) -> Iterator[tuple[Key, Kept]]:
+        return ((key, kept) for key, kept in self._open() if kept.due_at is not None)
+
+    def _claim(self, number: int, keys: list[Key]) -> Claim:
+        message = self.recipients[keys[0]].message
+        routed = self.recipients[keys[0]].routed
+        recipients = tuple(self._queued(key) for key in keys)
+        return Claim(
+            number=number,
+            queue_id=to_text(number),
+            message_id=message.message_id,
+            subject=message.subject,
+            envelope=replace(message.envelope, recipients=tuple(queued.recipient for queued in recipients)),
+            recipients=recipients,
+            content=message.content,
+            has_eight_bit=message.has_eight_bit,
+            route=routed.route,
+            destination=routed.destination,
+            connector=message.connector,
+            is_once=message.is_once,
+            received_at=message.received_at,
+        )
+
+    def _queued(self, key: Key) -> QueuedRecipient:
+        kept = self.recipients[key]
+        return QueuedRecipient(key[1], kept.routed.recipient, kept.attempts, kept.state, kept.is_delay_notified)

@@ -1,0 +1,520 @@
+"""The Spool protocol's promises, checked on the fake and on SQLite."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from staffetta.mail.address import parse_mailbox
+from staffetta.mail.content import Content, MemoryContent
+from staffetta.mail.envelope import BodyType, Envelope, Notify, Recipient, Ret
+from staffetta.mail.outcome import Deferred, Delivered, Failed, Stage
+from staffetta.spool.commands import command_result, leave_command
+from staffetta.spool.memory import MemorySpool
+from staffetta.spool.spool import (
+    Claim,
+    CommandVerb,
+    NewMessage,
+    RecipientState,
+    RoutedRecipient,
+    Settlement,
+    Spool,
+    SpoolUnavailable,
+)
+from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.events import Event, EventKind, Refusal
+
+START = 1_800_000_000.0
+SMALL_OCTETS_MAX = 1000
+
+
+@dataclass
+class FakeClock:
+    now: float = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Bench:
+    """A spool under test, and how to start it again."""
+
+    spool: Spool
+    clock: FakeClock
+    restart: Callable[[], Awaitable[Spool]] | None
+    leave_command: Callable[..., int]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def run(kind: str, folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
+    """Run one test on one implementation."""
+
+    async def main() -> None:
+        clock = FakeClock()
+        if kind == "memory":
+            memory = MemorySpool(clock=clock)
+            await test(Bench(memory, clock, None, memory.leave_command))
+            return
+
+        async def open_spool() -> SqliteSpool:
+            return await SqliteSpool.open(
+                folder / "spool", clock=clock, content_in_memory_octets_max=SMALL_OCTETS_MAX, free_octets_min=0
+            )
+
+        async def restart() -> Spool:
+            assert isinstance(bench.spool, SqliteSpool)
+            await bench.spool.close()
+            bench.spool = await open_spool()
+            return bench.spool
+
+        def leave(verb: CommandVerb, numbers: tuple[int, ...] = ()) -> int:
+            return leave_command(folder / "spool", verb, numbers, asked_by="tests")
+
+        bench = Bench(await open_spool(), clock, restart, leave)
+        try:
+            await test(bench)
+        finally:
+            assert isinstance(bench.spool, SqliteSpool)
+            await bench.spool.close()
+
+    asyncio.run(main())
+
+
+def message(spool: Spool, *addresses: str, content: Content | None = None, **changes: Any) -> NewMessage:
+    """A message; recipients at `later.test` go by another route, those at `held.test` are held."""
+    recipients = tuple(Recipient(parse_mailbox(address)) for address in addresses or ("bob@example.net",))
+    values: dict[str, Any] = {
+        "number": spool.next_number(),
+        "message_id": "<1@contoso.test>",
+        "subject": "Prüfung",
+        "envelope": Envelope(parse_mailbox("alice@contoso.test"), recipients),
+        "recipients": tuple(
+            RoutedRecipient(recipient, "out", recipient.mailbox.domain, is_held=recipient.mailbox.domain == "held.test")
+            for recipient in recipients
+        ),
+        "content": content or MemoryContent(b"Subject: x\r\n\r\nhello\r\n"),
+        "has_eight_bit": False,
+        "received_at": START,
+        "session_id": "S1",
+        "peer_address": "192.0.2.1",
+        "helo": "client.test",
+        "connector": "printers",
+        "events": (Event(START, EventKind.RECEIVE),),
+    }
+    return NewMessage(**(values | changes))
+
+
+def settled(claim: Claim, state: RecipientState, due_at: float | None = None, place: int = 0) -> Settlement:
+    outcomes = {
+        RecipientState.DELIVERED: Delivered(status="2.0.0", diagnostic="250 Ok", stage=Stage.FINAL_DOT),
+        RecipientState.FAILED: Failed(status="5.1.1", diagnostic="550 no", stage=Stage.RCPT),
+        RecipientState.DEFERRED: Deferred(status="4.2.0", diagnostic="450 later", stage=Stage.RCPT),
+    }
+    return Settlement(claim.number, claim.recipients[place].number, state, due_at, outcomes.get(state))
+
+
+async def octets(content: Content) -> bytes:
+    return b"".join([chunk async for chunk in content.chunks()])
+
+
+async def places(spool: Spool) -> list[tuple[str, float]]:
+    return [(found.destination, found.due_at) for found in await spool.due()]
+
+
+def test_what_was_committed_is_due(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        assert await places(bench.spool) == [("example.net", START)]
+
+    run(kind, tmp_path, test)
+
+
+def test_a_claim_has_all_that_was_committed(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        recipient = Recipient(
+            parse_mailbox('"Bob B"@Example.net'), Notify.SUCCESS | Notify.FAILURE, "rfc822;bob+2Bx@example.net"
+        )
+        envelope = Envelope(
+            parse_mailbox("Älice@contoso.test"),
+            (recipient,),
+            BodyType.EIGHT_BIT_MIME,
+            smtputf8=True,
+            require_tls=True,
+            ret=Ret.HEADERS,
+            envelope_id="id+2B",
+        )
+        new = message(
+            bench.spool,
+            envelope=envelope,
+            recipients=(RoutedRecipient(recipient, "out", "hub"),),
+            has_eight_bit=True,
+            is_once=True,
+        )
+        await bench.spool.commit(new)
+        (claim,) = await bench.spool.claim("out", "hub", START, 10)
+        assert (claim.envelope, claim.number, claim.subject) == (envelope, new.number, "Prüfung")
+        assert (claim.has_eight_bit, claim.is_once, claim.connector) == (True, True, "printers")
+        assert claim.recipients[0].recipient == recipient
+        assert await octets(claim.content) == b"Subject: x\r\n\r\nhello\r\n"
+
+    run(kind, tmp_path, test)
+
+
+def test_the_null_reverse_path_stays_null(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        new = message(bench.spool)
+        envelope = Envelope(None, new.envelope.recipients)
+        await bench.spool.commit(message(bench.spool, envelope=envelope))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        assert claim.envelope.reverse_path is None
+
+    run(kind, tmp_path, test)
+
+
+def test_a_claimed_recipient_is_in_no_other_claim(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        assert len(await bench.spool.claim("out", "example.net", START, 10)) == 1
+        assert await bench.spool.claim("out", "example.net", START, 10) == []
+        assert await bench.spool.due() == []
+
+    run(kind, tmp_path, test)
+
+
+def test_a_released_claim_is_due_again(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        bench.spool.release(claim)
+        assert await places(bench.spool) == [("example.net", START)]
+
+    run(kind, tmp_path, test)
+
+
+def test_an_accepted_offer_is_a_claim(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        offered: list[Claim] = []
+        bench.spool.subscribe(lambda claim: offered.append(claim) or True)
+        new = message(bench.spool, "a@example.net", "b@later.test", "c@example.net", "d@held.test")
+        await bench.spool.commit(new)
+        assert [(claim.destination, [queued.number for queued in claim.recipients]) for claim in offered] == [
+            ("example.net", [0, 2]),
+            ("later.test", [1]),
+        ]
+        assert offered[0].envelope.recipients == (new.envelope.recipients[0], new.envelope.recipients[2])
+        assert await bench.spool.due() == []
+
+    run(kind, tmp_path, test)
+
+
+def test_a_declined_offer_stays_due(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        bench.spool.subscribe(lambda claim: False)
+        await bench.spool.commit(message(bench.spool))
+        assert await places(bench.spool) == [("example.net", START)]
+
+    run(kind, tmp_path, test)
+
+
+def test_destinations_come_earliest_first_and_may_lie_in_the_future(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        for received_at, address in ((START + 50, "a@z.test"), (START + 5, "b@m.test"), (START + 9, "c@a.test")):
+            await bench.spool.commit(message(bench.spool, address, received_at=received_at))
+        assert await places(bench.spool) == [("m.test", START + 5), ("a.test", START + 9), ("z.test", START + 50)]
+
+    run(kind, tmp_path, test)
+
+
+def test_claims_come_oldest_due_first_up_to_the_limit(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        numbers = {}
+        for seconds in (30, 10, 20, 99):
+            new = message(bench.spool, received_at=START + seconds)
+            numbers[seconds] = new.number
+            await bench.spool.commit(new)
+        first = await bench.spool.claim("out", "example.net", START + 30, 2)
+        assert [claim.number for claim in first] == [numbers[10], numbers[20]]
+        rest = await bench.spool.claim("out", "example.net", START + 30, 10)
+        assert [claim.number for claim in rest] == [numbers[30]]
+
+    run(kind, tmp_path, test)
+
+
+def test_a_settled_recipient_is_not_due_and_the_last_takes_the_content(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool, "a@example.net", "b@example.net"))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        await bench.spool.begin_attempt(claim, [0, 1], "mx.example.net", START)
+        await bench.spool.settle(
+            [
+                settled(claim, RecipientState.DELIVERED),
+                settled(claim, RecipientState.DEFERRED, START + 300, place=1),
+            ]
+        )
+        assert await places(bench.spool) == [("example.net", START + 300)]
+        (again,) = await bench.spool.claim("out", "example.net", START + 300, 10)
+        assert [(queued.number, queued.attempts, queued.state) for queued in again.recipients] == [
+            (1, 1, RecipientState.DEFERRED)
+        ]
+        assert await octets(again.content) == b"Subject: x\r\n\r\nhello\r\n"
+        await bench.spool.settle([settled(again, RecipientState.FAILED)])
+        assert await bench.spool.due() == []
+
+    run(kind, tmp_path, test)
+
+
+def test_a_notification_is_committed_with_the_outcome_that_owes_it(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        offered: list[Claim] = []
+        bench.spool.subscribe(lambda claim: offered.append(claim) or True)
+        notification = message(bench.spool, "alice@contoso.test")
+        await bench.spool.settle([settled(claim, RecipientState.FAILED)], [notification])
+        assert [claim.number for claim in offered] == [notification.number]
+
+    run(kind, tmp_path, test)
+
+
+def test_a_delay_notice_is_remembered(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        for is_delay_notified in (True, False):
+            (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+            settlement = Settlement(
+                claim.number, 0, RecipientState.DEFERRED, START, None, is_delay_notified, counts_as_attempt=False
+            )
+            await bench.spool.settle([settlement])
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        assert (claim.recipients[0].is_delay_notified, claim.recipients[0].attempts) == (True, 0)
+
+    run(kind, tmp_path, test)
+
+
+@pytest.mark.parametrize(("is_once", "due_at"), [(False, [("example.net", START + 300)]), (True, [])])
+def test_a_claim_released_within_an_attempt_is_unknown_or_held(
+    kind: str, tmp_path: Path, is_once: bool, due_at: list[tuple[str, float]]
+) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool, is_once=is_once))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        await bench.spool.begin_attempt(claim, [0], "mx", START)
+        bench.spool.release(claim)
+        await bench.spool.commit(message(bench.spool, "x@other.test", received_at=START + 999))  # comes after it
+        assert await places(bench.spool) == [*due_at, ("other.test", START + 999)]
+
+    run(kind, tmp_path, test)
+
+
+def test_held_recipients_wait_for_release(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        new = message(bench.spool, "a@held.test")
+        await bench.spool.commit(new)
+        assert await bench.spool.due() == []
+        bench.leave_command(CommandVerb.RELEASE, (new.number,))
+        (command,) = await bench.spool.next_commands()
+        assert await bench.spool.carry_out(command, START + 1) == 1
+        assert await places(bench.spool) == [("held.test", START + 1)]
+        assert await bench.spool.next_commands() == []
+
+    run(kind, tmp_path, test)
+
+
+def test_commands_without_numbers_mean_all_and_come_in_order(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        assert await bench.spool.next_commands() == []
+        await bench.spool.commit(message(bench.spool, "a@one.test", "b@held.test"))
+        await bench.spool.commit(message(bench.spool, "c@two.test", received_at=START + 500))
+        for verb in (CommandVerb.RETRY, CommandVerb.HOLD, CommandVerb.RELEASE, CommandVerb.DELETE):
+            bench.leave_command(verb)
+        commands = await bench.spool.next_commands()
+        assert [await bench.spool.carry_out(command, START + 1) for command in commands] == [1, 2, 3, 3]
+        assert await bench.spool.due() == []
+        assert await bench.spool.next_commands() == []
+
+    run(kind, tmp_path, test)
+
+
+def test_commands_do_not_touch_claimed_recipients(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        bench.leave_command(CommandVerb.DELETE)
+        (command,) = await bench.spool.next_commands()
+        assert await bench.spool.carry_out(command, START) == 0
+        bench.spool.release(claim)
+        assert await places(bench.spool) == [("example.net", START)]
+
+    run(kind, tmp_path, test)
+
+
+@pytest.mark.parametrize("size", [10, SMALL_OCTETS_MAX + 1, 700_000])
+def test_a_draft_comes_back_with_its_prefix_in_front(kind: str, tmp_path: Path, size: int) -> None:
+    async def test(bench: Bench) -> None:
+        body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        draft = bench.spool.open_draft()
+        for start in range(0, size, 300):
+            draft.write(body[start : start + 300])
+        assert draft.size == size
+        content = await draft.finish(b"Received: x\r\n")
+        await bench.spool.commit(message(bench.spool, content=content))
+        draft.discard()
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        assert claim.content.size == size + 13
+        assert await octets(claim.content) == b"Received: x\r\n" + body
+        await bench.spool.settle([settled(claim, RecipientState.DELIVERED)])
+
+    run(kind, tmp_path, test)
+
+
+def test_numbers_grow(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        first = bench.spool.next_number()
+        bench.clock.now -= 1000
+        assert bench.spool.next_number() > first
+
+    run(kind, tmp_path, test)
+
+
+# Durability: SQLite alone.
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        assert bench.restart is not None
+        await bench.spool.commit(message(bench.spool, "a@example.net", "b@held.test"))
+        first = bench.spool.next_number()
+        spool = await bench.restart()
+        assert await places(spool) == [("example.net", START)]
+        bench.clock.now -= 1000
+        assert spool.next_number() >= first
+
+    run("sqlite", tmp_path, test)
+
+
+@pytest.mark.parametrize(("is_once", "due_at"), [(False, [("example.net", START + 300)]), (True, [])])
+def test_an_attempt_cut_by_a_crash_is_unknown_or_held(
+    tmp_path: Path, is_once: bool, due_at: list[tuple[str, float]]
+) -> None:
+    async def test(bench: Bench) -> None:
+        assert bench.restart is not None
+        await bench.spool.commit(message(bench.spool, is_once=is_once))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        await bench.spool.begin_attempt(claim, [0], "mx.example.net", START)
+        spool = await bench.restart()
+        assert await places(spool) == due_at
+        for claim in await spool.claim("out", "example.net", START + 300, 1):
+            assert (claim.recipients[0].state, claim.recipients[0].attempts) == (RecipientState.UNKNOWN, 1)
+
+    run("sqlite", tmp_path, test)
+
+
+def test_a_command_tells_its_result(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        command_id = bench.leave_command(CommandVerb.HOLD)
+        assert command_result(tmp_path / "spool", command_id) is None
+        (command,) = await bench.spool.next_commands()
+        await bench.spool.carry_out(command, START)
+        assert command_result(tmp_path / "spool", command_id) == 1
+
+    run("sqlite", tmp_path, test)
+
+
+def test_a_file_goes_when_its_message_is_closed(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        files = tmp_path / "spool" / "content"
+        draft = bench.spool.open_draft()
+        draft.write(b"x" * 5000)
+        await bench.spool.commit(message(bench.spool, content=await draft.finish(b"")))
+        assert len(list(files.iterdir())) == 1
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        await bench.spool.settle([settled(claim, RecipientState.DELIVERED)])
+        assert list(files.iterdir()) == []
+
+    run("sqlite", tmp_path, test)
+
+
+def test_orphan_files_go_at_the_start_and_named_ones_stay(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        assert bench.restart is not None
+        draft = bench.spool.open_draft()
+        draft.write(b"x" * 5000)
+        await bench.spool.commit(message(bench.spool, content=await draft.finish(b"pre")))
+        orphan = bench.spool.open_draft()
+        orphan.write(b"y" * 5000)
+        await orphan.finish(b"")
+        files = tmp_path / "spool" / "content"
+        assert len(list(files.iterdir())) == 2
+        spool = await bench.restart()
+        assert len(list(files.iterdir())) == 1
+        (claim,) = await spool.claim("out", "example.net", START, 10)
+        assert await octets(claim.content) == b"pre" + b"x" * 5000
+
+    run("sqlite", tmp_path, test)
+
+
+def test_two_messages_never_share_a_file(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        draft = bench.spool.open_draft()
+        draft.write(b"x" * 5000)
+        content = await draft.finish(b"")
+        await bench.spool.commit(message(bench.spool, content=content))
+        await bench.spool.commit(message(bench.spool, content=content))
+        first, second = await bench.spool.claim("out", "example.net", START, 10)
+        await bench.spool.settle([settled(first, RecipientState.DELIVERED)])
+        assert await octets(second.content) == b"x" * 5000
+
+    run("sqlite", tmp_path, test)
+
+
+def test_a_discarded_draft_leaves_nothing(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        draft = bench.spool.open_draft()
+        draft.write(b"x" * 5000)
+        draft.discard()
+        assert list((tmp_path / "spool" / "content").iterdir()) == []
+
+    run("sqlite", tmp_path, test)
+
+
+def test_refusals_are_written_by_the_close_at_the_latest(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        bench.spool.record_refusal(
+            Refusal(
+                at=START,
+                session_id="S1",
+                listener="relay",
+                peer_address="192.0.2.1",
+                helo=None,
+                tls=None,
+                reverse_path="a@b.test",
+                forward_path="c@d.test",
+                reply="550 5.7.64 x",
+                reason="no connector",
+            )
+        )
+        if bench.restart is not None:
+            await bench.restart()
+
+    run(kind, tmp_path, test)
+
+
+def test_in_trouble_nothing_is_kept(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        assert isinstance(bench.spool, MemorySpool)
+        bench.spool.trouble = "disk full"
+        with pytest.raises(SpoolUnavailable):
+            await bench.spool.commit(message(bench.spool))
+        bench.spool.trouble = None
+        assert await bench.spool.due() == []
+
+    run("memory", tmp_path, test)

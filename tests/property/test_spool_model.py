@@ -1,0 +1,205 @@
+"""The spool against a dictionary: whatever is done in whatever order, with restarts between, both agree."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from staffetta.mail.address import parse_mailbox
+from staffetta.mail.content import MemoryContent
+from staffetta.mail.envelope import Envelope, Recipient
+from staffetta.spool.commands import leave_command
+from staffetta.spool.spool import Claim, CommandVerb, NewMessage, RecipientState, RoutedRecipient, Settlement
+from staffetta.spool.sqlite import SqliteSpool
+
+START = 1_800_000_000.0
+RETRY_SECONDS = 300.0
+DESTINATIONS = ("a.test", "b.test", "held.test")
+CLOSED = (RecipientState.DELIVERED, RecipientState.FAILED, RecipientState.DELETED)
+Key = tuple[int, int]
+
+
+class SpoolMachine(RuleBasedStateMachine):
+    """The model: (state, due time) of every recipient, by message and place; and which are claimed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        self.now = START
+        self.states: dict[Key, tuple[RecipientState, float | None]] = {}
+        self.destinations: dict[Key, str] = {}
+        self.is_once: dict[int, bool] = {}
+        self.claims: list[Claim] = []
+        self.attempted: set[Key] = set()
+        self.takes_offers = False
+        self.open()
+
+    def open(self) -> None:
+        self.spool = self.runner.run(
+            SqliteSpool.open(
+                Path(self.folder.name), free_octets_min=0, clock=lambda: self.now, unknown_retry_seconds=RETRY_SECONDS
+            )
+        )
+        self.spool.subscribe(self.take_offer)
+
+    def take_offer(self, claim: Claim) -> bool:
+        if self.takes_offers:
+            self.claims.append(claim)
+        return self.takes_offers
+
+    def claimed(self) -> set[Key]:
+        return {(claim.number, queued.number) for claim in self.claims for queued in claim.recipients}
+
+    @rule(
+        places=st.lists(st.sampled_from(DESTINATIONS), min_size=1, max_size=4), once=st.booleans(), take=st.booleans()
+    )
+    def commit(self, places: list[str], once: bool, take: bool) -> None:
+        number = self.spool.next_number()
+        recipients = tuple(Recipient(parse_mailbox(f"r{at}@{place}")) for at, place in enumerate(places))
+        for at, place in enumerate(places):
+            is_held = place == "held.test"
+            self.states[number, at] = (RecipientState.HELD, None) if is_held else (RecipientState.READY, self.now)
+            self.destinations[number, at] = place
+        self.is_once[number] = once
+        self.takes_offers = take
+        self.runner.run(
+            self.spool.commit(
+                NewMessage(
+                    number=number,
+                    message_id=None,
+                    subject=None,
+                    envelope=Envelope(None, recipients),
+                    recipients=tuple(
+                        RoutedRecipient(recipient, "out", place, place == "held.test")
+                        for recipient, place in zip(recipients, places, strict=True)
+                    ),
+                    content=MemoryContent(number.to_bytes(8, "big")),
+                    has_eight_bit=False,
+                    received_at=self.now,
+                    session_id="S",
+                    peer_address="192.0.2.1",
+                    helo=None,
+                    connector=None,
+                    is_once=once,
+                )
+            )
+        )
+
+    @rule(place=st.sampled_from(DESTINATIONS), limit=st.integers(1, 3))
+    def claim(self, place: str, limit: int) -> None:
+        claims = self.runner.run(self.spool.claim("out", place, self.now, limit))
+        due = {
+            key
+            for key, (_, due_at) in self.states.items()
+            if due_at is not None and due_at <= self.now and self.destinations[key] == place
+        } - self.claimed()
+        taken = {(claim.number, queued.number) for claim in claims for queued in claim.recipients}
+        assert taken <= due
+        assert len(claims) == min(limit, len({number for number, _ in due}))
+        for claim in claims:
+            assert claim.content.whole == claim.number.to_bytes(8, "big")
+            for queued in claim.recipients:
+                assert queued.state == self.states[claim.number, queued.number][0]
+        self.claims += claims
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
+        claim = data.draw(st.sampled_from(self.claims))
+        places = [queued.number for queued in claim.recipients]
+        self.runner.run(self.spool.begin_attempt(claim, places, "mx", self.now))
+        self.attempted.update((claim.number, place) for place in places)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), state=st.sampled_from([*CLOSED, RecipientState.DEFERRED, RecipientState.UNKNOWN]))
+    def settle(self, data: st.DataObject, state: RecipientState) -> None:
+        claim = data.draw(st.sampled_from(self.claims))
+        self.claims.remove(claim)
+        due_at = None if state in CLOSED else self.now + 60
+        keys = [(claim.number, queued.number) for queued in claim.recipients]
+        self.runner.run(self.spool.settle([Settlement(*key, state, due_at, None) for key in keys]))
+        for key in keys:
+            self.states[key] = (state, due_at)
+            self.attempted.discard(key)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        claim = data.draw(st.sampled_from(self.claims))
+        self.claims.remove(claim)
+        self.spool.release(claim)
+        self.cut_short({(claim.number, queued.number) for queued in claim.recipients} & self.attempted)
+        self.runner.run(self.spool.settle([]))  # after it in the line: what release() wrote is durable
+
+    def cut_short(self, keys: set[Key]) -> None:
+        for key in keys:
+            once = self.is_once[key[0]]
+            self.states[key] = (
+                (RecipientState.HELD, None) if once else (RecipientState.UNKNOWN, self.now + RETRY_SECONDS)
+            )
+        self.attempted -= keys
+
+    @rule(verb=st.sampled_from(CommandVerb), data=st.data())
+    def command(self, verb: CommandVerb, data: st.DataObject) -> None:
+        numbers = data.draw(st.lists(st.sampled_from(sorted(self.is_once) or [1]), max_size=2, unique=True))
+        leave_command(Path(self.folder.name), verb, numbers, asked_by="model")
+        (command,) = self.runner.run(self.spool.next_commands())
+        count = 0
+        for key, (state, due_at) in list(self.states.items()):
+            if (numbers and key[0] not in numbers) or key in self.claimed() or state in CLOSED:
+                continue
+            new = self.after(verb, state, due_at)
+            if new != (state, due_at):
+                count += 1
+                self.states[key] = new
+        assert self.runner.run(self.spool.carry_out(command, self.now)) == count
+
+    def after(
+        self, verb: CommandVerb, state: RecipientState, due_at: float | None
+    ) -> tuple[RecipientState, float | None]:
+        is_held = state is RecipientState.HELD
+        if verb is CommandVerb.DELETE:
+            return RecipientState.DELETED, None
+        if verb is CommandVerb.HOLD:
+            return RecipientState.HELD, None
+        if verb is CommandVerb.RELEASE and is_held:
+            return RecipientState.READY, self.now
+        if verb is CommandVerb.RETRY and due_at is not None and due_at > self.now:
+            return state, self.now
+        return state, due_at
+
+    @rule(seconds=st.sampled_from([0.5, 61.0, 301.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def restart(self) -> None:
+        self.runner.run(self.spool.close())
+        self.claims.clear()
+        self.cut_short(set(self.attempted))
+        self.open()
+
+    @invariant()
+    def due_agrees(self) -> None:
+        earliest: dict[str, float] = {}
+        claimed = self.claimed()
+        for key, (_, due_at) in self.states.items():
+            if due_at is not None and key not in claimed:
+                place = self.destinations[key]
+                earliest[place] = min(due_at, earliest.get(place, due_at))
+        found = self.runner.run(self.spool.due())
+        assert {place.destination: place.due_at for place in found} == earliest
+        assert [place.due_at for place in found] == sorted(place.due_at for place in found)
+
+    def teardown(self) -> None:
+        self.runner.run(self.spool.close())
+        self.runner.close()
+        self.folder.cleanup()
+
+
+SpoolMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestSpoolModel = SpoolMachine.TestCase
