@@ -9,6 +9,7 @@ TCP_NODELAY needs no call: asyncio and uvloop both set it on every TCP connectio
 import asyncio
 from typing import Self, cast
 
+from staffetta.delivery.hop_tls import HopTls, TlsFailure
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Stage
 from staffetta.smtp.client import ClientSession, Step
@@ -42,6 +43,7 @@ class Channel(asyncio.Protocol):
         self.messages = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._tls: HopTls | None = None
         self._trouble: HopTrouble | None = None
         self._waiter: asyncio.Future[None] | None = None  # all is answered, or writing may go on, or trouble
         self._is_writing_paused = False
@@ -63,8 +65,12 @@ class Channel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if self.session.receive(data):
+            if self._tls is not None:
+                data = self._decrypt(self._tls, data)
+            if data and self.session.receive(data):
                 self._wake()
+        except TlsFailure as failure:
+            self._fail(HopTrouble("4.7.5", f"TLS: {failure}", self._stage()))
         except RemoteProtocolError as error:
             self._fail(HopTrouble("4.5.0", str(error), self._stage()))
 
@@ -83,8 +89,14 @@ class Channel(asyncio.Protocol):
 
     def write(self, *octets: bytes) -> None:
         """Write pieces in one go. What cannot be written shows at the next answered() or drain()."""
-        if self._trouble is None and self._transport is not None:
-            self._transport.writelines(octets) if len(octets) > 1 else self._transport.write(octets[0])
+        if self._trouble is not None or self._transport is None:
+            return
+        if self._tls is not None:
+            self._encrypt(self._tls, octets)
+        elif len(octets) == 1:
+            self._transport.write(octets[0])
+        else:
+            self._transport.writelines(octets)
 
     async def exchange(self, octets: bytes, timeout_seconds: float) -> RemoteReply:
         """Write, and return the last reply when all is answered. Raises HopTrouble."""
@@ -133,6 +145,41 @@ class Channel(asyncio.Protocol):
         if isinstance(error, HopTrouble):
             error.address, error.tls = self.address, self.tls
 
+    # TLS.
+
+    async def start_tls(self, server_name: str, timeout_seconds: float) -> None:
+        """Shake hands, after a positive reply to STARTTLS. Raises HopTrouble."""
+        tls = self._tls = HopTls(server_name)
+        self.session.tls_started()
+        tls.shake_hands()
+        self._flush(tls)
+        while not tls.is_established and self._trouble is None:
+            await self._wait(timeout_seconds)
+        if self._trouble is not None:
+            raise self._trouble
+        self.tls = tls.name
+
+    def _decrypt(self, tls: HopTls, octets: bytes) -> bytes:
+        was_established = tls.is_established
+        try:
+            octets = tls.receive(octets)
+        finally:
+            self._flush(tls)  # the handshake's next flight, or an alert that tells what failed
+        if tls.is_established and not was_established:
+            self._wake()
+        return octets
+
+    def _encrypt(self, tls: HopTls, pieces: tuple[bytes, ...]) -> None:
+        try:
+            tls.send(b"".join(pieces))
+        except TlsFailure as failure:
+            self._fail(HopTrouble("4.7.5", f"TLS: {failure}", self._stage()))
+        self._flush(tls)
+
+    def _flush(self, tls: HopTls) -> None:
+        if (octets := tls.outgoing()) and self._transport is not None:
+            self._transport.write(octets)
+
     # Waiting.
 
     async def _wait(self, timeout_seconds: float) -> None:
@@ -159,11 +206,15 @@ class Channel(asyncio.Protocol):
 
     def _stage(self) -> Stage:
         """The stage of what is unanswered; where nothing is, content is on its way, or the connection is idle."""
+        if self._tls is not None and not self._tls.is_established:
+            return Stage.TLS
         if self.session.awaited is None:
             return Stage.DATA if self.session.wants_content else Stage.MAIL
         return _STAGES[self.session.awaited]
 
     def _doing(self) -> str:
+        if self._tls is not None and not self._tls.is_established:
+            return "shaking hands for TLS"
         if self.session.awaited is None:
             return "sending the content" if self.session.wants_content else "idle"
         return f"waiting for the answer to {self.session.awaited}"

@@ -21,8 +21,12 @@ CONTENT = b"Subject: hello\r\n\r\nA line.\r\n.A dot.\r\n"
 Result = TypeVar("Result")
 
 
+new_event_loop = asyncio.new_event_loop  # conftest.py puts each kind here
+
+
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    return asyncio.run(asyncio.wait_for(coroutine, 20))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(asyncio.wait_for(coroutine, 20))
 
 
 def settings_for(

@@ -103,9 +103,10 @@ class _Conversation:
                 self.message.content += await self.reader.readexactly(int(line.split()[1]))
                 await self.end_of_content()
             case "STARTTLS":
-                await self.reply(verb, line, b"220 2.0.0 go ahead\r\n")
-                await self.writer.start_tls(self.hop.tls)  # type: ignore[arg-type]
-                self.hop.capabilities = [name for name in self.hop.capabilities if name != "STARTTLS"]
+                if (await self.reply(verb, line, b"220 2.0.0 go ahead\r\n")).startswith(b"2"):
+                    assert self.hop.tls is not None
+                    await self.writer.start_tls(self.hop.tls)
+                    self.hop.capabilities = [name for name in self.hop.capabilities if name != "STARTTLS"]
             case "QUIT":
                 await self.reply(verb, line, b"221 2.0.0 bye\r\n")
                 raise _Over
