@@ -1,0 +1,88 @@
+"""A Dovecot of our own: LMTP on a port of loopback, Maildirs in a temporary folder. It needs root, as Dovecot does."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.live.relay import free_port, open_folder
+
+PATIENCE_SECONDS = 20
+SETTINGS = """
+protocols = lmtp
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/log
+ssl = no
+mail_location = maildir:{folder}/mail/%n
+mail_save_crlf = yes
+first_valid_uid = 1
+lmtp_save_to_detail_mailbox = no
+passdb {{
+  driver = static
+  args = nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid=dovecot gid=dovecot home={folder}/mail/%n allow_all_users=yes
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+"""
+
+
+def missing() -> str | None:
+    """Say why Dovecot cannot be used here, or None."""
+    if not Path("/usr/lib/dovecot/lmtp").exists():
+        return "dovecot-lmtpd is not installed"
+    return None if os.geteuid() == 0 else "dovecot starts only as root"
+
+
+@dataclass
+class Dovecot:
+    """Any local part has a mailbox."""
+
+    port: int = field(default_factory=free_port)
+    folder: Path = field(default_factory=open_folder)
+
+    def __enter__(self) -> "Dovecot":
+        (self.folder / "mail").mkdir(mode=0o700)
+        shutil.chown(self.folder / "mail", "dovecot", "dovecot")
+        settings = self.folder / "dovecot.conf"
+        settings.write_text(SETTINGS.format(folder=self.folder, port=self.port))
+        self.process = subprocess.Popen(
+            ["dovecot", "-F", "-c", str(settings)], stderr=(self.folder / "errors").open("w")
+        )
+        self._wait()
+        return self
+
+    def _wait(self) -> None:
+        """Return when the port is open."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < deadline, self.log
+                time.sleep(0.05)
+
+    @property
+    def log(self) -> str:
+        return "".join(path.read_text() for name in ("errors", "log") if (path := self.folder / name).exists())
+
+    def mailbox(self, local_part: str) -> list[bytes]:
+        """The messages in a mailbox, in no order."""
+        return [path.read_bytes() for path in (self.folder / "mail" / local_part / "new").glob("*")]
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait(PATIENCE_SECONDS)
+        shutil.rmtree(self.folder)

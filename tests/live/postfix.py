@@ -1,0 +1,106 @@
+"""A Postfix of our own: unprivileged ports on loopback, its queue in a temporary folder. It needs root, as Postfix does."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.live.relay import free_port, open_folder
+
+PATIENCE_SECONDS = 20
+MAIN = """
+compatibility_level = 3.6
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+maillog_file = {folder}/log
+maillog_file_prefixes = {folder}
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = postfix.test
+mydestination =
+alias_maps =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+relayhost = [127.0.0.1]:{next_port}
+smtp_dns_support_level = disabled
+smtpd_peername_lookup = no
+message_size_limit = 0
+mailbox_size_limit = 0
+"""
+MASTER = """
+{port} inet n - n - - smtpd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+tlsmgr unix - - n 1000? 1 tlsmgr
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+def missing() -> str | None:
+    """Say why Postfix cannot be used here, or None."""
+    if not Path("/usr/lib/postfix/sbin/master").exists():
+        return "postfix is not installed"
+    return None if os.geteuid() == 0 else "postfix starts only as root"
+
+
+@dataclass
+class Postfix:
+    """Takes mail on `port` and relays all of it to `next_port`. more: lines for main.cf."""
+
+    next_port: int
+    more: str = ""
+    port: int = field(default_factory=free_port)
+    folder: Path = field(default_factory=open_folder)
+
+    def __enter__(self) -> "Postfix":
+        configuration = self.folder / "etc"
+        for folder in (configuration, self.folder / "queue", self.folder / "data"):
+            folder.mkdir()
+        shutil.chown(self.folder / "data", "postfix", "postfix")
+        (configuration / "main.cf").write_text(MAIN.format(folder=self.folder, next_port=self.next_port) + self.more)
+        (configuration / "master.cf").write_text(MASTER.format(port=self.port))
+        self.process = subprocess.Popen(
+            ["postfix", "-c", str(configuration), "start-fg"],
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "errors").open("w"),
+        )
+        self._wait()
+        return self
+
+    def _wait(self) -> None:
+        """Return when the port is open."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                assert self.process.poll() is None and time.monotonic() < deadline, self.log
+                time.sleep(0.05)
+
+    @property
+    def log(self) -> str:
+        return "".join(path.read_text() for name in ("errors", "log") if (path := self.folder / name).exists())
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(["postfix", "-c", str(self.folder / "etc"), "stop"], capture_output=True, check=False)
+        self.process.wait(PATIENCE_SECONDS)
+        shutil.rmtree(self.folder)
