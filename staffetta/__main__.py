@@ -7,7 +7,7 @@ from staffetta.cli.main import run
 
 
 def _serve(config: Path) -> int:
-    from staffetta.app import serve  # the relay's rooms load only where they are needed; `trace` answers at once
+    from staffetta.process import serve  # the relay's rooms load only where they are needed; `trace` answers at once
 
     return serve(config)
 

@@ -1,0 +1,166 @@
+"""Wires the rooms into a running relay: start, reload, stop. The only file that knows every room."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from staffetta import metrics
+from staffetta.admin.http import WebServer
+from staffetta.delivery.courier import Couriers
+from staffetta.mail.address import Mailbox
+from staffetta.mail.queue_id import made_at
+from staffetta.operations.spools import open_spool
+from staffetta.policy.decision import Reason
+from staffetta.policy.route import route
+from staffetta.queue.manager import QueueManager
+from staffetta.reception.capture import CaptureHost
+from staffetta.reception.listener import Listener
+from staffetta.settings.file import SettingsError, load
+from staffetta.settings.model import Settings
+
+GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
+_NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "log")
+
+_log = structlog.get_logger()
+
+
+class CannotListen(Exception):
+    """An address cannot be listened on. Stop what has it, or set another address."""
+
+
+class Relay:
+    """A whole relay on one event loop. Between start() and stop() it answers the web side (admin.http.Status)."""
+
+    def __init__(self, settings: Settings, config: Path) -> None:
+        self._settings = settings
+        self._config = config
+        self._is_draining = False
+        self._listeners: list[Listener] = []
+        self._capture: CaptureHost | None = None
+        self._web: WebServer | None = None
+
+    def current_settings(self) -> Settings:
+        """The snapshot of now."""
+        return self._settings
+
+    async def start(self) -> None:
+        """Open the spool, take every port, then begin. Raises SpoolCannotOpen, CannotListen.
+
+        The queue starts before the first client can come; where anything fails, what was opened is let go.
+        """
+        settings = self._settings
+        self._announce_labels()
+        self._spool = await open_spool(settings)
+        self._couriers = Couriers(self.current_settings)
+        self._queue = QueueManager(
+            self._spool, self._couriers, self.current_settings, route_notification=self._route_notification
+        )
+        await self._queue.start()
+        try:
+            await self._listen(settings)
+        except BaseException:
+            await self.stop(grace_seconds=0)
+            raise
+
+    async def _listen(self, settings: Settings) -> None:
+        if settings.capture:
+            self._capture = CaptureHost(settings.capture.path, f"outside.{settings.hostname}", settings.limits)
+            await self._capture.start(bind(settings.capture.address))
+        if settings.console:
+            self._web = WebServer(self, bind(settings.console.address))
+            self._web.start()
+        for declared in settings.listeners:
+            listener = Listener(declared, spool=self._spool, get_settings=self.current_settings)
+            await listener.start(bind(declared.address))
+            self._listeners.append(listener)
+
+    def reload(self) -> None:
+        """Read the settings file again; a bad one is logged, and the settings stay as they are."""
+        try:
+            settings = load(self._config)
+        except SettingsError as error:
+            _log.error("settings not reloaded", error=str(error))
+            return
+        late = [name for name in _NEEDS_RESTART if getattr(settings, name) != getattr(self._settings, name)]
+        self._settings = settings.model_copy(update={name: getattr(self._settings, name) for name in late})
+        self._announce_labels()
+        _log.info("settings reloaded", needs_restart=", ".join(late) or None)
+
+    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Take nothing new, let what is under way finish within the grace, and close the spool last."""
+        self._is_draining = True
+        metrics.DRAINING.set(1)
+        _log.info("draining")
+        await asyncio.gather(*(listener.drain(grace_seconds) for listener in self._listeners))
+        await self._queue.drain(grace_seconds)
+        await self._couriers.close()
+        if self._capture:
+            self._capture.stop()
+        if self._web:
+            await self._web.stop()
+        await self._spool.close()
+        _log.info("stopped")
+
+    # What the web side asks.
+
+    def obstacles(self) -> Sequence[str]:
+        """Why the relay cannot take mail now; empty when it can."""
+        draining = ["draining"] if self._is_draining else []
+        return [*draining, f"spool: {self._spool.trouble}"] if self._spool.trouble else draining
+
+    async def refresh_metrics(self) -> None:
+        """Bring the gauges of queue and disk up to date."""
+        metrics.SPOOL_FREE_BYTES.set(self._spool.free_octets())
+        metrics.SPOOL_TROUBLE.set(1 if self._spool.trouble else 0)
+        routes = {known.name for known in self._settings.routes}
+        counts = {(name, state): 0 for name in routes for state in metrics.RECIPIENT_STATES}
+        ages = dict.fromkeys(routes, 0.0)
+        now = time.time()
+        for count in await self._spool.counts():
+            counts[count.route, count.state] = count.recipients
+            ages[count.route] = max(ages.get(count.route, 0.0), now - made_at(count.oldest))
+        for (name, state), recipients in counts.items():
+            metrics.QUEUE_RECIPIENTS.labels(name, state).set(recipients)
+        for name, age in ages.items():
+            metrics.QUEUE_OLDEST_AGE.labels(name).set(age)
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """What runs and where, for the web side and for who started it."""
+        facts = [(f"listener {listener.name}", f"{listener.address}") for listener in self._listeners]
+        if self._web:
+            facts.append(("web", f"http://{self._web.address}/ with healthz, readyz, metrics"))
+        if self._capture:
+            facts.append(("capture host", f"{self._capture.address} plays the outside, keeps mail in {self._capture.folder}"))
+        return [*facts, ("data", str(self._settings.data_dir))]
+
+    # Inside.
+
+    def _route_notification(self, mailbox: Mailbox) -> tuple[str, str]:
+        routed = route(mailbox, None, self._settings)
+        return routed.route, routed.destination
+
+    def _announce_labels(self) -> None:
+        metrics.present_at_zero(
+            listeners=[listener.name for listener in self._settings.listeners],
+            routes=[known.name for known in self._settings.routes],
+            reasons=list(Reason),
+        )
+
+
+def bind(address: str) -> socket.socket:
+    """Take `IP:port` and return a socket to be listened on. Raises CannotListen."""
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host.strip("[]"), int(port)))
+        taken.listen(BACKLOG)
+    except OSError as error:
+        taken.close()
+        raise CannotListen(f"Cannot listen on {address}: {error.strerror}.") from error
+    return taken

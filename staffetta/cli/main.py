@@ -1,0 +1,65 @@
+"""The command line: what can be typed."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from staffetta import __version__
+from staffetta.cli.options import ConfigFile
+from staffetta.cli.queue import queue_commands
+from staffetta.cli.status import EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE
+from staffetta.cli.trace import trace
+from staffetta.operations.spools import NotAvailable
+from staffetta.settings.file import SettingsError, load
+
+Serve = Callable[[Path], int]
+
+
+def run(arguments: Sequence[str], *, serve: Serve) -> int:
+    """Carry out one command line and return the exit status.
+
+    arguments: without the program's name. serve: runs the relay of a settings file until it is told to stop.
+    """
+    try:
+        result = _commands(serve)(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:  # said already, with the usage
+        return EX_USAGE
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EX_CONFIG
+    except NotAvailable as error:
+        print(error, file=sys.stderr)
+        return EX_TEMPFAIL
+    return result if isinstance(result, int) else EX_OK
+
+
+def _commands(serve: Serve) -> App:
+    app = App(
+        name="staffetta",
+        help="A durable SMTP relay. Start with: staffetta serve --config examples/quickstart.toml",
+        version=__version__,
+        error_console=Console(stderr=True),
+    )
+    app.command(_serve_command(serve), name="serve")
+    app.command(check)
+    app.command(trace)
+    app.command(queue_commands())
+    return app
+
+
+def _serve_command(serve: Serve) -> Callable[..., int]:
+    def command(*, config: ConfigFile) -> int:
+        """Run the relay in the foreground. SIGTERM: finish and stop. SIGHUP: read the settings again."""
+        return serve(config)
+
+    return command
+
+
+def check(*, config: ConfigFile) -> int:
+    """Say whether a settings file is right, and where it is not; nothing is started."""
+    load(config)
+    print(f"{config}: ok")
+    return EX_OK

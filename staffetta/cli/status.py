@@ -1,0 +1,8 @@
+"""Exit statuses: those of sysexits, so that scripts and supervisors can tell what to do."""
+
+EX_OK = 0
+EX_USAGE = 64  # the command line is wrong
+EX_NOINPUT = 66  # what was asked for is not there
+EX_IOERR = 74  # the disk, or what is on it; an administrator must look
+EX_TEMPFAIL = 75  # not now; the same command may work later
+EX_CONFIG = 78  # the settings are wrong; trying again does not help

@@ -1,0 +1,67 @@
+"""`staffetta trace`: what happened to a message, one row per recipient."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from staffetta.cli.options import ConfigFile, Json
+from staffetta.cli.tables import print_json, print_lines, print_table
+from staffetta.operations.trace import Status, TraceRow, find_messages
+from staffetta.settings.file import load
+
+_COLUMNS = {
+    "received_at": "Received",
+    "queue_id": "Queue id",
+    "sender": "Sender",
+    "recipient": "Recipient",
+    "status": "Status",
+    "diagnostic": "Last word",
+}
+
+
+def trace(
+    *,
+    config: ConfigFile,
+    queue_id: Annotated[str | None, Parameter(help="The id in our 250 reply.")] = None,
+    message_id: Annotated[str | None, Parameter(help="The Message-ID field, with or without angle brackets.")] = None,
+    sender: Annotated[str | None, Parameter(help="The reverse-path's mailbox; '' for notifications.")] = None,
+    recipient: Annotated[str | None, Parameter(help="A recipient's mailbox.")] = None,
+    status: Annotated[Status | None, Parameter(help="A recipient's status.")] = None,
+    after: Annotated[
+        datetime | None, Parameter(help="Received at or after; local time where no zone is given.")
+    ] = None,
+    before: Annotated[datetime | None, Parameter(help="Received before.")] = None,
+    limit: Annotated[int, Parameter(help="Rows at most, newest first.")] = 100,
+    json: Json = False,
+) -> None:
+    """Find messages by any of the options together, while the relay runs or not."""
+    rows = find_messages(
+        load(config),
+        queue_id=queue_id,
+        message_id=message_id,
+        sender=sender,
+        recipient=recipient,
+        status=status,
+        after=after,
+        before=before,
+        limit=limit,
+    )
+    if json:
+        print_json(rows)
+        return
+    print_table(_COLUMNS, rows, if_empty="No message matches.")
+    if len({row.queue_id for row in rows}) == 1:
+        print_lines(["", *_story(rows)])
+
+
+def _story(rows: Sequence[TraceRow]) -> list[str]:
+    """The events of one message, for each recipient, in order."""
+    lines = []
+    for row in rows:
+        lines.append(f"{row.recipient}: {row.status}")
+        for event in row.events:
+            detail = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("at", "event"))
+            lines.append(f"  {event['at']}  {event['event']:<8} {detail}")
+    return lines

@@ -1,0 +1,68 @@
+"""The relay as a process: event loop, signals, log, exit status."""
+
+import asyncio
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from staffetta import logs
+from staffetta.app import CannotListen, Relay
+from staffetta.cli.status import EX_IOERR, EX_OK, EX_TEMPFAIL
+from staffetta.cli.welcome import print_welcome
+from staffetta.settings.file import load
+from staffetta.settings.model import LogFormat, Settings
+from staffetta.spool.database import SpoolCannotOpen
+from staffetta.spool.lock import SpoolLocked
+
+
+def serve(config: Path) -> int:
+    """Run the relay of a settings file until SIGTERM or SIGINT; SIGHUP reads the file again.
+
+    Returns the exit status. What another process has (spool, port) is 75: the same command works once that has
+    stopped. A spool that an administrator must look at is 74. Raises SettingsError.
+    """
+    settings = load(config)
+    is_postfix = settings.log.format is LogFormat.POSTFIX
+    logs.configure(postfix=is_postfix, level=settings.log.level, hostname=settings.hostname)
+    _raise_descriptor_limit()
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(settings, config))
+    except (SpoolLocked, CannotListen) as error:
+        print(error, file=sys.stderr)
+        return EX_TEMPFAIL
+    except SpoolCannotOpen as error:
+        print(error, file=sys.stderr)
+        return EX_IOERR
+    return EX_OK
+
+
+async def _run(settings: Settings, config: Path) -> None:
+    loop = asyncio.get_running_loop()
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_stop.set)
+    relay = Relay(settings, config)
+    await relay.start()
+    loop.add_signal_handler(signal.SIGHUP, relay.reload)
+    print_welcome(settings, config, relay.facts())
+    await told_to_stop.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)  # told again, it ends at once: the spool bears that
+    await relay.stop()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # not made for every platform; the relay then runs, more slowly
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _raise_descriptor_limit() -> None:
+    """Each session is a descriptor: take as many as the system grants."""
+    _, granted = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (granted, granted))

@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from staffetta.cli.main import run
+
+SETTINGS = """
+hostname = "relay.example"
+data_dir = "data"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "relay.toml"
+    path.write_text(SETTINGS, encoding="utf-8")
+    return path
+
+
+def must_not_serve(_config: Path) -> int:
+    raise AssertionError("serve was called")
+
+
+def command(*arguments: object) -> int:
+    return run([str(argument) for argument in arguments], serve=must_not_serve)
+
+
+def test_serve_gives_the_settings_file_to_the_relay_and_returns_its_status(config: Path) -> None:
+    served: list[Path] = []
+
+    def serve(path: Path) -> int:
+        served.append(path)
+        return 75
+
+    assert run(["serve", "--config", str(config)], serve=serve) == 75
+    assert served == [config]
+
+
+def test_config_may_come_from_the_environment(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAFFETTA_CONFIG", str(config))
+    assert command("check") == 0
+
+
+def test_check_says_ok(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("check", "--config", config) == 0
+    assert capsys.readouterr().out == f"{config}: ok\n"
+
+
+def test_check_names_file_line_and_key(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(SETTINGS + "colour = 1\n", encoding="utf-8")
+    assert command("check", "--config", config) == 78
+    assert capsys.readouterr().err.startswith(f"{config}:4: colour: ")
+
+
+def test_missing_settings_file_is_a_settings_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("check", "--config", tmp_path / "none.toml") == 78
+    assert "none.toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["trace"], ["nonsense"], ["queue", "nonsense"]])
+def test_wrong_usage_exits_with_64(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STAFFETTA_CONFIG", raising=False)
+    assert command(*arguments) == 64
+
+
+def test_trace_that_finds_nothing_is_an_empty_array(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("trace", "--message-id", "<none@example>", "--json", "--config", config) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_trace_that_finds_nothing_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("trace", "--config", config) == 0
+    assert capsys.readouterr().out == "No message matches.\n"
+
+
+def test_queue_action_without_ids_asks_for_them(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("queue", "delete", "--config", config) == 64
+    assert "--all" in capsys.readouterr().err
+
+
+def test_queue_action_on_something_else_than_a_queue_id_is_wrong_usage(config: Path) -> None:
+    assert command("queue", "hold", "nonsense", "--config", config) == 64
+
+
+def test_queue_action_before_the_first_start_may_work_later(config: Path) -> None:
+    assert command("queue", "hold", "--all", "--config", config) == 75
