@@ -12,6 +12,7 @@ from typing import Self, cast
 from staffetta.delivery.hop_tls import HopTls, TlsFailure
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Stage
+from staffetta.metrics import TLS_SESSIONS
 from staffetta.smtp.client import ClientSession, Step
 from staffetta.smtp.remote_reply import RemoteProtocolError, RemoteReply
 
@@ -31,11 +32,12 @@ _STAGES = {
 class Channel(asyncio.Protocol):
     """See the head of this file.
 
-    host: the next hop's name. address: its IP address. tls: "TLSv1.3 CIPHER" or None.
+    host: the next hop's name. address: its IP address, None for a socket in the file system.
+    tls: "TLSv1.3 CIPHER", None in clear.
     messages: transactions made so far; above 0, the connection has been idle before and may have died unnoticed.
     """
 
-    def __init__(self, session: ClientSession, host: str, address: str) -> None:
+    def __init__(self, session: ClientSession, host: str, address: str | None) -> None:
         self.session = session
         self.host = host
         self.address = address
@@ -98,6 +100,11 @@ class Channel(asyncio.Protocol):
         else:
             self._transport.writelines(octets)
 
+    def check(self) -> None:
+        """Make sure, before content is called complete, that it can be written at all. Raises HopTrouble."""
+        if self._trouble is not None:
+            raise self._trouble
+
     async def exchange(self, octets: bytes, timeout_seconds: float) -> RemoteReply:
         """Write, and return the last reply when all is answered. Raises HopTrouble."""
         self.write(octets)
@@ -119,8 +126,7 @@ class Channel(asyncio.Protocol):
             await asyncio.sleep(0)  # the loop has yet to tell us of the loss
         while self._is_writing_paused and self._trouble is None and self.session.closing_reply is None:
             await self._wait(timeout_seconds)
-        if self._trouble is not None:
-            raise self._trouble
+        self.check()
 
     def quit(self) -> None:
         """Say QUIT and close. Its reply could change nothing, so it is not waited for (RFC 5321 §4.1.1.10)."""
@@ -155,9 +161,9 @@ class Channel(asyncio.Protocol):
         self._flush(tls)
         while not tls.is_established and self._trouble is None:
             await self._wait(timeout_seconds)
-        if self._trouble is not None:
-            raise self._trouble
+        self.check()
         self.tls = tls.name
+        TLS_SESSIONS.labels("outbound", tls.version).inc()
 
     def _decrypt(self, tls: HopTls, octets: bytes) -> bytes:
         was_established = tls.is_established

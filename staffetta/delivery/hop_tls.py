@@ -69,9 +69,14 @@ class HopTls:
             return b"".join(pieces)
 
     @property
+    def version(self) -> str:
+        """ "TLSv1.3"."""
+        return self._connection.get_protocol_version_name()
+
+    @property
     def name(self) -> str:
         """As in an Outcome: "TLSv1.3 CIPHER"."""
-        return f"{self._connection.get_protocol_version_name()} {self._connection.get_cipher_name()}"
+        return f"{self.version} {self._connection.get_cipher_name()}"
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ class Hop:
     """A host to hand over to, and how. Equal hops may share a connection.
 
     route: its name; connections of different routes are never shared, since what they prove of us may differ.
-    host: a domain name or an IP address, without brackets.
+    host: a domain name, an IP address without brackets, or the path of a socket in the file system (Dovecot's LMTP).
     """
 
     route: str
@@ -67,21 +67,35 @@ async def _connect_and_greet(hop: Hop, hostname: str, timeouts: Timeouts) -> Cha
 
 async def _connect(hop: Hop, hostname: str, timeouts: Timeouts) -> Channel:
     """Connect to the first address that answers."""
+    if hop.host.startswith("/"):
+        return await _connect_to(hop, None, hostname, timeouts)
     trouble = HopTrouble("4.4.1", f"{hop.host} has no address", Stage.CONNECT)
     for address in await _addresses(hop, timeouts):
-        session = ClientSession(hostname, is_lmtp=hop.is_lmtp)
-        loop = asyncio.get_running_loop()
-        channel = Channel(session, hop.host, address)
         try:
-            async with asyncio.timeout(timeouts.connect_seconds):
-                await loop.create_connection(lambda channel=channel: channel, address, hop.port)  # type: ignore[misc]
-            return channel
-        except TimeoutError:
-            reason = f"no answer within {timeouts.connect_seconds:g} s"
-        except OSError as error:
-            reason = error.strerror or str(error)
-        trouble = HopTrouble("4.4.1", f"cannot connect to {hop.host}[{address}]:{hop.port}: {reason}", Stage.CONNECT)
+            return await _connect_to(hop, address, hostname, timeouts)
+        except HopTrouble as error:
+            trouble = error
     raise trouble
+
+
+async def _connect_to(hop: Hop, address: str | None, hostname: str, timeouts: Timeouts) -> Channel:
+    """Connect to one address, or to a socket in the file system where that is None. Raises HopTrouble."""
+    channel = Channel(ClientSession(hostname, is_lmtp=hop.is_lmtp), hop.host, address)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeouts.connect_seconds):
+            if address is None:
+                await loop.create_unix_connection(lambda: channel, hop.host)
+            else:
+                await loop.create_connection(lambda: channel, address, hop.port)
+    except TimeoutError:
+        reason = f"no answer within {timeouts.connect_seconds:g} s"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    else:
+        return channel
+    where = f"{hop.host}[{address}]:{hop.port}" if address else hop.host
+    raise HopTrouble("4.4.1", f"cannot connect to {where}: {reason}", Stage.CONNECT)
 
 
 async def _addresses(hop: Hop, timeouts: Timeouts) -> list[str]:

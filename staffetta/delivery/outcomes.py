@@ -6,6 +6,8 @@ from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcom
 from staffetta.smtp.client import SERVICE_CLOSING, Transaction
 from staffetta.smtp.remote_reply import RemoteReply
 
+DIAGNOSTIC_LENGTH_MAX = 2000  # characters; it is kept in the spool and in the trace, and somebody else wrote it
+
 LOST_REPLY = "the connection was lost after the final dot; the next hop may have the message or not"
 
 
@@ -68,7 +70,7 @@ def _final(channel: Channel, reply: RemoteReply | None, trouble: HopTrouble | No
         return _refusal(channel, reply, Stage.FINAL_DOT)
     return Delivered(
         status=_status(reply),
-        diagnostic=str(reply),
+        diagnostic=_diagnostic(reply),
         stage=Stage.FINAL_DOT,
         is_remote_reply=True,
         host=channel.host,
@@ -82,7 +84,7 @@ def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
     if reply.is_permanent and not _is_too_many_recipients(reply, stage):
         return Failed(
             status=_status(reply),
-            diagnostic=str(reply),
+            diagnostic=_diagnostic(reply),
             stage=stage,
             is_remote_reply=True,
             host=channel.host,
@@ -91,7 +93,7 @@ def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
         )
     return Deferred(
         status=_status(reply) if reply.is_transient else "4.5.3",
-        diagnostic=str(reply),
+        diagnostic=_diagnostic(reply),
         stage=stage,
         is_remote_reply=True,
         host=channel.host,
@@ -104,6 +106,10 @@ def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
 def _is_too_many_recipients(reply: RemoteReply, stage: Stage) -> bool:
     """RFC 5321 §4.5.3.1.10: 552 to RCPT is an old spelling of 452, unless it says that it means something else."""
     return stage is Stage.RCPT and reply.code == 552 and reply.enhanced_code in (None, "5.5.3")
+
+
+def _diagnostic(reply: RemoteReply) -> str:
+    return str(reply)[:DIAGNOSTIC_LENGTH_MAX]
 
 
 def _status(reply: RemoteReply) -> str:

@@ -44,9 +44,10 @@ async def carry(
         await channel.exchange(octets, timeouts.reply_seconds)
     if session.closing_reply is not None and not _is_decided(transaction, len(recipients)):
         raise refused_session(session.closing_reply, _closing_stage(transaction))
-    if session.wants_content:
-        if is_chunked:
-            await announce()
+    if is_chunked and session.wants_content:
+        await announce()
+    if session.wants_content:  # still: the server may have said good-bye meanwhile
+        channel.check()
         await _send_content(channel, transaction, content, timeouts)
     return transaction
 

@@ -38,11 +38,11 @@ def settings_for(
     messages_per_connection_max: int = 1000,
     path: Path | None = None,
 ) -> Settings:
-    ports = [hop.port if isinstance(hop, FakeHop) else hop for hop in hops]
+    addresses = [(hop.path, hop.port) if isinstance(hop, FakeHop) else ("", hop) for hop in hops]
     route = Route(
         name="out",
         transport=transport,
-        next_hops=tuple(NextHop(host="127.0.0.1", port=port) for port in ports),
+        next_hops=tuple(NextHop(host=path or "127.0.0.1", port=port) for path, port in addresses),
         tls=tls,
         path=path,
     )

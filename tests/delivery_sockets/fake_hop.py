@@ -38,6 +38,7 @@ class FakeHop:
     is_lmtp: bool = False
     tls: ssl.SSLContext | None = None
     port: int = 0
+    path: str = ""
     connections: int = 0
     lines: list[str] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -47,8 +48,11 @@ class FakeHop:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["FakeHop"]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20)
-        self.port = server.sockets[0].getsockname()[1]
+        if self.path:
+            server = await asyncio.start_unix_server(self._serve, self.path, limit=1 << 20)
+        else:
+            server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20)
+            self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:

@@ -244,3 +244,27 @@ def test_a_reset_in_the_middle_of_streamed_content_defers_since_the_dot_was_not_
         assert (outcome.status, outcome.stage) == ("4.4.2", Stage.DATA)
 
     run(main())
+
+
+@pytest.mark.parametrize("good_bye", [b"421 4.3.2 shutting down\r\n", None])
+def test_content_that_was_never_written_is_not_unknown(good_bye):
+    """With BDAT there is a moment between the accepted RCPT and the content: the attempt is being written down."""
+
+    async def main():
+        hop = FakeHop()
+        async with hop.listening():
+            sender = Sender(settings_for(hop))
+
+            async def before_data(host):
+                if good_bye:
+                    hop.writers[0].write(good_bye)
+                hop.writers[0].write_eof()
+                await hop.closed.wait()  # it has seen our end close
+
+            what = consignment(content=b"Subject: x\r\n\r\n" + b"x\r\n" * 20_000)
+            (outcome,) = await sender.couriers(what, before_data)
+            await sender.couriers.close()
+        assert isinstance(outcome, Deferred) and outcome.is_destination_trouble
+        assert not any(line.startswith("BDAT") for line in hop.lines)
+
+    run(main())

@@ -227,6 +227,13 @@ def test_lmtp_gives_every_recipient_its_own_final_reply():
     assert hop.lines[0] == "LHLO relay.example"
 
 
+def test_lmtp_may_be_a_socket_in_the_file_system(tmp_path):
+    hop = FakeHop(is_lmtp=True, path=str(tmp_path / "lmtp"))
+    (outcome,), _ = run(carry(hop, transport=Transport.LMTP))
+    assert isinstance(outcome, Delivered)
+    assert (outcome.host, outcome.address) == (hop.path, None)
+
+
 def test_a_route_that_the_settings_no_longer_have_defers():
     sender = Sender(settings_for())
     sender.settings = sender.settings.model_copy(update={"routes": ()})
