@@ -1,4 +1,4 @@
-"""A Postfix of our own: unprivileged ports on loopback, its queue in a temporary folder. It needs root, as Postfix does."""
+"""A Postfix of our own: unprivileged ports on loopback, its queue in a temporary folder. As any Postfix it needs root."""
 
 import os
 import shutil

@@ -129,8 +129,9 @@ class Relay:
             self.process = None
 
     def stop(self) -> int:
+        """Ask it to stop, through a tracer too, and return its exit status."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        os.killpg(self.process.pid, signal.SIGTERM)
         return self.process.wait(PATIENCE_SECONDS)
 
     @property

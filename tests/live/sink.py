@@ -1,7 +1,7 @@
 """The far end: an SMTP server of our own that keeps every octet.
 
 What it announces is scripted, so that the relay meets next hops with and without each extension. It runs in threads,
-one per connection, so that a test may block in another program meanwhile. It judges nothing: it is no model of a server.
+one per connection, so that a test may block in another program meanwhile. It judges nothing: it is no model server.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What a peer does wrong gets a clear reply and harms nobody: afterwards the relay stands and takes the next message."""
+"""What a peer does wrong gets a clear reply and harms nobody: the relay stands and takes the next message."""
 
 import random
 import re
