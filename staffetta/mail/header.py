@@ -1,0 +1,51 @@
+"""Header fields: split the section from the body, find, count, unfold (RFC 5322 §2.2).
+
+Rule 1: octets that we did not write are never rewritten; everything here reads.
+Rule 2: nothing here is slower than a few searches over the section, since every message comes this way.
+"""
+
+_BLANK_LINE = b"\r\n\r\n"
+_LINE_OCTETS_MAX = 998  # RFC 5322 §2.1.1; values are shown and compared, never carried, so a longer one is cut
+
+
+def section_end(content: bytes) -> int | None:
+    """Return where the header section ends, its last CRLF included; None where its end has not come.
+
+    content: canonical, perhaps only its beginning. Content without fields has a section of length 0.
+    """
+    if content.startswith(b"\r\n"):
+        return 0
+    end = content.find(_BLANK_LINE)
+    return end + 2 if end >= 0 else None
+
+
+class HeaderSection:
+    """A header section: canonical octets, without the blank line. Field names are given in lower case, as bytes."""
+
+    __slots__ = ("_lower", "octets")
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
+        self._lower = b"\r\n" + octets.lower()
+
+    def count(self, name: bytes) -> int:
+        """Return how many fields have this name."""
+        return self._lower.count(b"\r\n" + name + b":")
+
+    def first(self, name: bytes) -> str | None:
+        """Return the first field's value: unfolded, stripped, cut at 998 octets, bad UTF-8 replaced; None: no field."""
+        key = b"\r\n" + name + b":"
+        found = self._lower.find(key)
+        if found < 0:
+            return None
+        start = found + len(key) - 2  # `octets` lacks the CRLF that `_lower` has in front
+        end = self._field_end(start)
+        value = self.octets[start : min(end, start + _LINE_OCTETS_MAX)]
+        return value.replace(b"\r\n", b"").strip().decode("utf-8", "replace")
+
+    def _field_end(self, start: int) -> int:
+        """A field ends at a CRLF that no white space follows (RFC 5322 §2.2.3)."""
+        end = self.octets.find(b"\r\n", start)
+        while end >= 0 and self.octets[end + 2 : end + 3] in (b" ", b"\t"):
+            end = self.octets.find(b"\r\n", end + 2)
+        return end if end >= 0 else len(self.octets)
