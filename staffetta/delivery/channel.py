@@ -9,10 +9,11 @@ TCP_NODELAY needs no call: asyncio and uvloop both set it on every TCP connectio
 import asyncio
 from typing import Self, cast
 
-from staffetta.delivery.hop_tls import HopTls, TlsFailure
+from staffetta.delivery.tlspolicy import client_session
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Stage
 from staffetta.metrics import TLS_SESSIONS
+from staffetta.net.tls import TlsFailure, TlsSession
 from staffetta.smtp.client import ClientSession, Step
 from staffetta.smtp.remote_reply import RemoteProtocolError, RemoteReply
 
@@ -45,7 +46,7 @@ class Channel(asyncio.Protocol):
         self.messages = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._tls: HopTls | None = None
+        self._tls: TlsSession | None = None
         self._trouble: HopTrouble | None = None
         self._waiter: asyncio.Future[None] | None = None  # all is answered, or writing may go on, or trouble
         self._is_writing_paused = False
@@ -155,17 +156,17 @@ class Channel(asyncio.Protocol):
 
     async def start_tls(self, server_name: str, timeout_seconds: float) -> None:
         """Shake hands, after a positive reply to STARTTLS. Raises HopTrouble."""
-        tls = self._tls = HopTls(server_name)
+        tls = self._tls = client_session(server_name)
         self.session.tls_started()
-        tls.shake_hands()
+        tls.receive(b"")  # nothing came yet: this makes the ClientHello
         self._flush(tls)
         while not tls.is_established and self._trouble is None:
             await self._wait(timeout_seconds)
         self.check()
-        self.tls = tls.name
+        self.tls = f"{tls.version} {tls.cipher}"
         TLS_SESSIONS.labels("outbound", tls.version).inc()
 
-    def _decrypt(self, tls: HopTls, octets: bytes) -> bytes:
+    def _decrypt(self, tls: TlsSession, octets: bytes) -> bytes:
         was_established = tls.is_established
         try:
             octets = tls.receive(octets)
@@ -175,14 +176,14 @@ class Channel(asyncio.Protocol):
             self._wake()
         return octets
 
-    def _encrypt(self, tls: HopTls, pieces: tuple[bytes, ...]) -> None:
+    def _encrypt(self, tls: TlsSession, pieces: tuple[bytes, ...]) -> None:
         try:
             tls.send(b"".join(pieces))
         except TlsFailure as failure:
             self._fail(HopTrouble("4.7.5", f"TLS: {failure}", self._stage()))
         self._flush(tls)
 
-    def _flush(self, tls: HopTls) -> None:
+    def _flush(self, tls: TlsSession) -> None:
         if (octets := tls.outgoing()) and self._transport is not None:
             self._transport.write(octets)
 

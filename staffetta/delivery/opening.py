@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import socket
 from dataclasses import dataclass
 
@@ -91,7 +92,7 @@ async def _connect_to(hop: Hop, address: str | None, hostname: str, timeouts: Ti
     except TimeoutError:
         reason = f"no answer within {timeouts.connect_seconds:g} s"
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
     else:
         return channel
     where = f"{hop.host}[{address}]:{hop.port}" if address else hop.host
