@@ -7,9 +7,9 @@ table by table, which costs one prepared statement for each and not for each mes
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 
 from staffetta.mail.outcome import Outcome
 from staffetta.spool.content import FileContent
@@ -59,16 +59,20 @@ def write(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[str
     for change in changes:
         if change.act is not None:
             change.act(connection)
-    return _drop_contents(connection, chain.from_iterable(change.closing for change in changes))
+    return _drop_contents(connection, [number for change in changes for number in change.closing])
 
 
-def _drop_contents(connection: sqlite3.Connection, numbers: Iterable[int]) -> list[str]:
+def _drop_contents(connection: sqlite3.Connection, numbers: list[int]) -> list[str]:
     """Remove the content of those messages whose recipients are all closed; return the files that held some."""
+    if not numbers:
+        return []
+    # Few messages have a file, so those are asked for at once; the others need no answer.
+    with_file = {number for (number,) in connection.execute(SQL["numbers_with_file"], (json.dumps(numbers),))}
+    rows = [(number,) for number in dict.fromkeys(numbers) if number not in with_file]
+    connection.executemany(SQL["drop_content"], rows)
     files: list[str] = []
-    for number in dict.fromkeys(numbers):
-        for (file,) in connection.execute(SQL["drop_content"], (number,)).fetchall():
-            if file is not None:
-                files.append(file)
+    for number in with_file:
+        files += (file for (file,) in connection.execute(f"{SQL['drop_content']} RETURNING file", (number,)))
     return files
 
 
@@ -151,9 +155,9 @@ def _message_row(message: NewMessage) -> Row:
 def _content_row(message: NewMessage) -> Row:
     content = message.content
     if isinstance(content, FileContent):
-        return (message.number, content.prefix, content.path.name)
+        return (message.number, content.path.name, content.prefix)
     assert content.whole is not None
-    return (message.number, content.whole, None)
+    return (message.number, None, content.whole)
 
 
 def _recipient_rows(message: NewMessage) -> list[Row]:

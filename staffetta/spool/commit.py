@@ -2,7 +2,7 @@
 
 Rule 1: results reach the loop by one call per batch.
 Rule 2: when the disk refuses, the whole batch is refused, and the connection is never used again (docs/spool.md).
-Rule 3: checkpoints run between batches: when nothing waits, or when the WAL has become large.
+Rule 3: no client waits for a checkpoint (checkpoint.py).
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 
 from staffetta.metrics import COMMIT_BATCH, COMMIT_SECONDS
 from staffetta.spool.change import Change, write
+from staffetta.spool.checkpoint import Checkpointer
 from staffetta.spool.content import CONTENT_FOLDER, free_octets, remove_files
 from staffetta.spool.database import Connect, probe, transaction
 from staffetta.spool.spool import SpoolUnavailable
@@ -24,7 +25,7 @@ from staffetta.trace.search import DATABASE_NAME
 
 BATCH_CHANGES_MAX = 512  # bounds how long the first of a batch waits for the last
 TICK_SECONDS = 1.0  # how often trouble and free space are looked at again
-WAL_PAGES_MAX = 16_384  # 64 MiB: above this a checkpoint does not wait for a quiet moment
+_PAGE_OCTETS = 4096
 
 # What a change brings upon itself. Anything else that SQLite raises is the disk's doing.
 _OWN_FAULTS = (
@@ -75,7 +76,7 @@ class CommitThread:
         self._space_trouble: str | None = None
         self._is_closing = False
         self._next_tick = 0.0
-        self._wal_pages = 0
+        self._checkpointer = Checkpointer(folder / DATABASE_NAME, open_connection)
         self._thread = threading.Thread(target=self._run, name="spool-commit", daemon=True)
         self._look_at_free_space()
         self._thread.start()
@@ -118,12 +119,13 @@ class CommitThread:
                 batch, is_last = self._take()
                 if batch:
                     self._commit(batch)
-                self._tick(is_last=is_last)
+                self._tick(was_idle=not batch, is_last=is_last)
         finally:
             if not self._is_closing:  # a bug of ours is passing through; its traceback is on its way to the log
                 self._disk_trouble = "the commit thread has ended"
                 self._is_closing = True
             self._refuse_the_rest()
+            self._checkpointer.close()
             self._drop_connection()
 
     def _take(self) -> tuple[list[_Waiter], bool]:
@@ -158,7 +160,7 @@ class CommitThread:
         """One transaction. Raises one of _OWN_FAULTS, or SpoolUnavailable."""
         connection = self._usable_connection()
         aside = [self._aside.popleft() for _ in range(len(self._aside))]
-        began = time.perf_counter()
+        began, rows_before = time.perf_counter(), connection.total_changes
         try:
             with transaction(connection):
                 files = write(connection, changes + aside)
@@ -168,6 +170,9 @@ class CommitThread:
             self._disk_trouble = f"the disk refused a commit: {error}"
             self._drop_connection()
             raise SpoolUnavailable(self._disk_trouble) from error
+        octets = sum(len(row[2]) for change in changes for row in change.contents if isinstance(row[2], bytes))
+        # A row touched is about a page; content fills its own.
+        self._checkpointer.count(connection.total_changes - rows_before + octets // _PAGE_OCTETS)
         COMMIT_SECONDS.observe(time.perf_counter() - began)
         COMMIT_BATCH.observe(len(changes))
         if files:
@@ -177,15 +182,14 @@ class CommitThread:
     def _tell(self, batch: list[_Waiter], error: Exception | None) -> None:
         self._loop.call_soon_threadsafe(_wake, batch, error)
 
-    def _tick(self, *, is_last: bool) -> None:
+    def _tick(self, *, was_idle: bool, is_last: bool) -> None:
         now = time.monotonic()
-        is_idle = self._waiting.empty()
         if now >= self._next_tick or is_last:
             self._next_tick = now + TICK_SECONDS
             self._look_at_free_space()
             self._try_disk_again()
             self._keep_house()
-        self._checkpoint(is_idle=is_idle)
+        self._checkpoint(was_idle=was_idle)
 
     def _keep_house(self) -> None:
         change = self._housekeeping()
@@ -195,16 +199,11 @@ class CommitThread:
             except (SpoolUnavailable, *_OWN_FAULTS):
                 return  # nobody waits; trouble tells of the disk, and a bad refusal is not worth a relay
 
-    def _checkpoint(self, *, is_idle: bool) -> None:
-        """Copy the WAL into the database, so that neither it nor a restart becomes long."""
+    def _checkpoint(self, *, was_idle: bool) -> None:
         if self._connection is None:
             return
-        wal = self._folder / f"{DATABASE_NAME}-wal"
         try:
-            pages = wal.stat().st_size // 4096
-            if pages > WAL_PAGES_MAX or (is_idle and pages != self._wal_pages):
-                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                self._wal_pages = pages
+            self._checkpointer.tick(self._connection, was_idle=was_idle)
         except (sqlite3.Error, OSError) as error:
             self._disk_trouble = f"the disk refused a checkpoint: {error}"
             self._drop_connection()
@@ -247,13 +246,10 @@ class CommitThread:
                 return  # the file descriptors go with the object; what was committed is in the WAL
 
     def _refuse_the_rest(self) -> None:
-        batch, _ = self._take_nowait()
+        rest = [self._waiting.get_nowait() for _ in range(self._waiting.qsize())]
+        batch = [waiter for waiter in rest if waiter is not None]
         if batch:
             self._tell(batch, SpoolUnavailable("the spool is closed"))
-
-    def _take_nowait(self) -> tuple[list[_Waiter], bool]:
-        rest = [self._waiting.get_nowait() for _ in range(self._waiting.qsize())]
-        return [waiter for waiter in rest if waiter is not None], True
 
 
 def _wake(batch: list[_Waiter], error: Exception | None) -> None:

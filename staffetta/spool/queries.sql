@@ -28,7 +28,11 @@ WHERE number = ? AND recipient = ?
 DELETE FROM content WHERE number = ?1 AND NOT EXISTS (
     SELECT 1 FROM recipient
     WHERE number = ?1 AND state IN ('ready', 'in attempt', 'deferred', 'held', 'unknown')
-) RETURNING file
+)
+
+-- name: numbers_with_file
+SELECT number FROM content INDEXED BY content_with_file
+WHERE file IS NOT NULL AND number IN (SELECT value FROM json_each(?))
 
 -- name: next_destination
 SELECT route, destination FROM recipient WHERE due_at IS NOT NULL AND (route, destination) > (?, ?)

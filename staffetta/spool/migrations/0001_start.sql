@@ -35,10 +35,10 @@ CREATE INDEX message_by_reverse_path ON message (number >> 40, reverse_path_key)
 -- file: NULL where octets are all of it; else the file's name, and octets go in front of it.
 CREATE TABLE content (
     number INTEGER PRIMARY KEY,
-    octets BLOB NOT NULL,
-    file TEXT
+    file TEXT,
+    octets BLOB NOT NULL
 ) STRICT;
-CREATE INDEX content_file ON content (file) WHERE file IS NOT NULL;
+CREATE INDEX content_with_file ON content (number, file) WHERE file IS NOT NULL;
 
 -- due_at: NULL for held and closed recipients.
 CREATE TABLE recipient (
