@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -13,12 +14,14 @@ from staffetta.admin.http import WebServer
 from staffetta.delivery.courier import Couriers
 from staffetta.mail.address import Mailbox
 from staffetta.mail.queue_id import made_at
+from staffetta.net.tls import ServerContext, self_signed
 from staffetta.operations.spools import open_spool
 from staffetta.policy.decision import Reason
 from staffetta.policy.route import route
 from staffetta.queue.manager import QueueManager
 from staffetta.reception.capture import CaptureHost
 from staffetta.reception.listener import Listener
+from staffetta.settings import model
 from staffetta.settings.file import SettingsError, load
 from staffetta.settings.model import Settings
 
@@ -74,7 +77,12 @@ class Relay:
             self._web = WebServer(self, bind(settings.console.address))
             self._web.start()
         for declared in settings.listeners:
-            listener = Listener(declared, spool=self._spool, get_settings=self.current_settings)
+            listener = Listener(
+                declared,
+                spool=self._spool,
+                get_settings=self.current_settings,
+                tls=None if declared.certificate else self._own_certificate(declared),
+            )
             await listener.start(bind(declared.address))
             self._listeners.append(listener)
 
@@ -95,8 +103,8 @@ class Relay:
         self._is_draining = True
         metrics.DRAINING.set(1)
         _log.info("draining")
-        await asyncio.gather(*(listener.drain(grace_seconds) for listener in self._listeners))
-        await self._queue.drain(grace_seconds)
+        draining = [listener.drain(grace_seconds) for listener in self._listeners]
+        await asyncio.gather(*draining, self._queue.drain(grace_seconds))
         await self._couriers.close()
         if self._capture:
             self._capture.stop()
@@ -128,13 +136,20 @@ class Relay:
         for name, age in ages.items():
             metrics.QUEUE_OLDEST_AGE.labels(name).set(age)
 
+    @property
+    def smtp_address(self) -> str:
+        """`IP:port` of the first listener; empty where there is none."""
+        return self._listeners[0].address if self._listeners else ""
+
     def facts(self) -> Sequence[tuple[str, str]]:
         """What runs and where, for the web side and for who started it."""
         facts = [(f"listener {listener.name}", f"{listener.address}") for listener in self._listeners]
         if self._web:
             facts.append(("web", f"http://{self._web.address}/ with healthz, readyz, metrics"))
         if self._capture:
-            facts.append(("capture host", f"{self._capture.address} plays the outside, keeps mail in {self._capture.folder}"))
+            facts.append(
+                ("capture host", f"{self._capture.address} plays the outside, keeps mail in {self._capture.folder}")
+            )
         return [*facts, ("data", str(self._settings.data_dir))]
 
     # Inside.
@@ -142,6 +157,17 @@ class Relay:
     def _route_notification(self, mailbox: Mailbox) -> tuple[str, str]:
         routed = route(mailbox, None, self._settings)
         return routed.route, routed.destination
+
+    def _own_certificate(self, declared: model.Listener) -> ServerContext:
+        """STARTTLS from the first start: a certificate of our own making, kept under the data folder."""
+        path = self._settings.data_dir / "tls" / "self-signed.pem"
+        if not path.exists():
+            certificate, key = self_signed(self._settings.hostname, datetime.now(UTC))
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_bytes(certificate + key)
+        pem = path.read_bytes()
+        return ServerContext.load(pem, pem, request_client_certificate=declared.request_client_certificate)
 
     def _announce_labels(self) -> None:
         metrics.present_at_zero(
@@ -159,7 +185,6 @@ def bind(address: str) -> socket.socket:
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host.strip("[]"), int(port)))
-        taken.listen(BACKLOG)
     except OSError as error:
         taken.close()
         raise CannotListen(f"Cannot listen on {address}: {error.strerror}.") from error

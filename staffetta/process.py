@@ -30,12 +30,9 @@ def serve(config: Path) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(settings, config))
-    except (SpoolLocked, CannotListen) as error:
-        print(error, file=sys.stderr)
-        return EX_TEMPFAIL
-    except SpoolCannotOpen as error:
-        print(error, file=sys.stderr)
-        return EX_IOERR
+    except (SpoolCannotOpen, CannotListen) as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_TEMPFAIL if isinstance(error, SpoolLocked | CannotListen) else EX_IOERR
     return EX_OK
 
 
@@ -47,7 +44,7 @@ async def _run(settings: Settings, config: Path) -> None:
     relay = Relay(settings, config)
     await relay.start()
     loop.add_signal_handler(signal.SIGHUP, relay.reload)
-    print_welcome(settings, config, relay.facts())
+    print_welcome(settings, config, relay.facts(), relay.smtp_address)
     await told_to_stop.wait()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)  # told again, it ends at once: the spool bears that

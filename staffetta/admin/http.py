@@ -81,9 +81,10 @@ class WebServer:
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def port(self) -> int:
-        port: int = self._socket.getsockname()[1]
-        return port
+    def address(self) -> str:
+        """`IP:port`; IPv6 in brackets."""
+        host, port = self._socket.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def start(self) -> None:
         """Serve from now on."""

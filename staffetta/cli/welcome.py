@@ -8,26 +8,26 @@ from staffetta import __version__
 from staffetta.settings.model import Settings
 
 
-def print_welcome(settings: Settings, config: Path, facts: Sequence[tuple[str, str]], relay: tuple[str, int]) -> None:
+def print_welcome(settings: Settings, config: Path, facts: Sequence[tuple[str, str]], smtp: str) -> None:
     """Print to standard output, at once.
 
-    facts: what runs and where, as (name, value). relay: address and port that take mail.
+    facts: what runs and where, as (name, value). smtp: `IP:port` that takes mail.
     """
     width = max(len(name) for name, _ in facts)
     lines = [f"Staffetta {__version__} is running; Ctrl-C stops it.", ""]
     lines += [f"  {name:<{width}}  {value}" for name, value in facts]
     if settings.capture and settings.accepted_domains:
-        lines += ["", *_next_things_to_type(settings, config, relay)]
+        lines += ["", *_next_things_to_type(settings, config, smtp)]
     print("\n".join(lines), end="\n\n", flush=True)
 
 
-def _next_things_to_type(settings: Settings, config: Path, relay: tuple[str, int]) -> list[str]:
+def _next_things_to_type(settings: Settings, config: Path, smtp: str) -> list[str]:
     """Only where a capture host plays the outside: such a relay is there to be tried out."""
     domain = settings.accepted_domains[0].name
     program = Path(sys.argv[0])
     python = program.with_name("python") if program.name == "staffetta" else Path(sys.executable)
     send = (
-        f"""{python} -c 'import smtplib; smtplib.SMTP("{relay[0]}", {relay[1]}).sendmail("ada@{domain}", """
+        f"""{python} -c 'import smtplib; smtplib.SMTP("{smtp}").sendmail("ada@{domain}", """
         f"""["bob@{domain}", "eve@outside.example"], "Message-ID: <hello@{domain}>\\r\\n"""
         """Subject: Hello\\r\\n\\r\\nIt works.\\r\\n")'"""
     )

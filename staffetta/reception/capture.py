@@ -43,6 +43,13 @@ class CaptureHost:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _CaptureConnection(self), sock=listening)
 
+    @property
+    def address(self) -> str:
+        """`IP:port`, once started."""
+        assert self._server is not None
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"{host}:{port}"
+
     def stop(self) -> None:
         """Close the listener and every connection."""
         if self._server is not None:

@@ -25,9 +25,9 @@ class FakeStatus:
 def fetch(status: FakeStatus, path: str) -> tuple[int, str]:
     """Return status code and body of one GET to a server that lives for this request only."""
 
-    def get(port: int) -> tuple[int, str]:
+    def get(address: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -36,7 +36,7 @@ def fetch(status: FakeStatus, path: str) -> tuple[int, str]:
         server = WebServer(status, socket.create_server(("127.0.0.1", 0)))
         server.start()
         try:
-            return await asyncio.to_thread(get, server.port)
+            return await asyncio.to_thread(get, server.address)
         finally:
             await server.stop()
 
