@@ -35,7 +35,11 @@ SELECT number FROM content INDEXED BY content_with_file
 WHERE file IS NOT NULL AND number IN (SELECT value FROM json_each(?))
 
 -- name: next_destination
-SELECT route, destination FROM recipient WHERE due_at IS NOT NULL AND (route, destination) > (?, ?)
+SELECT route, destination FROM recipient WHERE due_at IS NOT NULL AND route = ? AND destination > ?
+ORDER BY destination LIMIT 1
+
+-- name: next_route
+SELECT route, destination FROM recipient WHERE due_at IS NOT NULL AND route > ?
 ORDER BY route, destination LIMIT 1
 
 -- name: destination_due

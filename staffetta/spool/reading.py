@@ -166,7 +166,12 @@ class Reader:
 def _destinations(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     """Walk the index from one destination to the next, however many recipients each has."""
     place = ("", "")
-    while row := connection.execute(SQL["next_destination"], place).fetchone():
+    while True:
+        # Two seeks, since SQLite walks all equal routes for `(route, destination) > (?, ?)`.
+        row = connection.execute(SQL["next_destination"], place).fetchone()
+        row = row or connection.execute(SQL["next_route"], place[:1]).fetchone()
+        if row is None:
+            return
         place = (row[0], row[1])
         yield place
 

@@ -77,6 +77,7 @@ def test_every_committing_connection_syncs(tmp_path: Path) -> None:
     ("name", "arguments"),
     [
         ("next_destination", ("", "")),
+        ("next_route", ("",)),
         ("destination_due", ("", "")),
         ("claimable", ("", "", 0.0)),
         ("interrupted", ()),
@@ -105,7 +106,7 @@ def test_no_statement_walks_a_table_or_sorts(tmp_path: Path, name: str, argument
                 "queue_command_open",
                 "content_with_file",
                 "COVERING",
-                    "json_each",
+                "json_each",
             )
         )
         assert not step.startswith("SCAN") or walks_a_small_index, plan
