@@ -95,7 +95,12 @@ class ClientSession:
     # Octets from the server.
 
     def receive(self, octets: bytes) -> bool:
-        """Take octets; return whether nothing is awaited any more. Raises RemoteProtocolError."""
+        """Take octets; return whether nothing is awaited any more. Raises RemoteProtocolError.
+
+        After a good-bye nothing is read any more.
+        """
+        if self.closing_reply is not None:
+            return True
         for reply in self._reader.receive(octets):
             self.reply = reply
             if not self._awaited:
@@ -107,7 +112,8 @@ class ClientSession:
             if reply.code == SERVICE_CLOSING:
                 self.closing_reply = reply
                 self._awaited.clear()
-            elif step is Step.STARTTLS and reply.is_positive:
+                break
+            if step is Step.STARTTLS and reply.is_positive:
                 # RFC 3207 §4.2: what came in clear after the reply was put there by someone else, and is forgotten.
                 self._reader.forget()
                 break
@@ -146,7 +152,7 @@ class ClientSession:
         """Before the content is complete it is the server's refusal of the rest; at any other time, a good-bye."""
         if self.wants_content and self.transaction and not self.transaction.is_content_complete:
             self.transaction.data = reply
-        self.closing_reply = self.closing_reply or reply
+        self.closing_reply = reply
 
     # Before a transaction.
 
@@ -163,8 +169,9 @@ class ClientSession:
         return self._command(Step.STARTTLS, "STARTTLS")
 
     def tls_started(self) -> None:
-        """The handshake is done: what was known of the server is forgotten (RFC 3207 §4.2)."""
+        """The handshake begins: what was said in clear is forgotten, a good-bye included (RFC 3207 §4.2)."""
         self.capabilities = Capabilities()
+        self.closing_reply = None
         self._reader.forget()
 
     def quit(self) -> bytes:

@@ -111,10 +111,13 @@ def test_lmtp_awaits_a_reply_for_every_accepted_recipient():
     assert [reply.code for reply in transaction.final] == [250, 452]
 
 
-def test_what_comes_in_clear_after_the_reply_to_starttls_is_forgotten():
+@pytest.mark.parametrize("size", [1, 100])
+def test_what_comes_in_clear_after_the_reply_to_starttls_is_forgotten(size):
     session = ready("STARTTLS")
     assert session.starttls() == b"STARTTLS\r\n"
-    assert session.receive(b"220 go\r\n250 injected\r\n250 PIPE")
+    octets = b"220 go\r\n250 injected\r\n250 PIPE"
+    for start in range(0, len(octets), size):
+        session.receive(octets[start : start + size])
     session.tls_started()
     assert session.capabilities == Capabilities()
     session.hello()
