@@ -11,7 +11,7 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 
@@ -127,9 +127,9 @@ class ServerContext:
             context.use_certificate(leaf)
             for certificate in others:
                 context.add_extra_chain_cert(certificate)
-            context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, key_pem))
+            context.use_privatekey(_private_key(key_pem))
             context.check_privatekey()
-        except (SSL.Error, crypto.Error) as error:
+        except SSL.Error as error:
             raise ValueError(f"the private key cannot be used with the certificate: {_text_of(error)}") from None
         return cls(context)
 
@@ -162,6 +162,16 @@ def self_signed(hostname: str, now: datetime.datetime) -> tuple[bytes, bytes]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return certificate.public_bytes(serialization.Encoding.PEM), key_pem
+
+
+def _private_key(pem: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise ValueError("the private key is encrypted; store it without a password, readable by us alone") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise ValueError("the private key is neither RSA nor ECDSA")
+    return key
 
 
 def _let_pass(_connection: SSL.Connection, _certificate: crypto.X509, _error: int, _depth: int, _ok: int) -> bool:
