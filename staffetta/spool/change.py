@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from json.encoder import encode_basestring as _quote
 
 from staffetta.mail.outcome import Outcome
 from staffetta.spool.content import FileContent
@@ -18,7 +19,6 @@ from staffetta.spool.spool import NewMessage, RecipientState, Settlement
 from staffetta.trace.events import Detail, Event, Refusal
 
 CLOSED = frozenset((RecipientState.DELIVERED, RecipientState.FAILED, RecipientState.DELETED))
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(slots=True)
@@ -112,19 +112,38 @@ def refusal_row(number: int, refusal: Refusal) -> Row:
         refusal.session_id,
         refusal.listener,
         refusal.peer_address,
-        refusal.helo,
+        _clean_or_none(refusal.helo),
         refusal.tls,
-        refusal.reverse_path,
-        refusal.forward_path,
-        refusal.reply,
+        _clean_or_none(refusal.reverse_path),
+        _clean_or_none(refusal.forward_path),
+        _clean(refusal.reply),
         refusal.reason,
         encode_detail(refusal.evidence),
     )
 
 
 def encode_detail(detail: Detail) -> str | None:
-    """A JSON object, None for an empty one."""
-    return _encode(dict(detail)) if detail else None
+    """A JSON object, None for an empty one. Three times as fast as a JSONEncoder, which counts at three per message."""
+    if not detail:
+        return None
+    return _clean("{" + ",".join([f"{_quote(key)}:{_encode_value(value)}" for key, value in detail.items()]) + "}")
+
+
+def _encode_value(value: str | int | float | bool | None) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    if type(value) is int:
+        return str(value)
+    return "null" if value is None else json.dumps(value)
+
+
+def _clean(text: str) -> str:
+    """What peers sent may hold lone surrogates, which SQLite does not take; they become question marks."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _clean_or_none(text: str | None) -> str | None:
+    return None if text is None else _clean(text)
 
 
 def _message_row(message: NewMessage) -> Row:
@@ -132,8 +151,8 @@ def _message_row(message: NewMessage) -> Row:
     reverse_path = envelope.reverse_path
     return (
         message.number,
-        message.message_id,
-        message.subject,
+        _clean_or_none(message.message_id),
+        _clean_or_none(message.subject),
         None if reverse_path is None else reverse_path.text,
         "" if reverse_path is None else reverse_path.key,
         envelope.body.value,
@@ -146,7 +165,7 @@ def _message_row(message: NewMessage) -> Row:
         message.received_at,
         message.session_id,
         message.peer_address,
-        message.helo,
+        _clean_or_none(message.helo),
         message.connector,
         message.is_once,
     )

@@ -165,7 +165,10 @@ class CommitThread:
             with transaction(connection):
                 files = write(connection, changes + aside)
         except _OWN_FAULTS:
-            raise
+            if not aside:
+                raise
+            self._write(changes)  # the fault may be in what was put aside, which nobody must suffer for
+            return
         except (sqlite3.Error, OSError) as error:
             self._disk_trouble = f"the disk refused a commit: {error}"
             self._drop_connection()

@@ -13,6 +13,8 @@ from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.spool.database import connect
 from staffetta.spool.spool import NewMessage, RoutedRecipient, SpoolUnavailable
 from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.events import Refusal
+from staffetta.trace.search import refusals
 
 START = 1_800_000_000.0
 
@@ -45,18 +47,18 @@ class FaultyDisk:
         return sqlite3.connect(path, factory=Connection, isolation_level=None, check_same_thread=False)
 
 
-def message(spool: SqliteSpool, number: int | None = None, subject: str = "x") -> NewMessage:
+def message(spool: SqliteSpool, number: int | None = None, session_id: str = "S") -> NewMessage:
     recipient = Recipient(parse_mailbox("bob@example.net"))
     return NewMessage(
         number=number or spool.next_number(),
         message_id=None,
-        subject=subject,
+        subject="\udc80",
         envelope=Envelope(None, (recipient,)),
         recipients=(RoutedRecipient(recipient, "out", "example.net"),),
         content=MemoryContent(b"x\r\n"),
         has_eight_bit=False,
         received_at=START,
-        session_id="S",
+        session_id=session_id,
         peer_address="192.0.2.1",
         helo=None,
         connector=None,
@@ -122,7 +124,7 @@ def test_a_change_with_a_fault_of_its_own_fails_alone(tmp_path: Path) -> None:
             spool.commit(message(spool)),
             spool.commit(message(spool, twice)),
             spool.commit(message(spool, twice)),
-            spool.commit(message(spool, subject="\ud800")),
+            spool.commit(message(spool, session_id="\ud800")),
             spool.commit(message(spool)),
             return_exceptions=True,
         )
@@ -168,3 +170,28 @@ def test_after_close_nothing_is_accepted(tmp_path: Path) -> None:
             await spool.commit(message(spool))
 
     asyncio.run(main())
+
+
+def test_a_refusal_that_cannot_be_written_harms_nobody(tmp_path: Path) -> None:
+    async def test(spool: SqliteSpool) -> None:
+        for session_id in ("\ud800", "S"):
+            spool.record_refusal(
+                Refusal(
+                    at=START,
+                    session_id=session_id,
+                    listener="relay",
+                    peer_address="192.0.2.1",
+                    helo="\udc80",
+                    tls=None,
+                    reverse_path=None,
+                    forward_path=None,
+                    reply="550 5.7.1 no",
+                    reason="no connector",
+                    evidence={"helo": "\udc80", "count": 1, "is_known": False, "none": None},
+                )
+            )
+            await spool.commit(message(spool))
+
+    run(tmp_path, FaultyDisk(), test)
+    (refusal,) = refusals(tmp_path)
+    assert (refusal.helo, refusal.evidence) == ("?", {"helo": "?", "count": 1, "is_known": False, "none": None})
