@@ -64,6 +64,7 @@ class Reason(StrEnum):
     LINE_TOO_LONG = "line too long"
     SPOOL_TROUBLE = "spool trouble"
     SHUTTING_DOWN = "shutting down"
+    PROTOCOL = "protocol"  # the session itself refused a line: syntax, order or limit
     ACCEPTED = "accepted"
 
 

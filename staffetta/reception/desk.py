@@ -1,0 +1,190 @@
+"""What the connections of one listener share: settings, spool, counts, and how refusals are told."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Protocol
+
+import structlog
+from prometheus_client import Counter as PromCounter
+from prometheus_client import Gauge
+
+from staffetta import metrics
+from staffetta.mail.queue_id import to_text
+from staffetta.net.proxy import IPAddress
+from staffetta.net.tls import ServerContext
+from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
+from staffetta.settings.model import Listener as Declared
+from staffetta.settings.model import Settings
+from staffetta.smtp import reply
+from staffetta.spool.spool import NewMessage, Spool
+from staffetta.trace.events import Refusal
+
+_SHOWN_CHARACTERS_MAX = 256  # of anything that a peer wrote, in log and trace
+
+_log = structlog.get_logger()
+
+
+class Visitor(Protocol):
+    """A connection, as the desk sees it."""
+
+    deadline: float
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+
+    def leave_when_idle(self) -> None:
+        """We are draining."""
+
+    def hang_up(self, with_reply: reply.Reply, result: str) -> None:
+        """End the session with this reply."""
+
+    def abort(self) -> None:
+        """End the connection without a word."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """See the head of this file. tls: None where no certificate is configured; STARTTLS is then not offered."""
+
+    declared: Declared
+    spool: Spool
+    get_settings: Callable[[], Settings]
+    tls: ServerContext | None
+    is_draining: bool = False
+    visitors: set[Visitor] = field(default_factory=set)
+    per_address: Counter[IPAddress] = field(default_factory=Counter)
+    _emptied: asyncio.Event = field(default_factory=asyncio.Event)
+    _proxies: tuple[IPv4Network | IPv6Network, ...] = field(init=False)
+    _messages: PromCounter = field(init=False)
+    _octets: PromCounter = field(init=False)
+    _open: Gauge = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Resolved once: a look-up by label costs more than the count.
+        name = self.declared.name
+        self._proxies = tuple(ip_network(text, strict=False) for text in self.declared.proxy_protocol_from)
+        self._messages = metrics.MESSAGES_RECEIVED.labels(name)
+        self._octets = metrics.RECEIVED_BYTES.labels(name)
+        self._open = metrics.SESSIONS_OPEN.labels(name)
+
+    def is_proxy(self, address: IPAddress) -> bool:
+        """Whether connections from this address begin with a PROXY header."""
+        return any(address in network for network in self._proxies)
+
+    def enter(self, visitor: Visitor) -> None:
+        """Count a connection in; every one leaves again."""
+        self.visitors.add(visitor)
+        self._open.inc()
+
+    def admit(self, client: IPAddress) -> bool:
+        """Count a client in; False where the limits leave no place for it. It must leave in either case."""
+        limits = self.get_settings().limits
+        self.per_address[client] += 1
+        is_full = len(self.visitors) > limits.connections_max
+        return not is_full and self.per_address[client] <= limits.connections_per_address_max
+
+    def leave(self, visitor: Visitor, client: IPAddress | None, result: str) -> None:
+        """Count out. client: as given to admit(). result: one of metrics.SESSION_RESULTS."""
+        self.visitors.discard(visitor)
+        if client is not None:
+            self.per_address[client] -= 1
+            if self.per_address[client] <= 0:
+                del self.per_address[client]
+        self._open.dec()
+        metrics.SESSIONS.labels(self.declared.name, result).inc()
+        if not self.visitors:
+            self._emptied.set()
+
+    async def wait_until_empty(self, seconds: float) -> None:
+        """Return when the last visitor has gone, or after `seconds`."""
+        self._emptied.clear()
+        if self.visitors:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), seconds)
+
+    def sweep(self, now: float) -> None:
+        """Tell each visitor whose deadline has passed. One timer serves all sessions."""
+        for visitor in [visitor for visitor in self.visitors if visitor.deadline < now]:
+            visitor.expire()
+
+    def refuse(
+        self, facts: SessionFacts, decision: Decision, reverse_path: str | None = None, forward_path: str | None = None
+    ) -> reply.Reply:
+        """Write the refusal down in log, trace and metrics, and return the reply that names the session."""
+        now = time.time()
+        answer = decision.reply.stamped(self.get_settings().hostname, now, facts.session_id)
+        self._tell(facts, answer, decision, now, shown(reverse_path), shown(forward_path))
+        return answer
+
+    def note_refused_line(self, facts: SessionFacts, line: bytes, answer: reply.Reply) -> None:
+        """Write down that the session itself refused a line: syntax, order or limit."""
+        evidence = {"line": shown(line.decode("utf-8", "backslashreplace"))}
+        self._tell(facts, answer, Decision(answer, Reason.PROTOCOL, evidence), time.time(), None, None)
+
+    def _tell(
+        self,
+        facts: SessionFacts,
+        answer: reply.Reply,
+        decision: Decision,
+        now: float,
+        reverse_path: str | None,
+        forward_path: str | None,
+    ) -> None:
+        metrics.REFUSALS.labels(decision.reason).inc()
+        refusal = Refusal(
+            at=now,
+            session_id=facts.session_id,
+            listener=facts.listener,
+            peer_address=str(facts.peer),
+            helo=shown(facts.helo),
+            tls=shown_tls(facts.tls),
+            reverse_path=reverse_path,
+            forward_path=forward_path,
+            reply=str(answer),
+            reason=decision.reason,
+            evidence=decision.evidence,
+        )
+        self.spool.record_refusal(refusal)
+        _log.info(
+            "refused",
+            session=facts.session_id,
+            listener=facts.listener,
+            peer=refusal.peer_address,
+            helo=refusal.helo,
+            sender=reverse_path,
+            recipient=forward_path,
+            reason=str(decision.reason),
+            reply=refusal.reply,
+        )
+
+    def note_message(self, message: NewMessage, size: int) -> None:
+        """Write down that a message was kept. size: octets as received."""
+        self._messages.inc()
+        self._octets.inc(size)
+        sender = message.envelope.reverse_path
+        _log.info(
+            "received",
+            queue_id=to_text(message.number),
+            session=message.session_id,
+            peer=message.peer_address,
+            message_id=shown(message.message_id),
+            sender=str(sender) if sender else "",
+            recipients=len(message.recipients),
+            size=size,
+            connector=message.connector,
+        )
+
+
+def shown(text: str | None) -> str | None:
+    """What a peer wrote, cut to a length that log and trace can bear."""
+    return text[:_SHOWN_CHARACTERS_MAX] if text else text
+
+
+def shown_tls(tls: TlsFacts | None) -> str | None:
+    """ "TLSv1.3 TLS_AES_256_GCM_SHA384"."""
+    return f"{tls.version} {tls.cipher}" if tls else None

@@ -1,0 +1,268 @@
+"""One session: events of the client to policy, answers back, and the message to the spool.
+
+Rule 1: all replies of a turn go out in one write.
+Rule 2: nothing here awaits but the commit; what comes meanwhile is kept, within bounds, and not acted upon.
+"""
+
+import asyncio
+from dataclasses import replace
+from typing import Protocol
+
+from staffetta.mail.queue_id import to_text
+from staffetta.net.proxy import IPAddress
+from staffetta.net.tls import ServerContext
+from staffetta.policy import relay
+from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
+from staffetta.reception.desk import Desk
+from staffetta.reception.stamp import Stamp
+from staffetta.reception.transaction import Transaction
+from staffetta.smtp import reply
+from staffetta.smtp.events import (
+    Closing,
+    ContentEnd,
+    ContentPart,
+    ContentStart,
+    Event,
+    Mail,
+    Rcpt,
+    Refused,
+    Reset,
+    StartTls,
+    Want,
+)
+from staffetta.smtp.server import ServerSession
+from staffetta.spool.spool import SpoolUnavailable
+
+_HELD_OCTETS_MAX = 65536  # pipelined input during a commit, beyond which we stop reading
+
+
+class Wire(Protocol):
+    """What a session asks of its connection (connection.py)."""
+
+    local: str
+
+    @property
+    def is_closed(self) -> bool: ...
+    def write(self, octets: bytes) -> None: ...
+    def close(self, result: str) -> None: ...
+    def hang_up(self, with_reply: reply.Reply, result: str) -> None: ...
+    def fail(self) -> None: ...
+    def start_tls(self, context: ServerContext) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def suspend_deadline(self) -> None: ...
+    def extend_deadline(self) -> None: ...
+
+
+class Serving:
+    """See the head of this file."""
+
+    __slots__ = ("_commit", "_desk", "_facts", "_held_octets", "_loop", "_session", "_stamp", "_transaction", "_wire")
+
+    def __init__(self, desk: Desk, wire: Wire, loop: asyncio.AbstractEventLoop, client: IPAddress) -> None:
+        settings = desk.get_settings()
+        self._desk = desk
+        self._wire = wire
+        self._loop = loop
+        self._facts = SessionFacts(to_text(desk.spool.next_number()), desk.declared.name, client)
+        self._session = ServerSession(
+            hostname=settings.hostname,
+            client_address=str(client),
+            limits=settings.limits,
+            is_tls_offered=desk.tls is not None,
+            session_id=self._facts.session_id,
+            postmaster_domain=settings.accepted_domains[0].name if settings.accepted_domains else settings.hostname,
+        )
+        self._stamp: Stamp | None = None
+        self._transaction: Transaction | None = None
+        self._commit: asyncio.Task[None] | None = None  # under way; held here, since the loop holds it weakly
+        self._held_octets = 0
+
+    # Asked and told by the connection.
+
+    @property
+    def is_idle(self) -> bool:
+        return self._transaction is None
+
+    @property
+    def is_holding_much(self) -> bool:
+        return self._held_octets > _HELD_OCTETS_MAX
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long the client may take for its next step."""
+        limits = self._desk.get_settings().limits
+        is_in_content = self._transaction is not None and self._transaction.intake is not None
+        return limits.data_timeout_seconds if is_in_content else limits.command_timeout_seconds
+
+    def begin(self, *, has_place: bool) -> None:
+        """Greet, or send away."""
+        if not has_place:
+            decision = Decision(reply.TOO_MANY_CONNECTIONS, Reason.TOO_MANY_CONNECTIONS)
+        elif self._desk.is_draining:
+            decision = Decision(reply.SHUTTING_DOWN, Reason.SHUTTING_DOWN)
+        else:
+            decision = relay.connect(self._facts, self._desk.get_settings())
+        if decision.is_accepted:
+            self._session.greet()
+            self._turn()
+        else:
+            self._wire.hang_up(self._desk.refuse(self._facts, decision), "refused")
+
+    def receive(self, data: bytes) -> None:
+        """Take octets, already decrypted."""
+        self._session.receive(data)
+        if self._commit is None:
+            self._turn()
+            return
+        self._held_octets += len(data)
+        if self.is_holding_much:
+            self._wire.pause_reading()
+
+    def secured(self, tls: TlsFacts) -> None:
+        """The handshake is complete; what was said in clear is forgotten (RFC 3207 §4.2)."""
+        self._facts = replace(self._facts, helo=None, tls=tls)
+        self._stamp = None
+        self._session.tls_started()
+
+    def lost(self) -> None:
+        """The client has gone. A commit under way goes on: the client may have seen neither answer, and will retry."""
+        if self._commit is None:
+            self._forget_transaction()
+
+    # Events.
+
+    def _turn(self) -> None:
+        """Work off all events that the octets so far give, and write all answers at once."""
+        session, wire = self._session, self._wire
+        is_progress = False
+        while not isinstance(event := session.next_event(), Want):
+            is_progress = True
+            self._handle(event)
+            if self._commit is not None or wire.is_closed:
+                break
+        if out := session.outgoing():
+            is_progress = True
+            wire.write(out)
+        if self._commit is not None:
+            wire.suspend_deadline()
+        elif event is Want.NOTHING:
+            wire.close("closed")
+        elif self._desk.is_draining and self.is_idle:
+            wire.hang_up(reply.SHUTTING_DOWN, "closed")
+        elif is_progress:
+            wire.extend_deadline()
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case ContentPart():
+                if self._transaction is not None:
+                    self._transaction.take(event.octets)
+            case Mail():
+                self._on_mail(event)
+            case Rcpt():
+                self._on_rcpt(event)
+            case ContentStart():
+                self._on_content_start(event)
+            case ContentEnd():
+                self._on_content_end(event)
+            case Reset():
+                self._forget_transaction()
+            case StartTls():
+                self._on_start_tls()
+            case Refused():
+                self._desk.note_refused_line(self._facts, event.line, event.reply)
+            case Closing():
+                self._on_closing(event)
+
+    def _on_mail(self, event: Mail) -> None:
+        if self._session.helo != self._facts.helo:
+            self._facts = replace(self._facts, helo=self._session.helo)
+            self._stamp = None
+        transaction = Transaction(self._facts, event, self._desk.get_settings())
+        if self._desk.spool.trouble is not None:
+            decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": self._desk.spool.trouble})
+        else:
+            decision = transaction.judge_sender()
+        if decision.is_accepted:
+            self._transaction = transaction
+            self._session.answer(decision.reply)
+        else:
+            self._session.answer(self._desk.refuse(self._facts, decision, _path(event)))
+
+    def _on_rcpt(self, event: Rcpt) -> None:
+        assert self._transaction is not None
+        decision = self._transaction.judge_recipient(event)
+        if decision.is_accepted:
+            self._session.answer(decision.reply)
+        else:
+            recipient = str(event.recipient.mailbox)
+            self._session.answer(self._desk.refuse(self._facts, decision, _path(self._transaction.mail), recipient))
+
+    def _on_content_start(self, event: ContentStart) -> None:
+        assert self._transaction is not None
+        self._transaction.start_content(self._desk.spool)
+        self._session.answer(reply.OK if event.is_chunked else reply.START_MAIL_INPUT)
+
+    def _on_content_end(self, event: ContentEnd) -> None:
+        transaction = self._transaction
+        assert transaction is not None
+        decision = transaction.judge_content(event)
+        if decision.is_accepted:
+            self._commit = self._loop.create_task(self._keep(transaction, event.size))
+        else:
+            self._forget_transaction()
+            self._session.answer(self._desk.refuse(self._facts, decision, _path(transaction.mail)))
+
+    async def _keep(self, transaction: Transaction, size: int) -> None:
+        """Keep the message, then answer, and act on what came meanwhile."""
+        try:
+            answer = await self._kept(transaction, size)
+            self._commit = self._transaction = None
+            if self._wire.is_closed:
+                return
+            self._session.answer(answer)
+            if self.is_holding_much:
+                self._wire.resume_reading()
+            self._held_octets = 0
+            self._turn()
+        except Exception:
+            self._commit = self._transaction = None
+            self._wire.fail()
+
+    async def _kept(self, transaction: Transaction, size: int) -> reply.Reply:
+        """Return the answer to the final dot: positive only when the message is durable."""
+        try:
+            message = await transaction.commit(self._desk.spool, self._stamp_of_session(), size)
+        except SpoolUnavailable as error:
+            transaction.discard()
+            decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": str(error)})
+            return self._desk.refuse(self._facts, decision, _path(transaction.mail))
+        self._desk.note_message(message, size)
+        return reply.queued(message.message_id, to_text(message.number))
+
+    def _stamp_of_session(self) -> Stamp:
+        if self._stamp is None:
+            hostname = self._desk.get_settings().hostname
+            self._stamp = Stamp(self._facts, hostname=hostname, local=self._wire.local, is_esmtp=self._session.is_esmtp)
+        return self._stamp
+
+    def _on_start_tls(self) -> None:
+        assert self._desk.tls is not None  # else it is not offered, and the session refuses
+        self._session.answer(reply.TLS_READY)
+        self._wire.write(self._session.outgoing())
+        self._wire.start_tls(self._desk.tls)
+
+    def _on_closing(self, event: Closing) -> None:
+        self._forget_transaction()
+        self._wire.write(self._session.outgoing())
+        self._wire.close("quit" if event.is_quit else "closed")
+
+    def _forget_transaction(self) -> None:
+        if self._transaction is not None:
+            self._transaction.discard()
+            self._transaction = None
+
+
+def _path(mail: Mail) -> str:
+    return str(mail.reverse_path) if mail.reverse_path else "<>"

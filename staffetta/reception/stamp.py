@@ -1,0 +1,37 @@
+"""All that we add to a message, in order. It goes in front; what came stays as it came.
+
+1. Received (RFC 5321 §4.4).
+
+Bcc is left alone: the envelope alone says who receives, and of it only the session's side is shown (RFC 5321 §7.2).
+"""
+
+from staffetta.mail.received import clauses, received_field, with_keyword
+from staffetta.policy.decision import SessionFacts, TlsFacts
+
+
+class Stamp:
+    """What a session's messages get in front. Made anew when the client says HELO or EHLO, or starts TLS."""
+
+    __slots__ = ("_plain", "_utf8")
+
+    def __init__(self, facts: SessionFacts, *, hostname: str, local: str, is_esmtp: bool) -> None:
+        def clauses_for(*, is_utf8: bool) -> str:
+            return clauses(
+                helo=facts.helo,
+                peer=str(facts.peer),
+                hostname=hostname,
+                local=local,
+                protocol=with_keyword(is_esmtp=is_esmtp, is_tls=facts.tls is not None, is_utf8=is_utf8),
+                tls=_shown(facts.tls),
+            )
+
+        self._plain = clauses_for(is_utf8=False)
+        self._utf8 = clauses_for(is_utf8=True)
+
+    def trace_fields(self, queue_id: str, at: float, *, is_utf8: bool) -> bytes:
+        """Return the fields to put in front, each with its CRLF. at: seconds since 1970."""
+        return received_field(self._utf8 if is_utf8 else self._plain, queue_id, at)
+
+
+def _shown(tls: TlsFacts | None) -> tuple[str, str] | None:
+    return (tls.version, tls.cipher) if tls else None

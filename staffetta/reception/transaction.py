@@ -1,0 +1,153 @@
+"""One mail transaction: what was asked at MAIL and RCPT, what policy said, and the message that comes of it."""
+
+import time
+
+from staffetta.mail.envelope import Envelope, Recipient
+from staffetta.mail.queue_id import to_text
+from staffetta.mail.received import count_hops
+from staffetta.policy import relay
+from staffetta.policy.connector import attribute
+from staffetta.policy.decision import Decision, Reason, SessionFacts
+from staffetta.policy.route import route
+from staffetta.reception.desk import shown_tls
+from staffetta.reception.intake import Intake
+from staffetta.reception.stamp import Stamp
+from staffetta.settings.model import Settings
+from staffetta.smtp import reply
+from staffetta.smtp.events import ContentEnd, ContentFault, Mail, Rcpt
+from staffetta.spool.spool import NewMessage, RoutedRecipient, Spool
+from staffetta.trace.events import Detail, Event, EventKind
+
+_FAULTS = {
+    ContentFault.BARE_LINE_END: Decision(reply.BARE_LINE_END, Reason.BARE_LINE_END),
+    ContentFault.NUL: Decision(reply.NUL_OCTET, Reason.NUL_OCTET),
+    ContentFault.TOO_LARGE: Decision(reply.MESSAGE_TOO_LARGE, Reason.MESSAGE_TOO_LARGE),
+    ContentFault.LINE_TOO_LONG: Decision(reply.LINE_TOO_LONG, Reason.LINE_TOO_LONG),
+}
+
+
+class Transaction:
+    """From MAIL to the end of the content.
+
+    settings: the snapshot that holds for all of it. intake: None until the content starts.
+    """
+
+    __slots__ = ("attribution", "facts", "intake", "mail", "routed", "settings")
+
+    def __init__(self, facts: SessionFacts, mail: Mail, settings: Settings) -> None:
+        self.facts = facts
+        self.mail = mail
+        self.settings = settings
+        self.attribution = attribute(facts, mail.reverse_path, settings)
+        self.routed: dict[tuple[str, str], RoutedRecipient] = {}
+        self.intake: Intake | None = None
+
+    def judge_sender(self) -> Decision:
+        """Decide about MAIL."""
+        return relay.sender(self.facts, self.attribution, self.mail, self.settings)
+
+    def judge_recipient(self, rcpt: Rcpt) -> Decision:
+        """Decide about RCPT, and keep the recipient when it is accepted."""
+        decision = relay.recipient(self.facts, self.attribution, self.mail.reverse_path, rcpt, self.settings)
+        if decision.is_accepted:
+            self._keep(rcpt.recipient)
+        return decision
+
+    def _keep(self, recipient: Recipient) -> None:
+        """A recipient named twice is kept once, as it was named first (RFC 5321 §4.1.1.3 leaves it to us)."""
+        key = (recipient.mailbox.local_part, recipient.mailbox.domain)
+        if key not in self.routed:
+            to = route(recipient.mailbox, self.attribution, self.settings)
+            self.routed[key] = RoutedRecipient(recipient, to.route, to.destination)
+
+    def start_content(self, spool: Spool) -> None:
+        """Make ready for the content."""
+        limits = self.settings.limits
+        self.intake = Intake(
+            spool.open_draft,
+            in_memory_octets_max=limits.content_in_memory_octets_max,
+            header_octets_max=limits.header_octets_max,
+        )
+
+    def take(self, octets: bytes) -> None:
+        """Take a piece of content."""
+        if self.intake is not None:
+            self.intake.write(octets)
+
+    def discard(self) -> None:
+        """Forget the content."""
+        if self.intake is not None:
+            self.intake.discard()
+
+    def judge_content(self, end: ContentEnd) -> Decision:
+        """Decide about the whole message."""
+        intake = self.intake
+        assert intake is not None
+        if end.fault is not None:
+            return _FAULTS[end.fault]
+        header = intake.header()
+        if intake.is_header_too_large:
+            return Decision(reply.HEADER_TOO_LARGE, Reason.HEADER_TOO_LARGE)
+        if intake.trouble is not None:
+            return Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": intake.trouble})
+        hops = count_hops(header)
+        if hops > self.settings.limits.received_max:
+            return Decision(reply.LOOP, Reason.LOOP, {"received": hops})
+        return Decision(reply.OK, Reason.ACCEPTED)
+
+    async def commit(self, spool: Spool, stamp: Stamp, size: int) -> NewMessage:
+        """Keep the message in the spool, and return it once it is durable. Raises SpoolUnavailable.
+
+        size: octets as received.
+        """
+        assert self.intake is not None
+        at = time.time()
+        number = spool.next_number()
+        fields = stamp.trace_fields(to_text(number), at, is_utf8=self.mail.smtputf8)
+        header = self.intake.header()
+        content = await self.intake.finish(fields)
+        routed = tuple(self.routed.values())
+        connector = self.attribution.connector
+        message = NewMessage(
+            number=number,
+            message_id=header.first(b"message-id"),
+            subject=header.first(b"subject"),
+            envelope=self._envelope(routed),
+            recipients=routed,
+            content=content,
+            has_eight_bit=self.intake.has_eight_bit,
+            received_at=at,
+            session_id=self.facts.session_id,
+            peer_address=str(self.facts.peer),
+            helo=self.facts.helo,
+            connector=connector.name if connector else None,
+            is_once=connector.never_twice if connector else False,
+            events=(Event(at, EventKind.RECEIVE, None, self._told(size)),),
+        )
+        await spool.commit(message)
+        return message
+
+    def _told(self, size: int) -> Detail:
+        """What the trace tells of the reception."""
+        facts, connector = self.facts, self.attribution.connector
+        return {
+            "listener": facts.listener,
+            "peer": str(facts.peer),
+            "helo": facts.helo,
+            "tls": shown_tls(facts.tls),
+            "connector": connector.name if connector else None,
+            "reason": str(Reason.CONNECTOR if connector else Reason.DIRECT_SEND),
+            "size": size,
+            "session": facts.session_id,
+        }
+
+    def _envelope(self, routed: tuple[RoutedRecipient, ...]) -> Envelope:
+        mail = self.mail
+        return Envelope(
+            mail.reverse_path,
+            tuple(each.recipient for each in routed),
+            body=mail.body,
+            smtputf8=mail.smtputf8,
+            ret=mail.ret,
+            envelope_id=mail.envelope_id,
+        )
