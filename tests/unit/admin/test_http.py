@@ -59,7 +59,7 @@ def test_metrics_are_refreshed_before_they_are_told() -> None:
     status = FakeStatus()
     code, body = fetch(status, "/metrics")
     assert code == 200
-    assert "staffetta_messages_received_total" in body
+    assert "# HELP" in body
     assert status.refreshed == 1
 
 
