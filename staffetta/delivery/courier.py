@@ -32,7 +32,7 @@ class Couriers:
             return await self._smtp.carry(settings, route, consignment, before_data)
         if route.path is None:
             return _misconfigured(consignment, f"the route {route.name} has no path for its mailboxes")
-        return await self._maildir.carry(route.path, consignment, before_data)
+        return await self._maildir.carry(route.path, settings.hostname, consignment, before_data)
 
     async def close(self) -> None:
         """Say QUIT on idle connections, and finish what is being written to mailboxes."""

@@ -64,9 +64,14 @@ class MaildirCourier:
         self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="maildir")
         self._known_folders: set[Path] = set()
 
-    async def carry(self, root: Path, consignment: Consignment, before_data: BeforeData) -> Sequence[Outcome]:
-        """Put the message into the mailbox of each recipient, and return one outcome for each, in order."""
-        await before_data(str(root))
+    async def carry(
+        self, root: Path, hostname: str, consignment: Consignment, before_data: BeforeData
+    ) -> Sequence[Outcome]:
+        """Put the message into the mailbox of each recipient, and return one outcome for each, in order.
+
+        root: the route's path. hostname: ours, since the attempt is at this host.
+        """
+        await before_data(hostname)
         deliveries = [_delivery(root, consignment, recipient) for recipient in consignment.envelope.recipients]
         whole = consignment.content.whole
         if whole is not None:

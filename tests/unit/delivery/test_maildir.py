@@ -25,7 +25,7 @@ def deliver(root: Path, what, before_data=None):
 
         courier = MaildirCourier()
         try:
-            return await courier.carry(root, what, before_data or quietly)
+            return await courier.carry(root, "relay.example", what, before_data or quietly)
         finally:
             await courier.close()
 
@@ -50,6 +50,7 @@ def test_the_mailbox_gets_the_content_below_return_path_and_delivered_to(tmp_pat
 
 def test_the_attempt_is_written_down_before_the_mailbox_is_touched(tmp_path):
     async def before_data(host):
+        assert host == "relay.example"
         assert files(tmp_path) == {}
 
     deliver(tmp_path, consignment("bob@contoso.test"), before_data)
@@ -135,9 +136,9 @@ def test_a_maildir_that_was_removed_is_made_again(tmp_path):
             pass
 
         courier = MaildirCourier()
-        await courier.carry(tmp_path, consignment("bob@contoso.test"), before_data)
+        await courier.carry(tmp_path, "relay.example", consignment("bob@contoso.test"), before_data)
         shutil.rmtree(tmp_path / "contoso.test")
-        (outcome,) = await courier.carry(tmp_path, consignment("bob@contoso.test"), before_data)
+        (outcome,) = await courier.carry(tmp_path, "relay.example", consignment("bob@contoso.test"), before_data)
         assert isinstance(outcome, Delivered)
         await courier.close()
 
