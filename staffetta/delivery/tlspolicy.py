@@ -25,10 +25,10 @@ def allows_clear(level: TlsLevel) -> bool:
 
 
 def client_session(host: str) -> TlsSession:
-    """Begin our side of a TLS session, which accepts any certificate. host: for SNI, unless it is an IP address."""
+    """Begin our side of a TLS session, which accepts any certificate. host: for SNI, where it is a domain name."""
     connection = SSL.Connection(_client_context(), None)
     connection.set_connect_state()
-    if not _is_address(host):  # RFC 6066 §3: literal addresses are not permitted in "HostName"
+    if not host.startswith("/") and not _is_address(host):  # RFC 6066 §3: a name, and not an address
         connection.set_tlsext_host_name(host.encode("idna"))
     return TlsSession(connection)
 
