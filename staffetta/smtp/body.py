@@ -1,0 +1,158 @@
+"""Content as it comes: from DATA's dotted lines or BDAT's chunks to canonical content (RFC 5321 §4.5.2, RFC 3030 §2).
+
+Rule 1: only CRLF . CRLF ends DATA.
+Rule 2: content with a bare CR, a bare LF, a NUL or an endless line is read to its end, and then has a fault.
+Rule 3: how the octets were cut on their way makes no difference to what comes out.
+"""
+
+from staffetta.smtp.events import ContentFault
+
+LINE_OCTETS_MAX = 65_536
+"""RFC 5321 §4.5.3.1.6 promises 998 octets and allows more. We pass longer lines unchanged, since folding breaks
+signatures; a line beyond this is no mail, and a next hop would only refuse it later."""
+
+_END = b"\r\n.\r\n"
+_END_AT_START = _END[2:]
+# The order in which one of several faults is told; fixed, so that it does not depend on how the octets were cut.
+_PRIORITY = (ContentFault.TOO_LARGE, ContentFault.NUL, ContentFault.BARE_LINE_END, ContentFault.LINE_TOO_LONG)
+
+
+class Gatherer:
+    """Checks canonical content piece by piece, and gathers it into parts.
+
+    A piece must not end between CR and LF. size: octets so far. fault: None while all is well.
+    """
+
+    __slots__ = ("_faults", "_gathered", "_line_octets", "_part_octets", "_pieces", "_size_max", "size")
+
+    def __init__(self, *, size_max: int, part_octets: int) -> None:
+        self._size_max = size_max
+        self._part_octets = part_octets
+        self._pieces: list[bytes] = []
+        self._gathered = 0
+        self._line_octets = 0
+        self._faults: set[ContentFault] = set()
+        self.size = 0
+
+    @property
+    def fault(self) -> ContentFault | None:
+        return next((fault for fault in _PRIORITY if fault in self._faults), None)
+
+    def add(self, piece: bytes) -> None:
+        """Take the next piece. piece: not empty."""
+        self.size += len(piece)
+        pairs = piece.count(b"\r\n")
+        if piece.count(b"\r") != pairs or piece.count(b"\n") != pairs:
+            self._faults.add(ContentFault.BARE_LINE_END)
+        if b"\0" in piece:
+            self._faults.add(ContentFault.NUL)
+        if self.size > self._size_max:
+            self._faults.add(ContentFault.TOO_LARGE)
+        if self._longest_line(piece) > LINE_OCTETS_MAX:
+            self._faults.add(ContentFault.LINE_TOO_LONG)
+        if self._faults:
+            self._pieces.clear()
+            self._gathered = 0
+        else:
+            self._pieces.append(piece)
+            self._gathered += len(piece)
+
+    def _longest_line(self, piece: bytes) -> int:
+        """Return the longest line that this piece ends or continues, and remember how long its last one is."""
+        first = piece.find(b"\r\n")
+        if first < 0:
+            self._line_octets += len(piece)
+            return self._line_octets
+        longest = self._line_octets + first
+        if len(piece) > LINE_OCTETS_MAX:
+            longest = max(longest, *map(len, piece[first:].split(b"\r\n")))
+        self._line_octets = len(piece) - piece.rfind(b"\r\n") - 2
+        return longest
+
+    def part(self, *, is_end: bool) -> bytes:
+        """Return what has gathered, once it is a part or the end has come; empty otherwise."""
+        if not self._pieces or (self._gathered < self._part_octets and not is_end):
+            return b""
+        part = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+        self._gathered = 0
+        return part
+
+
+class DataReader:
+    """Reads what follows 354 up to the final dot."""
+
+    __slots__ = ("_gatherer", "_held", "_is_start")
+
+    def __init__(self, gatherer: Gatherer) -> None:
+        self._gatherer = gatherer
+        self._held = b""  # what may be the beginning of the end
+        self._is_start = True
+
+    def read(self, octets: bytes) -> bytes | None:
+        """Take octets; return what follows the final dot when it was among them, else None."""
+        octets = self._held + octets if self._held else octets
+        if self._is_start:
+            if octets.startswith(_END_AT_START):
+                return octets[len(_END_AT_START) :]
+            if _END_AT_START.startswith(octets):
+                self._held = octets
+                return None
+        end = octets.find(_END)
+        if end >= 0:
+            self._add(octets[: end + 2])
+            return octets[end + len(_END) :]
+        held = _overlap(octets)
+        self._held = octets[len(octets) - held :]
+        if held < len(octets):
+            self._add(octets[: len(octets) - held])
+        return None
+
+    def _add(self, dotted: bytes) -> None:
+        """Undo the stuffing. A piece never ends with CR LF, so that a dot at a line's start is seen with its CR LF."""
+        if self._is_start:
+            self._is_start = False
+            if dotted[:1] == b".":
+                dotted = dotted[1:]
+        if b"\r\n." in dotted:
+            dotted = dotted.replace(b"\r\n.", b"\r\n")
+        if dotted:
+            self._gatherer.add(dotted)
+
+
+def _overlap(octets: bytes) -> int:
+    """Return how many octets at the end may be the beginning of CRLF . CRLF."""
+    return next((count for count in (4, 3, 2, 1) if octets[-count:] == _END[:count]), 0)
+
+
+class ChunkReader:
+    """Reads BDAT chunks."""
+
+    __slots__ = ("_gatherer", "_held", "missing")
+
+    def __init__(self, gatherer: Gatherer) -> None:
+        self._gatherer = gatherer
+        self._held = b""  # a CR whose LF may be in the next piece
+        self.missing = 0
+
+    def start(self, octets: int) -> None:
+        """A chunk of so many octets follows."""
+        self.missing = octets
+
+    def read(self, octets: bytes) -> bytes | None:
+        """Take octets; return what follows the chunk when it is complete, else None."""
+        chunk, rest = octets[: self.missing], octets[self.missing :]
+        self.missing -= len(chunk)
+        piece = self._held + chunk if self._held else chunk
+        self._held = b"\r" if piece.endswith(b"\r") else b""
+        if self._held:
+            piece = piece[:-1]
+        if piece:
+            self._gatherer.add(piece)
+        return None if self.missing else rest
+
+    def finish(self) -> None:
+        """The last chunk is complete: a CR that still waits for its LF is a bare one."""
+        if self._held:
+            self._gatherer.add(self._held)
+            self._held = b""
