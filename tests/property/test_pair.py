@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,11 +11,10 @@ from staffetta.settings.model import Limits
 from staffetta.smtp import reply
 from staffetta.smtp.client import ClientSession
 from staffetta.smtp.client_commands import mail_command, rcpt_command
-from staffetta.smtp.events import ContentEnd, ContentPart, ContentStart, Mail, Rcpt, Reset, Want
+from staffetta.smtp.events import ContentEnd, ContentPart, ContentStart, Mail, Rcpt, Refused, Reset, Want
 from staffetta.smtp.reply import Reply
+from staffetta.smtp.server import ServerSession
 from staffetta.smtp.stuffing import FINAL_DOT, DotStuffer, stuff
-
-server = pytest.importorskip("staffetta.smtp.server")
 
 REFUSALS = {
     450: Reply(450, "2.1", "mailbox busy"),
@@ -40,7 +38,7 @@ class Pair:
     def __init__(self, sizes: list[int]) -> None:
         self.sizes = sizes
         self.client = ClientSession("client.example")
-        self.server = server.ServerSession(
+        self.server = ServerSession(
             hostname="server.example",
             client_address="192.0.2.1",
             limits=Limits(),
@@ -97,6 +95,8 @@ class Pair:
                 self.server.answer(reply.OK if self.content_code == 250 else REFUSALS[self.content_code])
             case Reset():
                 pass
+            case Refused(line=b"DATA"):  # pipelined, and nobody was accepted
+                assert not self.arrived[-1].recipients
             case _:
                 raise AssertionError(event)
 
