@@ -89,7 +89,7 @@ class ServerSession:
         self._reading = _Reading.COMMANDS
         self._input = b""
         self._position = 0
-        self._is_overlong = False
+        self._overlong = b""  # the beginning of a line that is too long, while its end has not come
         self._out: list[bytes] = []
         self._events: deque[Event] = deque()
         self._awaiting: Event | None = None
@@ -189,16 +189,16 @@ class ServerSession:
         end = self._input.find(b"\n", self._position)
         if end < 0:
             if len(self._input) - self._position > LINE_OCTETS_MAX:
-                self._is_overlong = True
-                self._take_input()
+                octets = self._take_input()
+                self._overlong = self._overlong or octets[:_SHOWN_OCTETS_MAX]
             return False
         line = self._input[self._position : end + 1]
         self._position = end + 1
         if self._position == len(self._input):
             self._input, self._position = b"", 0
-        if self._is_overlong or len(line) > LINE_OCTETS_MAX:
-            self._is_overlong = False
-            self._refuse(line, reply.LINE_OVERLONG)
+        if self._overlong or len(line) > LINE_OCTETS_MAX:
+            self._refuse(self._overlong or line, reply.LINE_OVERLONG)
+            self._overlong = b""
         elif not line.endswith(b"\r\n"):
             self._refuse(line, reply.LINE_END)
         else:
