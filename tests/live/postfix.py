@@ -1,4 +1,4 @@
-"""A Postfix of our own: unprivileged ports on loopback, its queue in a temporary folder. As any Postfix it needs root."""
+"""A Postfix of our own: unprivileged ports on loopback, its queue in a temporary folder. It starts only as root."""
 
 import os
 import shutil
@@ -71,9 +71,18 @@ class Postfix:
     folder: Path = field(default_factory=open_folder)
 
     def __enter__(self) -> "Postfix":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def start(self) -> None:
+        """Return when the port is open. The queue is that of the last time."""
         configuration = self.folder / "etc"
         for folder in (configuration, self.folder / "queue", self.folder / "data"):
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
         shutil.chown(self.folder / "data", "postfix", "postfix")
         (configuration / "main.cf").write_text(MAIN.format(folder=self.folder, next_port=self.next_port) + self.more)
         (configuration / "master.cf").write_text(MASTER.format(port=self.port))
@@ -83,7 +92,6 @@ class Postfix:
             stderr=(self.folder / "errors").open("w"),
         )
         self._wait()
-        return self
 
     def _wait(self) -> None:
         """Return when the port is open."""
@@ -100,7 +108,6 @@ class Postfix:
     def log(self) -> str:
         return "".join(path.read_text() for name in ("errors", "log") if (path := self.folder / name).exists())
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         subprocess.run(["postfix", "-c", str(self.folder / "etc"), "stop"], capture_output=True, check=False)
         self.process.wait(PATIENCE_SECONDS)
-        shutil.rmtree(self.folder)
