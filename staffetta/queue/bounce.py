@@ -1,0 +1,86 @@
+"""Write the notifications that a settlement owes: new messages, committed in the same transaction as the settlement."""
+
+from collections.abc import Callable, Sequence
+
+from staffetta.mail.address import Mailbox
+from staffetta.mail.content import Content, MemoryContent
+from staffetta.mail.dsn import compose_dsn
+from staffetta.mail.dsn_text import subject
+from staffetta.mail.envelope import Envelope, Recipient, Ret
+from staffetta.mail.queue_id import to_text
+from staffetta.mail.report import RecipientReport, Report, Returned
+from staffetta.settings.model import Settings
+from staffetta.spool.spool import Claim, NewMessage, RoutedRecipient
+from staffetta.trace.events import Event, EventKind
+
+WHOLE_OCTETS_MAX = 50 * 1024
+"""Larger content is not returned whole, whatever RET says: a notification is no way to multiply traffic."""
+
+RouteNotification = Callable[[Mailbox], tuple[str, str]]
+"""Where a notification to this mailbox goes: route and destination."""
+
+
+async def write_notification(
+    claim: Claim,
+    reports: Sequence[RecipientReport],
+    *,
+    number: int,
+    now: float,
+    settings: Settings,
+    route_notification: RouteNotification,
+) -> NewMessage | None:
+    """Return the notification about these recipients; None for a null reverse-path (RFC 5321 §4.5.5).
+
+    number: from Spool.next_number().
+    """
+    reverse_path = claim.envelope.reverse_path
+    if reverse_path is None or not reports:
+        return None
+    queue_id = to_text(number)
+    domains = settings.accepted_domains
+    report = Report(
+        reporting_mta=settings.hostname,
+        author_domain=domains[0].name if domains else settings.hostname,
+        message_id=f"<{queue_id}@{settings.hostname}>",
+        at=now,
+        arrived_at=claim.received_at,
+        reverse_path=reverse_path,
+        recipients=tuple(reports),
+        original_message_id=claim.message_id,
+        subject=claim.subject,
+        envelope_id=claim.envelope.envelope_id,
+        is_internationalised=claim.envelope.smtputf8,
+    )
+    content = compose_dsn(report, await _returned(claim.content, claim.envelope.ret))
+    recipient = Recipient(reverse_path)
+    route, destination = route_notification(reverse_path)
+    told = {"notification_of": claim.queue_id, "action": str(report.action), "reason": "notification"}
+    return NewMessage(
+        number=number,
+        message_id=report.message_id,
+        subject=subject(report),
+        envelope=Envelope(None, (recipient,), smtputf8=not reverse_path.is_ascii),
+        recipients=(RoutedRecipient(recipient, route, destination),),
+        content=MemoryContent(content),
+        has_eight_bit=not content.isascii(),
+        received_at=now,
+        session_id=queue_id,
+        peer_address="",
+        helo=None,
+        connector=None,
+        events=(Event(now, EventKind.RECEIVE, None, told),),
+    )
+
+
+async def _returned(content: Content, ret: Ret | None) -> Returned:
+    """Return what goes back: small content whole unless RET=HDRS, else the header section (RFC 3461 §4.3)."""
+    octets = content.whole
+    if octets is None:
+        octets = b""
+        async for chunk in content.chunks():
+            octets = chunk
+            break  # a header section is within the first chunk, or it is cut
+    if ret is not Ret.HEADERS and content.size <= WHOLE_OCTETS_MAX:
+        return Returned(octets, is_whole=True)
+    header, _, _ = octets[:WHOLE_OCTETS_MAX].partition(b"\r\n\r\n")
+    return Returned(header + b"\r\n", is_whole=False)

@@ -1,0 +1,140 @@
+"""From the outcomes of an attempt to settlements, and to what the sender is owed. Pure: clock and dice are given.
+
+The rules of notification are RFC 3461 §5.2 and §6: each recipient by its NOTIFY, never to a null reverse-path.
+"""
+
+from dataclasses import dataclass, replace
+
+from staffetta.mail.envelope import Notify
+from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcome, Unknown
+from staffetta.mail.report import Action, RecipientReport
+from staffetta.queue import schedule
+from staffetta.settings.model import QueueSettings
+from staffetta.spool.spool import Claim, QueuedRecipient, RecipientState, Settlement
+from staffetta.trace.events import Detail, Event, EventKind
+
+EXPIRED_STATUS = "4.4.7"  # "Delivery time expired", RFC 3463 §3.5
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One recipient's settlement, and the report that it owes to the sender (None: none)."""
+
+    settlement: Settlement
+    report: RecipientReport | None = None
+
+
+def settle(
+    claim: Claim, outcomes: tuple[Outcome, ...], *, now: float, settings: QueueSettings, draw: float
+) -> list[Settled]:
+    """Return what becomes of each recipient of the claim.
+
+    outcomes: one per recipient, in order. draw: 0 to 1, for the spread of the retry.
+    """
+    return [
+        _settle_one(claim, recipient, outcome, now, settings, draw)
+        for recipient, outcome in zip(claim.recipients, outcomes, strict=True)
+    ]
+
+
+def _settle_one(
+    claim: Claim, recipient: QueuedRecipient, outcome: Outcome, now: float, settings: QueueSettings, draw: float
+) -> Settled:
+    match outcome:
+        case Delivered():
+            return _delivered(claim, recipient, outcome, now)
+        case Failed():
+            return _failed(claim, recipient, outcome, EventKind.FAIL, now)
+        case Deferred() | Unknown() if schedule.is_expired(claim.received_at, now, settings):
+            return _failed(claim, recipient, replace(outcome, status=EXPIRED_STATUS), EventKind.EXPIRE, now)
+        case Unknown():
+            return _unknown(claim, recipient, outcome, now, settings)
+        case Deferred():
+            return _deferred(claim, recipient, outcome, now, settings, draw)
+
+
+def _delivered(claim: Claim, recipient: QueuedRecipient, outcome: Delivered, now: float) -> Settled:
+    is_ours = outcome.handover is Handover.FINAL
+    event = Event(now, EventKind.DELIVER if is_ours else EventKind.SEND, recipient.number, told(outcome))
+    settlement = Settlement(claim.number, recipient.number, RecipientState.DELIVERED, None, outcome, events=(event,))
+    if outcome.handover is Handover.PASSED_ON or not recipient.recipient.notify & Notify.SUCCESS:
+        return Settled(settlement)
+    return Settled(settlement, _report(recipient, outcome, Action.DELIVERED if is_ours else Action.RELAYED, now))
+
+
+def _failed(claim: Claim, recipient: QueuedRecipient, outcome: Outcome, kind: EventKind, now: float) -> Settled:
+    event = Event(now, kind, recipient.number, told(outcome))
+    settlement = Settlement(claim.number, recipient.number, RecipientState.FAILED, None, outcome, events=(event,))
+    return Settled(
+        settlement, _report(recipient, outcome, Action.FAILED, now) if _wants(recipient, Notify.FAILURE) else None
+    )
+
+
+def _unknown(
+    claim: Claim, recipient: QueuedRecipient, outcome: Unknown, now: float, settings: QueueSettings
+) -> Settled:
+    """The next hop may have the message: try again later, or hold it where the connector says "never twice"."""
+    event = Event(now, EventKind.UNKNOWN, recipient.number, told(outcome))
+    if claim.is_once:
+        hold = Event(now, EventKind.HOLD, recipient.number, {"why": "the connector says never twice"})
+        return Settled(
+            Settlement(claim.number, recipient.number, RecipientState.HELD, None, outcome, events=(event, hold))
+        )
+    due_at = now + settings.unknown_retry_seconds
+    return Settled(Settlement(claim.number, recipient.number, RecipientState.UNKNOWN, due_at, outcome, events=(event,)))
+
+
+def _deferred(
+    claim: Claim, recipient: QueuedRecipient, outcome: Deferred, now: float, settings: QueueSettings, draw: float
+) -> Settled:
+    due_at = schedule.next_attempt_at(recipient.attempts + 1, claim.received_at, now, settings, draw)
+    is_owed = (
+        not recipient.is_delay_notified
+        and schedule.is_late(claim.received_at, now, settings)
+        and _wants(recipient, Notify.DELAY)
+    )
+    event = Event(now, EventKind.DEFER, recipient.number, {**told(outcome), "next_attempt_at": due_at})
+    settlement = Settlement(
+        claim.number,
+        recipient.number,
+        RecipientState.DEFERRED,
+        due_at,
+        outcome,
+        is_delay_notified=recipient.is_delay_notified or is_owed,
+        events=(event,),
+    )
+    if not is_owed:
+        return Settled(settlement)
+    until = schedule.expires_at(claim.received_at, settings)
+    return Settled(settlement, replace(_report(recipient, outcome, Action.DELAYED, now), will_retry_until=until))
+
+
+def _wants(recipient: QueuedRecipient, kind: Notify) -> bool:
+    """Failures and delays are reported where nothing was said (RFC 3461 §4.1)."""
+    notify = recipient.recipient.notify
+    return notify is Notify.UNSPECIFIED or bool(notify & kind)
+
+
+def _report(recipient: QueuedRecipient, outcome: Outcome, action: Action, now: float) -> RecipientReport:
+    return RecipientReport(
+        final=str(recipient.recipient.mailbox),
+        action=action,
+        status=outcome.status,
+        original=recipient.recipient.original,
+        remote_mta=outcome.host,
+        diagnostic=outcome.diagnostic,
+        is_remote_reply=outcome.is_remote_reply,
+        last_attempt_at=now,
+    )
+
+
+def told(outcome: Outcome) -> Detail:
+    """What the trace tells of an outcome."""
+    return {
+        "status": outcome.status,
+        "reply": outcome.diagnostic,
+        "stage": outcome.stage,
+        "host": outcome.host,
+        "address": outcome.address,
+        "tls": outcome.tls,
+    }
