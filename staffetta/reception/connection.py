@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """End a session whose client is silent (RFC 5321 §4.5.3.2.7), or does not read."""
-        if self._result or self._is_writing_paused or self._serving is None:
+        if self._result or self._is_writing_paused:
             self._result = self._result or "timeout"
             self._transport.abort()
         else:
