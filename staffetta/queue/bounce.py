@@ -1,5 +1,6 @@
 """Write the notifications that a settlement owes: new messages, committed in the same transaction as the settlement."""
 
+import secrets
 from collections.abc import Callable, Sequence
 
 from staffetta.mail.address import Mailbox
@@ -51,7 +52,7 @@ async def write_notification(
         envelope_id=claim.envelope.envelope_id,
         is_internationalised=claim.envelope.smtputf8,
     )
-    content = compose_dsn(report, await _returned(claim.content, claim.envelope.ret))
+    content = compose_dsn(report, await _returned(claim.content, claim.envelope.ret), secrets.token_hex(16))
     recipient = Recipient(reverse_path)
     route, destination = route_notification(reverse_path)
     told = {"notification_of": claim.queue_id, "action": str(report.action), "reason": "notification"}
