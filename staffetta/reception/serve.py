@@ -57,7 +57,18 @@ class Wire(Protocol):
 class Serving:
     """See the head of this file."""
 
-    __slots__ = ("_commit", "_desk", "_facts", "_held_octets", "_loop", "_session", "_stamp", "_transaction", "_wire")
+    __slots__ = (
+        "_commit",
+        "_desk",
+        "_facts",
+        "_held_octets",
+        "_hello",
+        "_loop",
+        "_session",
+        "_stamp",
+        "_transaction",
+        "_wire",
+    )
 
     def __init__(self, desk: Desk, wire: Wire, loop: asyncio.AbstractEventLoop, client: IPAddress) -> None:
         settings = desk.get_settings()
@@ -73,6 +84,7 @@ class Serving:
             session_id=self._facts.session_id,
             postmaster_domain=settings.accepted_domains[0].name if settings.accepted_domains else settings.hostname,
         )
+        self._hello: tuple[str | None, bool] = (None, False)  # what facts and stamp were made of
         self._stamp: Stamp | None = None
         self._transaction: Transaction | None = None
         self._commit: asyncio.Task[None] | None = None  # under way; held here, since the loop holds it weakly
@@ -92,8 +104,11 @@ class Serving:
     def patience_seconds(self) -> float:
         """How long the client may take for its next step."""
         limits = self._desk.get_settings().limits
-        is_in_content = self._transaction is not None and self._transaction.intake is not None
-        return limits.data_timeout_seconds if is_in_content else limits.command_timeout_seconds
+        return limits.data_timeout_seconds if self._is_in_content else limits.command_timeout_seconds
+
+    @property
+    def _is_in_content(self) -> bool:
+        return self._transaction is not None and self._transaction.intake is not None
 
     def begin(self, *, has_place: bool) -> None:
         """Greet, or send away."""
@@ -122,6 +137,7 @@ class Serving:
     def secured(self, tls: TlsFacts) -> None:
         """The handshake is complete; what was said in clear is forgotten (RFC 3207 §4.2)."""
         self._facts = replace(self._facts, helo=None, tls=tls)
+        self._hello = (None, False)
         self._stamp = None
         self._session.tls_started()
 
@@ -135,7 +151,7 @@ class Serving:
     def _turn(self) -> None:
         """Work off all events that the octets so far give, and write all answers at once."""
         session, wire = self._session, self._wire
-        is_progress = False
+        is_progress = self._is_in_content  # a slow line is progress too: content is bounded, lines of nothing are not
         while not isinstance(event := session.next_event(), Want):
             is_progress = True
             self._handle(event)
@@ -176,7 +192,9 @@ class Serving:
                 self._on_closing(event)
 
     def _on_mail(self, event: Mail) -> None:
-        if self._session.helo != self._facts.helo:
+        hello = (self._session.helo, self._session.is_esmtp)
+        if hello != self._hello:
+            self._hello = hello
             self._facts = replace(self._facts, helo=self._session.helo)
             self._stamp = None
         transaction = Transaction(self._facts, event, self._desk.get_settings())
