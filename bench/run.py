@@ -54,7 +54,9 @@ def _measure(names: Sequence[str], *, with_postfix: bool) -> list[Measurement]:
     measurements = []
     with ExitStack() as stack:
         sink = stack.enter_context(far_end())
-        servers = [OurRelay(sink.port), *([DebianPostfix(sink.port)] if with_postfix else [])]
+        servers: list[OurRelay | DebianPostfix] = [OurRelay(sink.port)]
+        if with_postfix:
+            servers.append(DebianPostfix(sink.port))
         for server in servers:
             stack.enter_context(standing(server))
             warm_up(Bench(server, sink))

@@ -22,9 +22,6 @@ smtpd_client_connection_count_limit = 0
 WEB = """
 [console]
 address = "127.0.0.1:{port}"
-
-[log]
-level = "warning"
 """
 
 

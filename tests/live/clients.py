@@ -22,8 +22,10 @@ PATIENCE_SECONDS = 60
 NODE_MODULES = Path(os.environ.get("STAFFETTA_NODE_MODULES", "var/peers/node_modules")).absolute()
 CANNOT = {
     ("swaks", "smtputf8"): "has no SMTPUTF8",
+    ("swaks", "dots"): "takes a last line of one dot for the end of the data",
     ("swaks", "starttls"): "Debian's package does not bring the Perl module that it needs for TLS",
     ("swaks", "dsn"): "has no DSN parameters",
+    ("msmtp", "smtputf8"): "has no SMTPUTF8",
     ("curl", "dsn"): "has no DSN parameters",
 }
 NODE_SCRIPT = """
@@ -63,8 +65,7 @@ def send_with_aiosmtplib(mail: Mail, port: int) -> None:
 
 
 def send_with_swaks(mail: Mail, port: int) -> None:
-    # It sends a file as it stands and adds CRLF, dot, CRLF: stuffing is its user's business.
-    with _file(mail.content.replace(b"\r\n.", b"\r\n..").removesuffix(b"\r\n")) as path:
+    with _file(mail.content.removesuffix(b"\r\n")) as path:  # it adds CRLF, dot, CRLF in any case
         words = ["swaks", "--server", f"127.0.0.1:{port}", "--helo", "client.test", "--from", mail.sender]
         words += ["--to", ",".join(mail.recipients), "--data", f"@{path}", "--silent", "2"]
         _run(words + (["--tls"] if mail.is_starttls else []))

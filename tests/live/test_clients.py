@@ -19,7 +19,7 @@ CELLS = [
 POSTFIX_TLS = "smtp_tls_security_level = {0}\nsmtp_tls_loglevel = 1\n"
 
 
-@pytest.mark.parametrize(("client", "shape"), CELLS, ids="-".join)
+@pytest.mark.parametrize(("client", "shape"), CELLS, ids=["-".join(cell) for cell in CELLS])
 def test_message_arrives_unchanged(client: str, shape: str, running: Relay, sink: Sink) -> None:
     need(clients.missing(client))
     mail = shapes(client)[shape]
