@@ -85,6 +85,9 @@ class InboundConnector(Section):
     sender_ip_addresses: Annotated[
         tuple[str, ...], Field(description="Addresses, CIDR of any length, or ranges `a-b`; IPv4 and IPv6.")
     ] = ()
+    restrict_domains_to_ip_addresses: Annotated[
+        bool, Field(description="Partner: refuse these sender domains from any other address.")
+    ] = False
     require_tls: bool = False
     allow_any_address: Annotated[bool, Field(description="Must be true for a list that covers every address.")] = False
     never_twice: Annotated[

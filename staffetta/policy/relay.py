@@ -1,0 +1,124 @@
+"""The decisions at connect, MAIL and RCPT: who may send what to whom.
+
+Relay to the outside needs both (Exchange's rule since November 2023): the sender's domain is accepted here, and the
+session matches an OnPremises connector. Everybody may send to the inside, unless Direct Send is rejected.
+"""
+
+from staffetta.mail.address import Mailbox
+from staffetta.policy.connector import failed_conditions, specificity
+from staffetta.policy.decision import Attribution, Decision, Reason, SessionFacts
+from staffetta.policy.domain import accepted_domain, is_ambiguous, is_known
+from staffetta.policy.index import index_of, names_peer
+from staffetta.settings.model import AcceptedDomain, InboundConnector, Settings
+from staffetta.smtp import reply
+from staffetta.smtp.events import Mail, Rcpt
+from staffetta.trace.events import Detail
+
+_WELCOME = Decision(reply.OK, Reason.ACCEPTED)
+_SENDER_OK = Decision(reply.SENDER_OK, Reason.ACCEPTED)
+_BY_CONNECTOR = Decision(reply.RECIPIENT_OK, Reason.CONNECTOR)
+_DIRECT_SEND = Decision(reply.RECIPIENT_OK, Reason.DIRECT_SEND)
+
+
+def connect(facts: SessionFacts, settings: Settings) -> Decision:
+    """Decide about a new connection. Every address may speak; what it may send is decided per recipient."""
+    return _WELCOME
+
+
+def sender(facts: SessionFacts, attribution: Attribution, mail: Mail, settings: Settings) -> Decision:
+    """Decide about MAIL."""
+    connector = attribution.connector or _partner(mail.reverse_path, settings)
+    if connector is not None and connector.require_tls and facts.tls is None:
+        return Decision(reply.TLS_REQUIRED, Reason.TLS_REQUIRED, {"connector": connector.name})
+    return _SENDER_OK
+
+
+def recipient(
+    facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, rcpt: Rcpt, settings: Settings
+) -> Decision:
+    """Decide about RCPT."""
+    mailbox = rcpt.recipient.mailbox
+    domain = accepted_domain(mailbox.domain, settings)
+    if domain is None:
+        return _outside(facts, attribution, reverse_path, mailbox, settings)
+    return _inside(facts, attribution, reverse_path, mailbox, domain, settings)
+
+
+def _outside(
+    facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox, settings: Settings
+) -> Decision:
+    is_sender_ours = _is_ours(reverse_path, settings)
+    connector = attribution.connector
+    if connector is not None and is_sender_ours and settings.default_route is not None:
+        return _BY_CONNECTOR
+    reason = Reason.RELAY_DENIED if connector is None else Reason.SENDER_DOMAIN_NOT_ACCEPTED
+    evidence = {
+        **_evidence(facts, attribution, reverse_path, mailbox),
+        "recipient_domain_accepted": False,
+        "sender_domain_accepted": is_sender_ours,
+        "connector_matched": connector is not None,
+        "default_route": settings.default_route,
+        **_prefixed(failed_conditions(facts, reverse_path, settings)),
+    }
+    return Decision(reply.RELAY_DENIED, reason, evidence)
+
+
+def _inside(
+    facts: SessionFacts,
+    attribution: Attribution,
+    reverse_path: Mailbox | None,
+    mailbox: Mailbox,
+    domain: AcceptedDomain,
+    settings: Settings,
+) -> Decision:
+    evidence = _evidence(facts, attribution, reverse_path, mailbox)
+    if is_ambiguous(mailbox):
+        return Decision(reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS, evidence)
+    if attribution.connector is None and (refusal := _unattributed(facts, reverse_path, settings, evidence)):
+        return refusal
+    if not is_known(mailbox, domain, settings):
+        return Decision(reply.RECIPIENT_ACCESS_DENIED, Reason.RECIPIENT_UNKNOWN, {**evidence, "domain": domain.name})
+    return _DIRECT_SEND if attribution.connector is None else _BY_CONNECTOR
+
+
+def _unattributed(
+    facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings, evidence: Detail
+) -> Decision | None:
+    """What may stop mail that no OnPremises connector let in: a partner's restriction, or RejectDirectSend."""
+    partner = _partner(reverse_path, settings)
+    is_partner = partner is not None and bool(partner.sender_ip_addresses) and names_peer(partner, facts.peer)
+    if partner is not None and partner.restrict_domains_to_ip_addresses and not is_partner:
+        return Decision(reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED, {**evidence, "partner": partner.name})
+    if settings.reject_direct_send and not is_partner and _is_ours(reverse_path, settings):
+        return Decision(reply.DIRECT_SEND_NOT_ALLOWED, Reason.DIRECT_SEND_REJECTED, evidence)
+    return None
+
+
+def _partner(reverse_path: Mailbox | None, settings: Settings) -> InboundConnector | None:
+    """Return the Partner connector whose SenderDomains name the sender most closely."""
+    partners = index_of(settings).partners
+    if not partners:
+        return None
+    domain = reverse_path.domain if reverse_path else ""
+    best = max(partners, key=lambda partner: specificity(partner, domain))
+    return best if specificity(best, domain) else None
+
+
+def _is_ours(reverse_path: Mailbox | None, settings: Settings) -> bool:
+    return reverse_path is not None and accepted_domain(reverse_path.domain, settings) is not None
+
+
+def _evidence(
+    facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox
+) -> dict[str, str | int | float | bool | None]:
+    return {
+        "peer": str(facts.peer),
+        "sender_domain": reverse_path.domain if reverse_path else None,
+        "recipient_domain": mailbox.domain,
+        "connector": attribution.connector.name if attribution.connector else None,
+    }
+
+
+def _prefixed(conditions: Detail) -> Detail:
+    """Name the keys so that a connector cannot be taken for another fact."""
+    return {f"connector {name}": condition for name, condition in conditions.items()}

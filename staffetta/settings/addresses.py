@@ -1,0 +1,28 @@
+"""IP address lists as an administrator writes them: an address, CIDR of any length, or a range `a-b`; IPv4 and IPv6."""
+
+import ipaddress
+from functools import lru_cache
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@lru_cache(maxsize=16384)
+def networks(text: str) -> tuple[Network, ...]:
+    """Return the networks that together are the entry; IPv4-mapped IPv6 comes out as IPv4.
+
+    Raises ValueError, whose text says what is wrong; leading zeros, zone ids and host bits are refused.
+    """
+    first, dash, last = text.replace(" ", "").partition("-")
+    if not dash:
+        return (_unmapped(ipaddress.ip_network(first)),)
+    start, end = ipaddress.ip_address(first), ipaddress.ip_address(last)
+    if start.version != end.version or int(start) > int(end):
+        raise ValueError(f"the range {text} does not go from a lower to a higher address of one kind")
+    return tuple(_unmapped(network) for network in ipaddress.summarize_address_range(start, end))
+
+
+def _unmapped(network: Network) -> Network:
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.IPv4Network((int(mapped), network.prefixlen - 96))

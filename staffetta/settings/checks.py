@@ -1,0 +1,128 @@
+"""Checks across keys: what no single declaration can say. Each yields (location, what is wrong and what to write)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from staffetta.mail.address import AddressError, parse_domain
+from staffetta.settings.addresses import networks
+from staffetta.settings.model import InboundConnector, Listener, Route, Settings, Transport
+
+Found = Iterator[tuple[tuple[str | int, ...], str]]
+
+
+def check(settings: Settings) -> Found:
+    """Yield everything that is wrong."""
+    yield from _names(settings)
+    yield from _own_name(settings)
+    for index, listener in enumerate(settings.listeners):
+        yield from _listener(("listeners", index), listener)
+    for index, connector in enumerate(settings.inbound_connectors):
+        yield from _connector(("inbound_connectors", index), connector)
+    for index, route in enumerate(settings.routes):
+        yield from _route(("routes", index), route)
+    yield from _domains(settings)
+    yield from _references(settings)
+    for section in ("console", "capture"):
+        value = getattr(settings, section)
+        if value is not None:
+            yield from _address((section, "address"), value.address)
+
+
+def _names(settings: Settings) -> Found:
+    for section in ("listeners", "accepted_domains", "inbound_connectors", "routes"):
+        entries = getattr(settings, section)
+        counts = Counter(entry.name.lower() for entry in entries)
+        seen: set[str] = set()
+        for index, entry in enumerate(entries):
+            name = entry.name.lower()
+            if not entry.name.strip():
+                yield (section, index, "name"), "it is empty; give it a name"
+            elif counts[name] > 1 and name in seen:
+                yield (section, index, "name"), f"{entry.name!r} is there twice; names must differ"
+            seen.add(name)
+
+
+def _own_name(settings: Settings) -> Found:
+    try:
+        parse_domain(settings.hostname)
+    except AddressError as error:
+        yield ("hostname",), f"{settings.hostname!r}: {error}; write a name such as relay.example.org"
+
+
+def _listener(where: tuple[str | int, ...], listener: Listener) -> Found:
+    yield from _address((*where, "address"), listener.address)
+    if (listener.certificate is None) != (listener.private_key is None):
+        missing = "private_key" if listener.private_key is None else "certificate"
+        yield (*where, missing), "it is missing; certificate and private_key go together"
+    for text in listener.proxy_protocol_from:
+        yield from _entry((*where, "proxy_protocol_from"), text)
+
+
+def _address(where: tuple[str | int, ...], text: str) -> Found:
+    host, colon, port = text.rpartition(":")
+    is_right = bool(colon) and port.isascii() and port.isdigit() and int(port) < 65536
+    try:
+        ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+        is_right = is_right and (":" not in host or host.startswith("["))
+    except ValueError:
+        is_right = False
+    if not is_right:
+        yield where, f"{text!r} is not IP:port; write 127.0.0.1:2525 or [::1]:2525"
+
+
+def _connector(where: tuple[str | int, ...], connector: InboundConnector) -> Found:
+    key = (*where, "sender_ip_addresses")
+    for text in connector.sender_ip_addresses:
+        problems = list(_entry(key, text))
+        yield from problems
+        if not problems and not connector.allow_any_address and any(net.prefixlen == 0 for net in networks(text)):
+            yield key, f"{text!r} is every address, an open door; if it is meant, set allow_any_address = true"
+    for pattern in connector.sender_domains:
+        if pattern == "*":
+            continue
+        try:
+            lower = parse_domain(pattern.removeprefix("*."))
+        except AddressError as error:
+            yield (*where, "sender_domains"), f"{pattern!r}: {error}; write *, contoso.com or *.contoso.com"
+        else:
+            if lower != pattern.removeprefix("*."):
+                yield (*where, "sender_domains"), f"{pattern!r}: write it as {lower!r}"
+
+
+def _entry(where: tuple[str | int, ...], text: str) -> Found:
+    try:
+        networks(text)
+    except ValueError as error:
+        yield where, f"{text!r}: {error}; write an address, a network such as 192.0.2.0/24, or a range a-b"
+
+
+def _route(where: tuple[str | int, ...], route: Route) -> Found:
+    if route.transport is Transport.MAILDIR and route.path is None:
+        yield (*where, "path"), "it is missing; a maildir route names the folder of its mailboxes"
+    if route.transport is not Transport.MAILDIR and not route.next_hops:
+        yield (*where, "next_hops"), 'it is missing; write next_hops = [{ host = "192.0.2.1", port = 25 }]'
+    for hop in route.next_hops:
+        if not 0 < hop.port < 65536:
+            yield (*where, "next_hops"), f"{hop.port} is not a port; write 1 to 65535"
+
+
+def _domains(settings: Settings) -> Found:
+    for index, domain in enumerate(settings.accepted_domains):
+        try:
+            lower = parse_domain(domain.name)
+        except AddressError as error:
+            yield ("accepted_domains", index, "name"), f"{domain.name!r}: {error}"
+        else:
+            if lower != domain.name:
+                yield ("accepted_domains", index, "name"), f"{domain.name!r}: write it as {lower!r}"
+
+
+def _references(settings: Settings) -> Found:
+    names = {route.name for route in settings.routes}
+    known = ", ".join(sorted(names)) or "none is declared"
+    for index, domain in enumerate(settings.accepted_domains):
+        if domain.route not in names:
+            yield ("accepted_domains", index, "route"), f"there is no route {domain.route!r}; known: {known}"
+    if settings.default_route is not None and settings.default_route not in names:
+        yield ("default_route",), f"there is no route {settings.default_route!r}; known: {known}"

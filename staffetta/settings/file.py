@@ -1,0 +1,140 @@
+"""Read the settings file: TOML to one checked Settings, or an error that says where, what, and what to write instead."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from staffetta.settings.checks import check
+from staffetta.settings.model import Settings
+from staffetta.settings.places import line_of
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. key: such as `listeners[0].address`; empty for the file. line: None where unknown."""
+
+    file: str
+    line: int | None
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. Mend what is named, and try again; `staffetta check` tells when all is well."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def load(path: Path) -> Settings:
+    """Return the settings of a file; relative paths in it are relative to its folder. Raises SettingsError."""
+    source = _read(path)
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([Problem(str(path), None, "", f"this is not TOML: {error}")]) from None
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError(
+            [
+                Problem(str(path), line_of(source, each["loc"]), _dotted(each["loc"]), _words(each["loc"], each))
+                for each in error.errors()
+            ]
+        ) from None
+    settings = _anchored(settings, path.parent.resolve())
+    problems = [Problem(str(path), line_of(source, where), _dotted(where), text) for where, text in check(settings)]
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError([Problem(str(path), None, "", f"it cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([Problem(str(path), None, "", "it is not UTF-8")]) from None
+
+
+def _dotted(location: Location) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _words(location: Location, error: Any) -> str:
+    """What is wrong, and what to write instead."""
+    given = error["input"]
+    match error["type"]:
+        case "missing":
+            return "it is missing; add it"
+        case "extra_forbidden":
+            known = _keys_beside(location)
+            close = difflib.get_close_matches(str(location[-1]), known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(sorted(known))}"
+            return f"there is no such key; {hint}"
+        case "enum":
+            return f"{given!r} is not one of {error['ctx']['expected']}"
+        case "bool_parsing" | "bool_type":
+            return f"{given!r} is neither true nor false (without quotes)"
+        case "int_parsing" | "int_type" | "int_from_float" | "float_parsing" | "float_type":
+            return f"{given!r} is not a number; write digits without quotes"
+        case "string_type":
+            return f"{given!r} is not a text; put it in quotes"
+        case "tuple_type":
+            return f"{given!r} is not a list; write [...]"
+        case "model_type" | "model_attributes_type":
+            return f"{given!r} is not a table; write its keys under a heading of their own"
+        case _:
+            return f"{given!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _keys_beside(location: Location) -> list[str]:
+    """The keys that may stand where this unknown one does."""
+    model: type[BaseModel] = Settings
+    for part in location[:-1]:
+        if isinstance(part, str) and part in model.model_fields:
+            model = next(_models_in(model.model_fields[part].annotation), model)
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Make every path absolute, relative ones from the file's folder."""
+
+    def anchor(section: Any) -> Any:
+        changes: dict[str, Any] = {}
+        for name in type(section).model_fields:
+            value = getattr(section, name)
+            if isinstance(value, Path):
+                changes[name] = (folder / value).resolve()
+            elif isinstance(value, BaseModel):
+                changes[name] = anchor(value)
+            elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+                changes[name] = tuple(anchor(item) for item in value)
+        return section.model_copy(update=changes)
+
+    anchored = anchor(settings)
+    assert isinstance(anchored, Settings)
+    return anchored
