@@ -3,13 +3,15 @@
 import secrets
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from staffetta.mail.address import Mailbox
-from staffetta.mail.content import Content, MemoryContent
+from staffetta.mail.content import MemoryContent
 from staffetta.mail.dsn import compose_dsn
 from staffetta.mail.dsn_text import subject
 from staffetta.mail.envelope import Envelope, Recipient, Ret
 from staffetta.mail.queue_id import to_text
-from staffetta.mail.report import RecipientReport, Report, Returned
+from staffetta.mail.report import Action, RecipientReport, Report, Returned
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, NewMessage, RoutedRecipient
 from staffetta.trace.events import Event, EventKind
@@ -19,6 +21,8 @@ WHOLE_OCTETS_MAX = 50 * 1024
 
 RouteNotification = Callable[[Mailbox], tuple[str, str]]
 """Where a notification to this mailbox goes: route and destination."""
+
+_log = structlog.get_logger()
 
 
 async def write_notification(
@@ -52,7 +56,9 @@ async def write_notification(
         envelope_id=claim.envelope.envelope_id,
         is_internationalised=claim.envelope.smtputf8,
     )
-    content = compose_dsn(report, await _returned(claim.content, claim.envelope.ret), secrets.token_hex(16))
+    is_failure = report.action is Action.FAILED
+    returned = await _returned(claim.content, is_whole_wanted=is_failure and claim.envelope.ret is not Ret.HEADERS)
+    content = compose_dsn(report, returned, secrets.token_hex(16))
     recipient = Recipient(reverse_path)
     route, destination = route_notification(reverse_path)
     told = {"notification_of": claim.queue_id, "action": str(report.action), "reason": "notification"}
@@ -73,15 +79,18 @@ async def write_notification(
     )
 
 
-async def _returned(content: Content, ret: Ret | None) -> Returned:
-    """Return what goes back: small content whole unless RET=HDRS, else the header section (RFC 3461 §4.3)."""
+async def _returned(claim: Claim, report: Report) -> Returned:
+    """Return what goes back: small content whole in a failure unless RET=HDRS, else the header section.
+
+    RET speaks of failures alone; what tells of no failure returns the header section (RFC 3461 §4.3).
+    """
+    content = claim.content
     octets = content.whole
     if octets is None:
-        octets = b""
-        async for chunk in content.chunks():
-            octets = chunk
-            break  # a header section is within the first chunk, or it is cut
-    if ret is not Ret.HEADERS and content.size <= WHOLE_OCTETS_MAX:
+        # A header section is within the first chunk, or it is cut.
+        octets = await anext(aiter(content.chunks()), b"")
+    is_wanted = report.action is Action.FAILED and claim.envelope.ret is not Ret.HEADERS
+    if is_wanted and content.size <= WHOLE_OCTETS_MAX:
         return Returned(octets, is_whole=True)
     header, _, _ = octets[:WHOLE_OCTETS_MAX].partition(b"\r\n\r\n")
     return Returned(header + b"\r\n", is_whole=False)

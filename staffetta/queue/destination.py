@@ -1,12 +1,14 @@
 """One destination: what waits for it, how many lanes carry at a time, and whether it is well.
 
-A destination in trouble is left alone until `not_before`; then one lane probes it (half open), and success opens it.
-Times are seconds since 1970.
+A destination in trouble is left alone until `not_before`; then one lane probes it (half open), and every success
+lets one lane more go, until the route's concurrency is reached. Times are seconds since 1970.
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from staffetta.mail.outcome import Deferred
 from staffetta.queue.schedule import destination_back_off_seconds
 from staffetta.settings.model import QueueSettings
 from staffetta.spool.spool import Claim
@@ -16,6 +18,7 @@ from staffetta.spool.spool import Claim
 class Destination:
     """waiting: claims in hand, oldest first. lanes: carrying now. troubles: in a row. trouble: what the last one said.
 
+    lanes_max: how many lanes a destination that was in trouble may have; None: as many as the route allows.
     has_backlog: the spool has more for it than was taken.
     """
 
@@ -23,14 +26,15 @@ class Destination:
     name: str
     waiting: deque[Claim] = field(default_factory=deque)
     lanes: int = 0
+    lanes_max: int | None = None
     troubles: int = 0
-    trouble: str = ""
+    trouble: Deferred | None = None
     not_before: float = 0.0
     has_backlog: bool = False
 
     def window(self, concurrency: int) -> int:
-        """How many lanes may carry now."""
-        return 1 if self.troubles else concurrency
+        """How many lanes may carry now. concurrency: what the route allows."""
+        return concurrency if self.lanes_max is None else min(self.lanes_max, concurrency)
 
     def is_open(self, now: float) -> bool:
         """Whether it may be tried now."""
@@ -38,20 +42,31 @@ class Destination:
 
     def is_idle(self) -> bool:
         """Whether there is nothing to remember about it."""
-        return not (self.waiting or self.lanes or self.troubles)
+        return not (self.waiting or self.lanes or self.troubles or self.has_backlog)
 
-    def well(self) -> None:
+    def well(self, concurrency: int) -> None:
         """An attempt got through."""
-        self.troubles = 0
-        self.not_before = 0.0
+        self.troubles, self.trouble, self.not_before = 0, None, 0.0
+        if self.lanes_max is not None:
+            self.lanes_max = self.lanes_max + 1 if self.lanes_max < concurrency else None
 
-    def unwell(self, trouble: str, now: float, settings: QueueSettings, draw: float) -> None:
+    def unwell(self, trouble: Deferred, now: float, settings: QueueSettings, draw: float) -> None:
         """An attempt met what others would meet too. Lanes that fail together count once."""
         if self.is_open(now):
             self.troubles += 1
             self.trouble = trouble
+            self.lanes_max = 1
             self.not_before = now + destination_back_off_seconds(self.troubles, settings, draw)
 
     def retry_now(self) -> None:
         """An administrator says that it is worth a probe."""
         self.not_before = 0.0
+
+    def withdraw(self, is_wanted: Callable[[Claim], bool]) -> list[Claim]:
+        """Take those claims out of the waiting ones, and return them in order."""
+        withdrawn = [claim for claim in self.waiting if is_wanted(claim)]
+        if withdrawn:
+            kept = [claim for claim in self.waiting if not is_wanted(claim)]
+            self.waiting.clear()
+            self.waiting.extend(kept)
+        return withdrawn

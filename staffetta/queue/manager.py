@@ -3,36 +3,42 @@
 - A claim comes by offer (just committed) or by poll (due on disk). Either way it waits in its Destination.
 - A lane carries one claim after the other; there are as many lanes as the destination's window and its work allow.
 - What came of an attempt goes to the Settler; the claim is over when its settlement is durable.
-- Claims in hand are bounded, and so is each destination's share, so that one destination cannot take all the room.
+- Claims in hand are bounded, and so is each destination's share; when all room is taken, the destination with most
+  waiting gives some back, so that no number of slow destinations keeps another from being tried.
+- Older mail goes first: while the spool has a backlog for a destination, offers for it are refused.
 """
 
 import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 import structlog
 
-from staffetta.mail.consignment import Consignment, Courier
-from staffetta.mail.outcome import Deferred, Delivered, Outcome, Stage, Unknown
+from staffetta.mail.consignment import Courier
+from staffetta.mail.outcome import Deferred, Delivered, Outcome
 from staffetta.queue import schedule
+from staffetta.queue.attempt import NotBegun, all_alike, attempt
 from staffetta.queue.bounce import RouteNotification
 from staffetta.queue.destination import Destination
 from staffetta.queue.settler import Settler
+from staffetta.queue.settling import ordered, settle, untried
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, CommandVerb, QueueCommand, Spool, SpoolUnavailable
 
 _POLL_SECONDS_MAX = 30.0  # how long a missed wake-up may cost
+_POLL_SECONDS_MIN = 0.02  # many due times lie close together; they share a poll
 _COMMAND_SECONDS = 0.5  # an administrator waits for the answer
 _SHARES = 4  # a destination takes at most a fourth of the room
 _DISK_TROUBLE_SECONDS = 5.0  # how long nothing is tried after the disk refused to write down an attempt
+_SETTLE_SECONDS = 10.0  # how long a stop waits for outcomes to become durable
 
 _log = structlog.get_logger()
 
 
 class QueueManager:
-    """See the head of this file."""
+    """See the head of this file. now: seconds since 1970. draw: 0 to 1."""
 
     def __init__(
         self,
@@ -51,18 +57,25 @@ class QueueManager:
         self._draw = draw
         self._destinations: dict[tuple[str, str], Destination] = {}
         self._lanes: set[asyncio.Task[None]] = set()
+        self._carrying: set[tuple[int, str]] = set()  # message number and destination, of claims in a lane
+        self._orders: dict[tuple[int, str], CommandVerb] = {}  # HOLD or DELETE that came while in a lane
+        self._poll_at = 0.0
         self._wake = asyncio.Event()
         self._in_hand = 0
-        self._is_starved = False
+        self._is_full = False
         self._is_draining = False
-        self._settler = Settler(spool, get_settings, route_notification=route_notification, now=now, on_over=self._over)
+        self._settler = Settler(
+            spool, get_settings, route_notification=route_notification, now=now, on_over=self._settled
+        )
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin: take offers, and what is due on disk."""
         self._spool.subscribe(self._offer)
-        self._settler.start()
+        self._settler.start().add_done_callback(_tell_crash)
         self._loops = [asyncio.create_task(self._poll()), asyncio.create_task(self._obey())]
+        for task in self._loops:
+            task.add_done_callback(_tell_crash)
 
     async def drain(self, grace_seconds: float) -> None:
         """Take nothing new, let attempts under way finish within the grace, settle them, give the rest back."""
@@ -70,45 +83,63 @@ class QueueManager:
         for task in self._loops:
             task.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        for destination in self._destinations.values():
-            self._give_back(destination, lambda claim: True)
+        for destination in list(self._destinations.values()):
+            self._give_back(destination.withdraw(lambda claim: True))
         if self._lanes:
-            _, late = await asyncio.wait(self._lanes, timeout=grace_seconds or None)
+            _, late = await asyncio.wait(self._lanes, timeout=grace_seconds)
             for lane in late:
                 lane.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._settler.finish()
+        await self._settler.finish(_SETTLE_SECONDS)
 
     @property
     def in_hand(self) -> int:
         """Claims taken and not yet over."""
         return self._in_hand
 
+    @property
+    def destinations(self) -> Iterable[Destination]:
+        """Destinations with work or in trouble, for whoever shows them."""
+        return self._destinations.values()
+
     # Claims come.
 
     def _offer(self, claim: Claim) -> bool:
-        """Take a claim that was just committed, if there is room and its destination is well."""
+        """Take a claim that was just committed, if nothing older waits on disk, and there is room."""
         destination = self._destination(claim.route, claim.destination)
-        if self._room(destination) <= 0 or not destination.is_open(self._now()):
-            destination.has_backlog = True
-            self._is_starved = True
-            if destination.is_idle() or not destination.lanes:
-                self._wake.set()
-            return False
-        self._take(destination, claim)
-        return True
+        now = self._now()
+        if not destination.has_backlog and destination.is_open(now) and self._room(destination) > 0:
+            self._take(destination, claim)
+            return True
+        destination.has_backlog = True
+        if not self._is_draining:
+            self._ask_for_more(destination, now)
+        return False
 
     def _take(self, destination: Destination, claim: Claim) -> None:
         destination.waiting.append(claim)
         self._in_hand += 1
         self._open_lanes(destination)
 
+    def _share(self) -> int:
+        return max(1, self._get_settings().queue.active_messages_max // _SHARES)
+
     def _room(self, destination: Destination) -> int:
+        """How many claims more the destination may have. One that has none finds room as long as any claim waits."""
         if self._is_draining:
             return 0
-        room = self._get_settings().queue.active_messages_max
-        share = max(1, room // _SHARES)
-        return min(room - self._in_hand, share - len(destination.waiting))
+        most = self._get_settings().queue.active_messages_max
+        if self._in_hand >= most and not destination.waiting and not destination.lanes:
+            self._make_room()
+        return min(most - self._in_hand, self._share() - len(destination.waiting))
+
+    def _make_room(self) -> None:
+        """Give back the younger half of the longest line."""
+        longest = max(self._destinations.values(), key=lambda destination: len(destination.waiting))
+        half = [longest.waiting.pop() for _ in range((len(longest.waiting) + 1) // 2)]
+        if half:
+            longest.has_backlog = True
+            self._give_back(half)
 
     def _destination(self, route: str, name: str) -> Destination:
         key = (route, name)
@@ -117,55 +148,75 @@ class QueueManager:
             destination = self._destinations[key] = Destination(route, name)
         return destination
 
+    def _ask_for_more(self, destination: Destination, now: float) -> None:
+        """Poll for a backlog when the destination is open and half of its share is free; with no room, _over asks."""
+        if len(destination.waiting) <= self._share() // 2 and not self._is_full:
+            self._poll_by(max(now, destination.not_before))
+
+    def _poll_by(self, at: float) -> None:
+        if at < self._poll_at:
+            self._poll_at = at
+            self._wake.set()
+
     async def _poll(self) -> None:
-        """Pull what is due; sleep until the next is, or until there is room again."""
+        """Pull what is due, again and again, when someone expects that it is worth it."""
         while True:
-            self._wake.clear()
-            self._is_starved = False
+            began = self._now()
+            self._poll_at = began + _POLL_SECONDS_MAX
             try:
-                seconds = await self._pull() - self._now()
+                await self._pull(began)
             except SpoolUnavailable as error:
                 _log.error("queue cannot be read", error=str(error))
-                seconds = _DISK_TROUBLE_SECONDS
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(max(seconds, 0.01), _POLL_SECONDS_MAX))
+                self._poll_by(self._now() + _DISK_TROUBLE_SECONDS)
+            await asyncio.sleep(max(_POLL_SECONDS_MIN, self._now() - began))  # half of the reader's time at most
+            while (seconds := min(self._poll_at - self._now(), _POLL_SECONDS_MAX)) > 0:
+                self._wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), seconds)
 
-    async def _pull(self) -> float:
-        """Take what is due now, as far as there is room; return when something is due next."""
-        now = self._now()
-        next_at = now + _POLL_SECONDS_MAX
+    async def _pull(self, now: float) -> None:
+        """Take what is due now, as far as there is room."""
         for due in await self._spool.due():
             destination = self._destination(due.route, due.destination)
-            at = max(due.due_at, destination.not_before)
-            if at > now:
-                next_at = min(next_at, at)
-            elif (room := self._room(destination)) > 0:
-                await self._pull_from(destination, now, room)
+            if due.due_at > now:
+                self._poll_by(max(due.due_at, destination.not_before))
+                self._forget_if_idle(destination)
+            elif not destination.is_open(now):
+                destination.has_backlog = True
+                self._poll_by(destination.not_before)
+            elif len(destination.waiting) <= self._share() // 2:
+                await self._pull_from(destination, now)
             else:
-                self._is_starved = destination.has_backlog = True
-        return next_at
+                destination.has_backlog = True  # a lane asks when enough of it is done
 
-    async def _pull_from(self, destination: Destination, now: float, room: int) -> None:
+    async def _pull_from(self, destination: Destination, now: float) -> None:
+        room = self._room(destination)
+        if room <= 0:
+            self._is_full = destination.has_backlog = True
+            return
+        destination.has_backlog = False  # an offer that is refused from here on sets it again
         claims = await self._spool.claim(destination.route, destination.name, now, room)
-        destination.has_backlog = len(claims) >= room
         for claim in claims:
-            if destination.troubles and self._is_past_help(claim, now):
-                self._in_hand += 1
-                self._give_up(destination, claim)
+            self._in_hand += 1
+            if destination.trouble is not None and self._is_overdue(claim, now):
+                self._give_up(claim, destination.trouble)
             else:
-                self._take(destination, claim)
+                destination.waiting.append(claim)
+        destination.has_backlog |= len(claims) >= room
+        self._open_lanes(destination)
+        self._forget_if_idle(destination)
 
     # Lanes carry.
 
     def _open_lanes(self, destination: Destination) -> None:
-        concurrency = self._concurrency(destination)
-        while destination.lanes < min(destination.window(concurrency), destination.lanes + len(destination.waiting)):
+        """As many lanes as there are claims waiting, within the window."""
+        wanted = min(destination.window(self._concurrency(destination)), destination.lanes + len(destination.waiting))
+        while destination.lanes < wanted:
             destination.lanes += 1
             lane = asyncio.create_task(self._lane(destination))
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
-            if destination.lanes >= len(destination.waiting):
-                break
+            lane.add_done_callback(_tell_crash)
 
     def _concurrency(self, destination: Destination) -> int:
         routes = self._get_settings().routes
@@ -173,77 +224,64 @@ class QueueManager:
 
     async def _lane(self, destination: Destination) -> None:
         try:
-            while destination.waiting and not self._is_draining:
-                if destination.lanes > destination.window(self._concurrency(destination)):
-                    break
+            while destination.waiting and destination.lanes <= destination.window(self._concurrency(destination)):
                 claim = destination.waiting.popleft()
-                if destination.has_backlog and len(destination.waiting) < self._concurrency(destination):
-                    self._wake.set()
+                if destination.has_backlog:
+                    self._ask_for_more(destination, self._now())
                 await self._carry(destination, claim)
         finally:
             destination.lanes -= 1
-            self._leave(destination)
+            self._forget_if_idle(destination)
 
-    def _leave(self, destination: Destination) -> None:
-        if destination.has_backlog or self._is_starved:
-            self._wake.set()
-        if destination.is_idle() and not destination.has_backlog:
+    def _forget_if_idle(self, destination: Destination) -> None:
+        if destination.is_idle():
             self._destinations.pop((destination.route, destination.name), None)
 
     async def _carry(self, destination: Destination, claim: Claim) -> None:
-        """Try once. This is the attempt's edge: an exception of ours harms this attempt only (design.md §6)."""
-        numbers = [recipient.number for recipient in claim.recipients]
-        has_begun = False
-
-        async def before_data(host: str) -> None:
-            nonlocal has_begun
-            await self._spool.begin_attempt(claim, numbers, host, self._now())
-            has_begun = True
-
-        consignment = Consignment(
-            claim.queue_id, claim.route, claim.destination, claim.envelope, claim.content, claim.connector
-        )
+        key = (claim.number, claim.destination)
+        self._carrying.add(key)
         try:
-            outcomes = tuple(await self._courier(consignment, before_data))
-        except SpoolUnavailable as error:
+            outcomes = await attempt(claim, spool=self._spool, courier=self._courier, now=self._now)
+        except NotBegun as error:
             self._put_off(destination, claim, str(error))
             return
-        except asyncio.CancelledError:
-            if not has_begun:
-                self._release(claim)
-                raise
-            self._settler.add(claim, _all(claim, _cut_off()), self._draw())
-            raise
-        except Exception:
-            _log.exception("attempt failed", queue_id=claim.queue_id)
-            outcomes = _all(claim, _cut_off() if has_begun else _our_fault())
+        finally:
+            self._carrying.discard(key)
+            order = self._orders.pop(key, None)
         self._learn(destination, outcomes)
+        now = self._now()
+        settled = settle(claim, outcomes, now=now, settings=self._get_settings().queue, draw=self._draw())
+        if order is not None:
+            settled = [ordered(each, order, now) for each in settled]
+        self._settler.add(claim, outcomes, settled)
         await self._settler.room()
-        self._settler.add(claim, outcomes, self._draw())
 
-    def _put_off(self, destination: Destination, claim: Claim, trouble: str) -> None:
+    def _put_off(self, destination: Destination, claim: Claim, why: str) -> None:
         """The disk refuses: nothing may be sent that cannot be written down first."""
-        _log.error("attempt not begun", queue_id=claim.queue_id, error=trouble)
+        _log.error("attempt not begun", queue_id=claim.queue_id, error=why)
         destination.not_before = max(destination.not_before, self._now() + _DISK_TROUBLE_SECONDS)
-        self._release(claim)
-        self._give_back(destination, lambda claim: True)
+        destination.has_backlog = True
+        self._give_back([claim, *destination.withdraw(lambda claim: True)])
+        self._poll_by(destination.not_before)
 
     def _learn(self, destination: Destination, outcomes: tuple[Outcome, ...]) -> None:
+        """What the attempt tells of the destination."""
         trouble = next((each for each in outcomes if isinstance(each, Deferred) and each.is_destination_trouble), None)
         if trouble is not None:
             now = self._now()
-            destination.unwell(trouble.diagnostic, now, self._get_settings().queue, self._draw())
-            self._give_back(destination, lambda claim: not self._is_past_help(claim, now))
-            while destination.waiting:
-                self._give_up(destination, destination.waiting.popleft())
+            destination.unwell(trouble, now, self._get_settings().queue, self._draw())
+            overdue = destination.withdraw(lambda claim: self._is_overdue(claim, now))
+            for claim in overdue:
+                self._give_up(claim, trouble)
+            if rest := destination.withdraw(lambda claim: True):
+                destination.has_backlog = True
+                self._give_back(rest)
+            self._poll_by(destination.not_before)
         elif any(isinstance(each, Delivered) for each in outcomes):
-            was_unwell = destination.troubles > 0
-            destination.well()
-            if was_unwell:
-                self._wake.set()
-                self._open_lanes(destination)
+            destination.well(self._concurrency(destination))
+            self._open_lanes(destination)
 
-    def _is_past_help(self, claim: Claim, now: float) -> bool:
+    def _is_overdue(self, claim: Claim, now: float) -> bool:
         """Whether a claim has waited so long that its sender must hear of it, though this one was not tried again."""
         settings = self._get_settings().queue
         is_told = all(recipient.is_delay_notified for recipient in claim.recipients)
@@ -251,30 +289,30 @@ class QueueManager:
             not is_told and schedule.is_late(claim.received_at, now, settings)
         )
 
-    def _give_up(self, destination: Destination, claim: Claim) -> None:
-        """Settle a claim by what its destination's last probe met."""
-        trouble = Deferred(status="4.4.1", diagnostic=destination.trouble, stage=Stage.CONNECT)
-        self._settler.add(claim, _all(claim, trouble), self._draw())
+    def _give_up(self, claim: Claim, trouble: Deferred) -> None:
+        """Settle a claim by what another met at its destination."""
+        outcomes = all_alike(claim, trouble)
+        settled = settle(claim, outcomes, now=self._now(), settings=self._get_settings().queue, draw=self._draw())
+        self._settler.add(claim, outcomes, [untried(each) for each in settled])
 
     # Claims go.
 
-    def _give_back(self, destination: Destination, which: Callable[[Claim], bool]) -> None:
-        """Release the waiting claims that `which` names."""
-        kept = [claim for claim in destination.waiting if not which(claim)]
-        for claim in destination.waiting:
-            if which(claim):
-                self._release(claim)
-        destination.waiting.clear()
-        destination.waiting.extend(kept)
+    def _give_back(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            self._spool.release(claim)
+            self._over()
 
-    def _release(self, claim: Claim) -> None:
-        self._spool.release(claim)
+    def _settled(self, due_at: float | None) -> None:
         self._over()
+        if due_at is not None:
+            self._poll_by(due_at)
 
     def _over(self) -> None:
         self._in_hand -= 1
-        if self._is_starved:
-            self._wake.set()
+        most = self._get_settings().queue.active_messages_max
+        if self._is_full and self._in_hand <= most - most // 8:
+            self._is_full = False
+            self._poll_by(self._now())
 
     # Administrators.
 
@@ -289,28 +327,28 @@ class QueueManager:
             await asyncio.sleep(_COMMAND_SECONDS)
 
     async def _carry_out(self, command: QueueCommand) -> None:
-        for destination in self._named(command):
-            self._give_back(destination, lambda claim: not command.numbers or claim.number in command.numbers)
+        """Waiting claims go back first, so that the spool sees them; those in a lane get the order afterwards."""
+        for destination in list(self._destinations.values()):
+            self._give_back(destination.withdraw(lambda claim: _names(command, claim.number)))
+        for key in self._carrying:
+            if _names(command, key[0]):
+                if command.verb in (CommandVerb.HOLD, CommandVerb.DELETE):
+                    self._orders[key] = command.verb
+                else:
+                    self._orders.pop(key, None)
         count = await self._spool.carry_out(command, self._now())
         _log.info("queue command", verb=str(command.verb), messages=len(command.numbers) or "all", recipients=count)
         if command.verb in (CommandVerb.RETRY, CommandVerb.RELEASE):
             for destination in self._destinations.values():
                 destination.retry_now()
-        self._wake.set()
-
-    def _named(self, command: QueueCommand) -> Iterator[Destination]:
-        for destination in list(self._destinations.values()):
-            if destination.waiting:
-                yield destination
+        self._poll_by(self._now())
 
 
-def _all(claim: Claim, outcome: Outcome) -> tuple[Outcome, ...]:
-    return (outcome,) * len(claim.recipients)
+def _names(command: QueueCommand, number: int) -> bool:
+    return not command.numbers or number in command.numbers
 
 
-def _cut_off() -> Unknown:
-    return Unknown(status="4.4.2", diagnostic="The attempt was cut off after it had begun", stage=Stage.FINAL_DOT)
-
-
-def _our_fault() -> Deferred:
-    return Deferred(status="4.3.0", diagnostic="Internal error, to be tried again", stage=Stage.ROUTE)
+def _tell_crash(task: asyncio.Task[None]) -> None:
+    """A part of the queue ended by an error of ours: loud, since nothing else tells."""
+    if not task.cancelled() and (error := task.exception()):
+        _log.critical("the queue's task ended", exc_info=error)

@@ -5,21 +5,20 @@ Rule 2: what waits is bounded: lanes wait in room().
 """
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import structlog
 
 from staffetta import metrics
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Unknown
-from staffetta.mail.report import RecipientReport
+from staffetta.mail.queue_id import to_text
 from staffetta.queue.bounce import RouteNotification, write_notification
-from staffetta.queue.settling import Settled, settle
+from staffetta.queue.settling import Settled, notified
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, NewMessage, RecipientState, Settlement, Spool, SpoolUnavailable
 
-_WAITING_MAX = 1000  # outcomes not yet durable: each is a possible duplicate after a crash
+_WAITING_MAX = 1000  # claims whose outcome is not yet durable: each is a possible duplicate after a crash
 _AGAIN_SECONDS = (0.1, 0.5, 1.0, 5.0)
 _RESULTS: dict[type, str] = {Delivered: "delivered", Deferred: "deferred", Failed: "failed", Unknown: "unknown"}
 
@@ -27,7 +26,10 @@ _log = structlog.get_logger()
 
 
 class Settler:
-    """See the head of this file. on_over: called once per claim whose settlement is durable."""
+    """See the head of this file.
+
+    on_over: called once per claim whose settlement is durable, with the earliest time at which it is due again.
+    """
 
     def __init__(
         self,
@@ -35,8 +37,8 @@ class Settler:
         get_settings: Callable[[], Settings],
         *,
         route_notification: RouteNotification,
-        now: Callable[[], float] = time.time,
-        on_over: Callable[[], None],
+        now: Callable[[], float],
+        on_over: Callable[[float | None], None],
     ) -> None:
         self._spool = spool
         self._get_settings = get_settings
@@ -51,27 +53,32 @@ class Settler:
         self._counter = lru_cache(maxsize=1024)(metrics.ATTEMPTS.labels)
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to write."""
+    def start(self) -> asyncio.Task[None]:
+        """Begin to write; the task ends after finish()."""
         self._task = asyncio.create_task(self._run())
+        return self._task
 
-    async def finish(self) -> None:
-        """Return when all that was added is durable."""
+    async def finish(self, patience_seconds: float) -> None:
+        """Return when all that was added is durable, or when the disk has refused it for so long.
+
+        What is lost then is an attempt without an outcome, which the next start finds on disk.
+        """
         self._is_finishing = True
         self._something.set()
         if self._task is not None:
-            await self._task
+            done, _ = await asyncio.wait([self._task], timeout=patience_seconds)
+            if not done:
+                _log.error("outcomes lost, their messages will be tried again")
+                self._task.cancel()
 
     async def room(self) -> None:
         """Wait until not too much waits."""
         await self._has_room.wait()
 
-    def add(self, claim: Claim, outcomes: tuple[Outcome, ...], draw: float) -> None:
-        """Take what an attempt did. outcomes: one per recipient, in order."""
-        settings = self._get_settings()
-        settled = settle(claim, outcomes, now=self._now(), settings=settings.queue, draw=draw)
-        for outcome, each in zip(outcomes, settled, strict=True):
-            self._tell(claim, each, outcome)
+    def add(self, claim: Claim, outcomes: Sequence[Outcome], settled: list[Settled]) -> None:
+        """Take what an attempt did. outcomes, settled: one per recipient, in order."""
+        for outcome, each, recipient in zip(outcomes, settled, claim.recipients, strict=True):
+            self._tell(claim, str(recipient.recipient.mailbox), each.settlement.state, outcome)
         self._waiting.append((claim, settled))
         if len(self._waiting) >= _WAITING_MAX:
             self._has_room.clear()
@@ -82,32 +89,39 @@ class Settler:
             await self._something.wait()
             self._something.clear()
             batch, self._waiting = self._waiting, []
-            self._has_room.set()
             if batch:
                 await self._write(batch)
+            if len(self._waiting) < _WAITING_MAX:
+                self._has_room.set()
 
     async def _write(self, batch: list[tuple[Claim, list[Settled]]]) -> None:
         settlements: list[Settlement] = []
         notifications: list[NewMessage] = []
         for claim, settled in batch:
-            settlements += [each.settlement for each in settled]
-            reports = [each.report for each in settled if each.report is not None]
-            if reports and (notification := await self._notification(claim, reports)):
+            notification = await self._notification(claim, settled)
+            if notification is not None:
                 notifications.append(notification)
+                settled = [notified(each, to_text(notification.number), self._now()) for each in settled]
+            settlements += [each.settlement for each in settled]
+        await self._keep_at_it(settlements, notifications)
+        for _, settled in batch:
+            self._on_over(min((each.settlement.due_at for each in settled if each.settlement.due_at), default=None))
+
+    async def _keep_at_it(self, settlements: list[Settlement], notifications: list[NewMessage]) -> None:
         tries = 0
         while True:
             try:
-                await self._spool.settle(settlements, notifications)
-                break
+                return await self._spool.settle(settlements, notifications)
             except SpoolUnavailable as error:
                 _log.error("outcomes not yet written down", outcomes=len(settlements), error=str(error))
                 await asyncio.sleep(_AGAIN_SECONDS[min(tries, len(_AGAIN_SECONDS) - 1)])
                 tries += 1
-        for _ in batch:
-            self._on_over()
 
-    async def _notification(self, claim: Claim, reports: list[RecipientReport]) -> NewMessage | None:
-        """One notification per message and attempt; content that cannot be read any more must not lose the outcome."""
+    async def _notification(self, claim: Claim, settled: list[Settled]) -> NewMessage | None:
+        """One notification per message and attempt, about all recipients that owe one."""
+        reports = [each.report for each in settled if each.report is not None]
+        if not reports or claim.envelope.reverse_path is None:
+            return None
         return await write_notification(
             claim,
             reports,
@@ -117,20 +131,19 @@ class Settler:
             route_notification=self._route_notification,
         )
 
-    def _tell(self, claim: Claim, settled: Settled, outcome: Outcome) -> None:
+    def _tell(self, claim: Claim, recipient: str, state: RecipientState, outcome: Outcome) -> None:
         self._counter(claim.route, _RESULTS[type(outcome)]).inc()
         delay = self._now() - claim.received_at
-        if settled.settlement.state is RecipientState.DELIVERED:
+        if state is RecipientState.DELIVERED:
             metrics.DELIVERY_SECONDS.observe(delay)
-        recipient = next(each for each in claim.recipients if each.number == settled.settlement.recipient)
         _log.info(
             "attempt",
             queue_id=claim.queue_id,
-            recipient=str(recipient.recipient.mailbox),
+            recipient=recipient,
             relay=outcome.host,
             address=outcome.address,
             delay=round(delay, 3),
             dsn=outcome.status,
-            status=str(settled.settlement.state),
+            status=str(state),
             reply=outcome.diagnostic,
         )

@@ -10,7 +10,7 @@ from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcom
 from staffetta.mail.report import Action, RecipientReport
 from staffetta.queue import schedule
 from staffetta.settings.model import QueueSettings
-from staffetta.spool.spool import Claim, QueuedRecipient, RecipientState, Settlement
+from staffetta.spool.spool import Claim, CommandVerb, QueuedRecipient, RecipientState, Settlement
 from staffetta.trace.events import Detail, Event, EventKind
 
 EXPIRED_STATUS = "4.4.7"  # "Delivery time expired", RFC 3463 §3.5
@@ -35,6 +35,35 @@ def settle(
         _settle_one(claim, recipient, outcome, now, settings, draw)
         for recipient, outcome in zip(claim.recipients, outcomes, strict=True)
     ]
+
+
+def untried(settled: Settled) -> Settled:
+    """The same, where a destination's trouble was taken for the recipient's and no attempt was made."""
+    return replace(settled, settlement=replace(settled.settlement, counts_as_attempt=False))
+
+
+def ordered(settled: Settled, verb: CommandVerb, now: float) -> Settled:
+    """The same, with what an administrator ordered (HOLD, DELETE) while the attempt was under way.
+
+    What the attempt has closed stays closed.
+    """
+    settlement = settled.settlement
+    if settlement.state not in (RecipientState.DEFERRED, RecipientState.UNKNOWN):
+        return settled
+    is_hold = verb is CommandVerb.HOLD
+    event = Event(now, EventKind.HOLD if is_hold else EventKind.DELETE, settlement.recipient)
+    state = RecipientState.HELD if is_hold else RecipientState.DELETED
+    return Settled(replace(settlement, state=state, due_at=None, events=(*settlement.events, event)))
+
+
+def notified(settled: Settled, notification: str, now: float) -> Settled:
+    """The same, with the trace of the notification that tells of it. notification: its queue id."""
+    if settled.report is None:
+        return settled
+    settlement = settled.settlement
+    detail = {"notification": notification, "action": str(settled.report.action)}
+    event = Event(now, EventKind.NOTIFY, settlement.recipient, detail)
+    return replace(settled, settlement=replace(settlement, events=(*settlement.events, event)))
 
 
 def _settle_one(
