@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,29 +53,25 @@ class Relay:
     async def start(self) -> None:
         """Open the spool, take every port, then begin. Raises SpoolCannotOpen, CannotListen.
 
-        The queue starts before the first client can come; where anything fails, what was opened is let go.
+        A relay that cannot have all its ports tries no message and takes none.
         """
         settings = self._settings
         self._announce_labels()
         self._spool = await open_spool(settings)
+        try:
+            sockets = [bind(address) for address in _addresses(settings)]
+        except CannotListen:
+            await self._spool.close()
+            raise
         self._couriers = Couriers(self.current_settings)
         self._queue = QueueManager(
             self._spool, self._couriers, self.current_settings, route_notification=self._route_notification
         )
         await self._queue.start()
-        try:
-            await self._listen(settings)
-        except BaseException:
-            await self.stop(grace_seconds=0)
-            raise
+        await self._listen(settings, iter(sockets))
 
-    async def _listen(self, settings: Settings) -> None:
-        if settings.capture:
-            self._capture = CaptureHost(settings.capture.path, f"outside.{settings.hostname}", settings.limits)
-            await self._capture.start(bind(settings.capture.address))
-        if settings.console:
-            self._web = WebServer(self, bind(settings.console.address))
-            self._web.start()
+    async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
+        """sockets: in the order of _addresses()."""
         for declared in settings.listeners:
             listener = Listener(
                 declared,
@@ -83,8 +79,15 @@ class Relay:
                 get_settings=self.current_settings,
                 tls=None if declared.certificate else self._own_certificate(declared),
             )
-            await listener.start(bind(declared.address))
             self._listeners.append(listener)
+        for listener in self._listeners:
+            await listener.start(next(sockets))
+        if settings.console:
+            self._web = WebServer(self, next(sockets))
+            self._web.start()
+        if settings.capture:
+            self._capture = CaptureHost(settings.capture.path, f"outside.{settings.hostname}", settings.limits)
+            await self._capture.start(next(sockets))
 
     def reload(self) -> None:
         """Read the settings file again; a bad one is logged, and the settings stay as they are."""
@@ -175,6 +178,12 @@ class Relay:
             routes=[known.name for known in self._settings.routes],
             reasons=list(Reason),
         )
+
+
+def _addresses(settings: Settings) -> list[str]:
+    web = [settings.console.address] if settings.console else []
+    capture = [settings.capture.address] if settings.capture else []
+    return [*(listener.address for listener in settings.listeners), *web, *capture]
 
 
 def bind(address: str) -> socket.socket:

@@ -62,7 +62,8 @@ def postfix_line(hostname: str) -> Render:
 
 
 def _shown(value: object) -> str:
-    return f"<{value}>" if isinstance(value, str) and "@" in value and " " not in value else str(value)
+    is_address = isinstance(value, str) and "@" in value and " " not in value and not value.startswith("<")
+    return f"<{value}>" if is_address else str(value)
 
 
 def _escape(text: str) -> str:

@@ -24,8 +24,7 @@ def print_welcome(settings: Settings, config: Path, facts: Sequence[tuple[str, s
 def _next_things_to_type(settings: Settings, config: Path, smtp: str) -> list[str]:
     """Only where a capture host plays the outside: such a relay is there to be tried out."""
     domain = settings.accepted_domains[0].name
-    program = Path(sys.argv[0])
-    python = program.with_name("python") if program.name == "staffetta" else Path(sys.executable)
+    program, python = _typed()
     send = (
         f"""{python} -c 'import smtplib; smtplib.SMTP("{smtp}").sendmail("ada@{domain}", """
         f"""["bob@{domain}", "eve@outside.example"], "Message-ID: <hello@{domain}>\\r\\n"""
@@ -37,3 +36,11 @@ def _next_things_to_type(settings: Settings, config: Path, smtp: str) -> list[st
         "and see where it went:",
         f"  {program} trace --config {config} --message-id hello@{domain}",
     ]
+
+
+def _typed() -> tuple[str, str]:
+    """Return what to type for this program and for its Python, as short as it was typed."""
+    program = Path(sys.argv[0])
+    if program.name == "staffetta" and program.with_name("python").exists():
+        return str(program), str(program.with_name("python"))
+    return f"{sys.executable} -m staffetta", sys.executable

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import structlog
 
@@ -68,8 +68,7 @@ class _CaptureConnection(asyncio.Protocol):
         self._file: BinaryIO | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not asyncio's subclasses
         self._host.connections.add(transport)
         self._session = ServerSession(
             hostname=self._host.hostname,
