@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from staffetta.mail.address import Mailbox
-from staffetta.mail.content import MemoryContent
+from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.dsn import compose_dsn
 from staffetta.mail.dsn_text import subject
 from staffetta.mail.envelope import Envelope, Recipient, Ret
@@ -79,18 +79,16 @@ async def write_notification(
     )
 
 
-async def _returned(claim: Claim, report: Report) -> Returned:
-    """Return what goes back: small content whole in a failure unless RET=HDRS, else the header section.
+async def _returned(content: Content, *, is_whole_wanted: bool) -> Returned:
+    """Return what goes back of the message: small content whole where it is wanted, else the header section.
 
     RET speaks of failures alone; what tells of no failure returns the header section (RFC 3461 §4.3).
     """
-    content = claim.content
     octets = content.whole
     if octets is None:
         # A header section is within the first chunk, or it is cut.
         octets = await anext(aiter(content.chunks()), b"")
-    is_wanted = report.action is Action.FAILED and claim.envelope.ret is not Ret.HEADERS
-    if is_wanted and content.size <= WHOLE_OCTETS_MAX:
+    if is_whole_wanted and content.size <= WHOLE_OCTETS_MAX:
         return Returned(octets, is_whole=True)
     header, _, _ = octets[:WHOLE_OCTETS_MAX].partition(b"\r\n\r\n")
     return Returned(header + b"\r\n", is_whole=False)
