@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from staffetta.mail.outcome import Deferred
+from staffetta.mail.outcome import Deferred, Stage
 from staffetta.queue.schedule import destination_back_off_seconds
 from staffetta.settings.model import QueueSettings
 from staffetta.spool.spool import Claim
+
+_NO_TROUBLE = Deferred(status="4.4.0", diagnostic="", stage=Stage.ROUTE)
 
 
 @dataclass(slots=True)
@@ -19,7 +21,7 @@ class Destination:
     """waiting: claims in hand, oldest first. lanes: carrying now. troubles: in a row. trouble: what the last one said.
 
     lanes_max: how many lanes a destination that was in trouble may have; None: as many as the route allows.
-    has_backlog: the spool has more for it than was taken.
+    has_backlog: the spool has more for it than was taken. has_overdue: some of that may have waited too long.
     """
 
     route: str
@@ -28,9 +30,10 @@ class Destination:
     lanes: int = 0
     lanes_max: int | None = None
     troubles: int = 0
-    trouble: Deferred | None = None
+    trouble: Deferred = _NO_TROUBLE
     not_before: float = 0.0
     has_backlog: bool = False
+    has_overdue: bool = False
 
     def window(self, concurrency: int) -> int:
         """How many lanes may carry now. concurrency: what the route allows."""
@@ -46,7 +49,7 @@ class Destination:
 
     def well(self, concurrency: int) -> None:
         """An attempt got through."""
-        self.troubles, self.trouble, self.not_before = 0, None, 0.0
+        self.troubles, self.trouble, self.not_before = 0, _NO_TROUBLE, 0.0
         if self.lanes_max is not None:
             self.lanes_max = self.lanes_max + 1 if self.lanes_max < concurrency else None
 
@@ -61,6 +64,7 @@ class Destination:
     def retry_now(self) -> None:
         """An administrator says that it is worth a probe."""
         self.not_before = 0.0
+        self.has_overdue = False
 
     def withdraw(self, is_wanted: Callable[[Claim], bool]) -> list[Claim]:
         """Take those claims out of the waiting ones, and return them in order."""

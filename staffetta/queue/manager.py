@@ -18,18 +18,17 @@ import structlog
 
 from staffetta.mail.consignment import Courier
 from staffetta.mail.outcome import Deferred, Delivered, Outcome
-from staffetta.queue import schedule
 from staffetta.queue.attempt import NotBegun, all_alike, attempt
 from staffetta.queue.bounce import RouteNotification
 from staffetta.queue.destination import Destination
+from staffetta.queue.orders import Orders, names
 from staffetta.queue.settler import Settler
-from staffetta.queue.settling import ordered, settle, untried
+from staffetta.queue.settling import is_overdue, ordered, settle, untried
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, CommandVerb, QueueCommand, Spool, SpoolUnavailable
 
 _POLL_SECONDS_MAX = 30.0  # how long a missed wake-up may cost
 _POLL_SECONDS_MIN = 0.02  # many due times lie close together; they share a poll
-_COMMAND_SECONDS = 0.5  # an administrator waits for the answer
 _SHARES = 4  # a destination takes at most a fourth of the room
 _DISK_TROUBLE_SECONDS = 5.0  # how long nothing is tried after the disk refused to write down an attempt
 _SETTLE_SECONDS = 10.0  # how long a stop waits for outcomes to become durable
@@ -57,8 +56,6 @@ class QueueManager:
         self._draw = draw
         self._destinations: dict[tuple[str, str], Destination] = {}
         self._lanes: set[asyncio.Task[None]] = set()
-        self._carrying: set[tuple[int, str]] = set()  # message number and destination, of claims in a lane
-        self._orders: dict[tuple[int, str], CommandVerb] = {}  # HOLD or DELETE that came while in a lane
         self._poll_at = 0.0
         self._wake = asyncio.Event()
         self._in_hand = 0
@@ -67,13 +64,14 @@ class QueueManager:
         self._settler = Settler(
             spool, get_settings, route_notification=route_notification, now=now, on_over=self._settled
         )
+        self._orders = Orders(spool, now=now, give_back=self._give_back_named, on_done=self._commanded)
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin: take offers, and what is due on disk."""
         self._spool.subscribe(self._offer)
         self._settler.start().add_done_callback(_tell_crash)
-        self._loops = [asyncio.create_task(self._poll()), asyncio.create_task(self._obey())]
+        self._loops = [asyncio.create_task(self._poll()), asyncio.create_task(self._orders.run())]
         for task in self._loops:
             task.add_done_callback(_tell_crash)
 
@@ -184,6 +182,8 @@ class QueueManager:
             elif not destination.is_open(now):
                 destination.has_backlog = True
                 self._poll_by(destination.not_before)
+                if destination.has_overdue:
+                    await self._sweep(destination, now)
             elif len(destination.waiting) <= self._share() // 2:
                 await self._pull_from(destination, now)
             else:
@@ -196,15 +196,22 @@ class QueueManager:
             return
         destination.has_backlog = False  # an offer that is refused from here on sets it again
         claims = await self._spool.claim(destination.route, destination.name, now, room)
-        for claim in claims:
-            self._in_hand += 1
-            if destination.trouble is not None and self._is_overdue(claim, now):
-                self._give_up(claim, destination.trouble)
-            else:
-                destination.waiting.append(claim)
+        self._in_hand += len(claims)
+        destination.waiting.extend(claims)
         destination.has_backlog |= len(claims) >= room
         self._open_lanes(destination)
         self._forget_if_idle(destination)
+
+    async def _sweep(self, destination: Destination, now: float) -> None:
+        """Go through the backlog of a destination in trouble for those whose sender must hear of it by now.
+
+        They are at the front, since the oldest are due first; so the first batch without one is the last.
+        """
+        if (room := self._room(destination)) > 0:
+            claims = await self._spool.claim(destination.route, destination.name, now, room)
+            self._in_hand += len(claims)
+            destination.waiting.extend(claims)
+            self._turn_away(destination, now)
 
     # Lanes carry.
 
@@ -238,16 +245,14 @@ class QueueManager:
             self._destinations.pop((destination.route, destination.name), None)
 
     async def _carry(self, destination: Destination, claim: Claim) -> None:
-        key = (claim.number, claim.destination)
-        self._carrying.add(key)
+        self._orders.attempt_begins(claim)
         try:
             outcomes = await attempt(claim, spool=self._spool, courier=self._courier, now=self._now)
         except NotBegun as error:
             self._put_off(destination, claim, str(error))
             return
         finally:
-            self._carrying.discard(key)
-            order = self._orders.pop(key, None)
+            order = self._orders.attempt_ended(claim)
         self._learn(destination, outcomes)
         now = self._now()
         settled = settle(claim, outcomes, now=now, settings=self._get_settings().queue, draw=self._draw())
@@ -270,24 +275,24 @@ class QueueManager:
         if trouble is not None:
             now = self._now()
             destination.unwell(trouble, now, self._get_settings().queue, self._draw())
-            overdue = destination.withdraw(lambda claim: self._is_overdue(claim, now))
-            for claim in overdue:
-                self._give_up(claim, trouble)
-            if rest := destination.withdraw(lambda claim: True):
-                destination.has_backlog = True
-                self._give_back(rest)
-            self._poll_by(destination.not_before)
+            self._turn_away(destination, now)
         elif any(isinstance(each, Delivered) for each in outcomes):
+            if destination.troubles:
+                self._poll_by(self._now())
             destination.well(self._concurrency(destination))
             self._open_lanes(destination)
 
-    def _is_overdue(self, claim: Claim, now: float) -> bool:
-        """Whether a claim has waited so long that its sender must hear of it, though this one was not tried again."""
+    def _turn_away(self, destination: Destination, now: float) -> None:
+        """Empty the line of a destination in trouble: settle the overdue by what the probe met, give back the rest."""
         settings = self._get_settings().queue
-        is_told = all(recipient.is_delay_notified for recipient in claim.recipients)
-        return schedule.is_expired(claim.received_at, now, settings) or (
-            not is_told and schedule.is_late(claim.received_at, now, settings)
-        )
+        overdue = destination.withdraw(lambda claim: is_overdue(claim, now, settings))
+        for claim in overdue:
+            self._give_up(claim, destination.trouble)
+        destination.has_overdue = bool(overdue)
+        self._poll_by(now if overdue else destination.not_before)
+        if rest := destination.withdraw(lambda claim: True):
+            destination.has_backlog = True
+            self._give_back(rest)
 
     def _give_up(self, claim: Claim, trouble: Deferred) -> None:
         """Settle a claim by what another met at its destination."""
@@ -316,36 +321,16 @@ class QueueManager:
 
     # Administrators.
 
-    async def _obey(self) -> None:
-        """Carry out the commands that administrators left in the spool."""
-        while True:
-            try:
-                for command in await self._spool.next_commands():
-                    await self._carry_out(command)
-            except SpoolUnavailable as error:
-                _log.error("commands cannot be read", error=str(error))
-            await asyncio.sleep(_COMMAND_SECONDS)
-
-    async def _carry_out(self, command: QueueCommand) -> None:
-        """Waiting claims go back first, so that the spool sees them; those in a lane get the order afterwards."""
+    def _give_back_named(self, command: QueueCommand) -> None:
         for destination in list(self._destinations.values()):
-            self._give_back(destination.withdraw(lambda claim: _names(command, claim.number)))
-        for key in self._carrying:
-            if _names(command, key[0]):
-                if command.verb in (CommandVerb.HOLD, CommandVerb.DELETE):
-                    self._orders[key] = command.verb
-                else:
-                    self._orders.pop(key, None)
-        count = await self._spool.carry_out(command, self._now())
-        _log.info("queue command", verb=str(command.verb), messages=len(command.numbers) or "all", recipients=count)
+            self._give_back(destination.withdraw(lambda claim: names(command, claim.number)))
+
+    def _commanded(self, command: QueueCommand) -> None:
+        """What was released or is to be retried is worth a probe, whatever the destination's trouble was."""
         if command.verb in (CommandVerb.RETRY, CommandVerb.RELEASE):
             for destination in self._destinations.values():
                 destination.retry_now()
         self._poll_by(self._now())
-
-
-def _names(command: QueueCommand, number: int) -> bool:
-    return not command.numbers or number in command.numbers
 
 
 def _tell_crash(task: asyncio.Task[None]) -> None:

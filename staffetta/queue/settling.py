@@ -117,11 +117,7 @@ def _deferred(
     claim: Claim, recipient: QueuedRecipient, outcome: Deferred, now: float, settings: QueueSettings, draw: float
 ) -> Settled:
     due_at = schedule.next_attempt_at(recipient.attempts + 1, claim.received_at, now, settings, draw)
-    is_owed = (
-        not recipient.is_delay_notified
-        and schedule.is_late(claim.received_at, now, settings)
-        and _wants(recipient, Notify.DELAY)
-    )
+    is_owed = _owes_delay_notice(claim, recipient, now, settings)
     event = Event(now, EventKind.DEFER, recipient.number, {**told(outcome), "next_attempt_at": due_at})
     settlement = Settlement(
         claim.number,
@@ -136,6 +132,22 @@ def _deferred(
         return Settled(settlement)
     until = schedule.expires_at(claim.received_at, settings)
     return Settled(settlement, replace(_report(recipient, outcome, Action.DELAYED, now), will_retry_until=until))
+
+
+def is_overdue(claim: Claim, now: float, settings: QueueSettings) -> bool:
+    """Whether a claim has waited so long that its sender must hear of it, even if only its destination was tried."""
+    return schedule.is_expired(claim.received_at, now, settings) or any(
+        _owes_delay_notice(claim, recipient, now, settings) for recipient in claim.recipients
+    )
+
+
+def _owes_delay_notice(claim: Claim, recipient: QueuedRecipient, now: float, settings: QueueSettings) -> bool:
+    return (
+        not recipient.is_delay_notified
+        and claim.envelope.reverse_path is not None
+        and schedule.is_late(claim.received_at, now, settings)
+        and _wants(recipient, Notify.DELAY)
+    )
 
 
 def _wants(recipient: QueuedRecipient, kind: Notify) -> bool:
