@@ -75,6 +75,7 @@ class _CaptureConnection(asyncio.Protocol):
             client_address=transport.get_extra_info("peername")[0],
             limits=self._host.limits,
             is_tls_offered=False,
+            is_dsn_offered=False,  # it sends no notifications, so that the relay before it reports "relayed"
             session_id=f"capture-{next(_sequence)}",
             postmaster_domain=self._host.hostname,
         )

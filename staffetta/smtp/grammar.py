@@ -49,9 +49,11 @@ def parse_helo(argument: bytes) -> str:
     return name.decode("ascii")
 
 
-def parse_mail(argument: bytes) -> Mail:
+def parse_mail(argument: bytes, *, is_esmtp: bool = True) -> Mail:
     """mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF (RFC 5321 §4.1.1.2)."""
     path, parameters = _split(argument, b"FROM:", reply.MAIL_SYNTAX)
+    if parameters and not is_esmtp:
+        raise Rejection(reply.PARAMETER_UNKNOWN)
     smtputf8 = b"SMTPUTF8" in parameters
     if smtputf8 and parameters.pop(b"SMTPUTF8") is not None:
         raise Rejection(reply.PARAMETER_VALUE)
@@ -62,10 +64,14 @@ def parse_mail(argument: bytes) -> Mail:
     return Mail(reverse_path, size, body or BodyType.SEVEN_BIT, smtputf8, ret, envelope_id)
 
 
-def parse_rcpt(argument: bytes, *, smtputf8: bool, postmaster_domain: str) -> Recipient:
+def parse_rcpt(argument: bytes, *, smtputf8: bool, postmaster_domain: str, is_esmtp: bool = True) -> Recipient:
     """rcpt = "RCPT TO:" ( "<Postmaster>" / Forward-path ) [SP Rcpt-parameters] CRLF (RFC 5321 §4.1.1.3)."""
     path, parameters = _split(argument, b"TO:", reply.RCPT_SYNTAX)
+    if parameters and not is_esmtp:
+        raise Rejection(reply.PARAMETER_UNKNOWN)
     notify, original = _take(parameters, (b"NOTIFY", _notify), (b"ORCPT", _original_recipient))
+    if original is not None and not original.isascii() and not smtputf8:
+        raise Rejection(reply.SMTPUTF8_NEEDED)  # RFC 6533 §3: utf-8-addr-unitext only where SMTPUTF8 was asked for
     if path.lower() == b"postmaster":
         path += b"@" + postmaster_domain.encode()
     return Recipient(_mailbox(path, smtputf8, reply.RECIPIENT_SYNTAX), notify or Notify.UNSPECIFIED, original)

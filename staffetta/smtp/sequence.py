@@ -54,17 +54,18 @@ def objection(verb: bytes, state: State) -> Reply | None:
     return reply.MAIL_FIRST
 
 
-def keywords(*, message_octets_max: int, is_tls_offered: bool) -> tuple[str, ...]:
+def keywords(*, message_octets_max: int, is_tls_offered: bool, is_dsn_offered: bool) -> tuple[str, ...]:
     """Return the EHLO keywords, in Exchange Online's order.
 
     BINARYMIME is not announced: a next hop without it could not be given such content. AUTH (after STARTTLS) and
     REQUIRETLS (last) have their places when they come.
     """
     tls = ("STARTTLS",) if is_tls_offered else ()
+    dsn = ("DSN",) if is_dsn_offered else ()
     return (
         f"SIZE {message_octets_max}",
         "PIPELINING",
-        "DSN",
+        *dsn,
         "ENHANCEDSTATUSCODES",
         *tls,
         "8BITMIME",

@@ -75,6 +75,7 @@ class ServerSession:
         session_id: str,
         postmaster_domain: str,
         is_tls_active: bool = False,
+        is_dsn_offered: bool = True,
     ) -> None:
         self.session_id = session_id
         self.helo: str | None = None
@@ -84,12 +85,14 @@ class ServerSession:
         self._limits = limits
         self._is_tls_offered = is_tls_offered
         self._is_tls_active = is_tls_active
+        self._is_dsn_offered = is_dsn_offered
         self._postmaster_domain = postmaster_domain
         self._state = State.CONNECTED
         self._reading = _Reading.COMMANDS
         self._input = b""
         self._position = 0
         self._overlong = b""  # the beginning of a line that is too long, while its end has not come
+        self._is_line_broken = False  # by a bare LF, while its CR LF has not come
         self._out: list[bytes] = []
         self._events: deque[Event] = deque()
         self._awaiting: Event | None = None
@@ -139,6 +142,7 @@ class ServerSession:
                 self._answer_content_start(event, answer)
             case ContentEnd():
                 self._forget_transaction()
+                self._errors = 0 if answer.is_positive else self._errors  # a connection may be kept for thousands
                 self._answer_plainly(answer)
             case StartTls():
                 self._answer_start_tls(answer)
@@ -185,24 +189,31 @@ class ServerSession:
         return octets
 
     def _read_line(self) -> bool:
-        """Read one command line. A line that does not end with CRLF is refused where its LF is seen."""
+        """Read one command line.
+
+        A bare LF is refused where it is seen, and so is what follows it up to CRLF: a client that was made to write an
+        address with an LF in it sent one command, and the second half must not become another.
+        """
         end = self._input.find(b"\n", self._position)
         if end < 0:
             if len(self._input) - self._position > LINE_OCTETS_MAX:
                 octets = self._take_input()
                 self._overlong = self._overlong or octets[:_SHOWN_OCTETS_MAX]
+                self._input = octets[-1:]  # a CR, it may be
             return False
         line = self._input[self._position : end + 1]
         self._position = end + 1
         if self._position == len(self._input):
             self._input, self._position = b"", 0
+        is_whole = line.endswith(b"\r\n")
         if self._overlong or len(line) > LINE_OCTETS_MAX:
             self._refuse(self._overlong or line, reply.LINE_OVERLONG)
             self._overlong = b""
-        elif not line.endswith(b"\r\n"):
+        elif self._is_line_broken or not is_whole:
             self._refuse(line, reply.LINE_END)
         else:
             self._obey(line[:-2])
+        self._is_line_broken = not is_whole
         return True
 
     def _read_data(self) -> bool:
@@ -293,13 +304,12 @@ class ServerSession:
         offered = keywords(
             message_octets_max=self._limits.message_octets_max,
             is_tls_offered=self._is_tls_offered and not self._is_tls_active,
+            is_dsn_offered=self._is_dsn_offered,
         )
         self._say(reply.hello(self._hostname, self._client_address, offered if is_esmtp else ()))
 
     def _on_mail(self, argument: bytes) -> None:
-        mail = grammar.parse_mail(argument)
-        if not self.is_esmtp and b"> " in argument:
-            raise grammar.Rejection(reply.PARAMETER_UNKNOWN)
+        mail = grammar.parse_mail(argument, is_esmtp=self.is_esmtp)
         if mail.size is not None and mail.size > self._limits.message_octets_max:
             raise grammar.Rejection(reply.MESSAGE_TOO_LARGE)
         self._events.append(mail)
@@ -307,9 +317,12 @@ class ServerSession:
     def _on_rcpt(self, argument: bytes) -> None:
         if self._recipients >= self._limits.recipients_max:
             raise grammar.Rejection(reply.TOO_MANY_RECIPIENTS)
-        if not self.is_esmtp and b"> " in argument:
-            raise grammar.Rejection(reply.PARAMETER_UNKNOWN)
-        recipient = grammar.parse_rcpt(argument, smtputf8=self._is_smtputf8, postmaster_domain=self._postmaster_domain)
+        recipient = grammar.parse_rcpt(
+            argument,
+            is_esmtp=self.is_esmtp,
+            smtputf8=self._is_smtputf8,
+            postmaster_domain=self._postmaster_domain,
+        )
         self._events.append(Rcpt(recipient))
 
     def _on_data(self, argument: bytes) -> None:
@@ -392,6 +405,7 @@ class ServerSession:
         if start.is_chunked and answer.is_positive:
             self._reading = _Reading.CHUNK
         elif start.is_chunked:
+            self._abandon()  # the chunks that were sent on trust must not become a message without its beginning
             self._throw_away(self._chunk_reader.missing, answer)
         else:
             self._reading = _Reading.DATA if answer.is_positive else _Reading.COMMANDS
@@ -405,8 +419,7 @@ class ServerSession:
 
     def _answer_plainly(self, answer: Reply) -> None:
         self._say(answer)
-        if not answer.is_positive:
-            self._count_error()
+        self._count_error(answer)
 
     # Small parts.
 
@@ -416,9 +429,12 @@ class ServerSession:
     def _refuse(self, line: bytes, answer: Reply) -> None:
         self._events.append(Refused(line[:_SHOWN_OCTETS_MAX], answer))
         self._say(answer)
-        self._count_error()
+        self._count_error(answer)
 
-    def _count_error(self) -> None:
+    def _count_error(self, answer: Reply) -> None:
+        """Count what the client did wrong. 4yz is not its fault: it may send what it was told to send later."""
+        if answer.code < 500:
+            return
         self._errors += 1
         if self._errors > self._limits.errors_max and not self._is_closed:
             self._say(reply.TOO_MANY_ERRORS)
