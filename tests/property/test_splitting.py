@@ -31,6 +31,10 @@ LINES = [
     b"NOOP\n",
     b"STARTTLS\r\n",
     b"x" * 2100 + b"\r\n",
+    b"x" * 2048 + b"\r\n",
+    b"x" * 2047 + b"\r\n",
+    b"x" * 2100 + b"\n",
+    b"NOOP\nRSET\nNOOP\r\n",
     b"GET / HTTP/1.0\r\n",
     b"QUIT\r\n",
 ]
@@ -78,6 +82,7 @@ def talk(pieces: list[bytes]) -> tuple[list[Event], bytes, Want]:
 
 @given(st.lists(st.sampled_from(LINES), max_size=14), st.lists(st.integers(1, 60), min_size=1, max_size=12))
 @example([b"EHLO x\r\n", b"x" * 2100 + b"\r\n", b"NOOP\n"], [1])
+@example([b"x" * 2047 + b"\r\n", b"NOOP\r\n", b"x" * 2048 + b"\r\n", b"x" * 2100 + b"\n", b"NOOP\r\n"], [1])
 @settings(max_examples=400, deadline=None)
 def test_pieces_make_no_difference(lines: list[bytes], sizes: list[int]) -> None:
     octets = b"EHLO x\r\n" + b"".join(lines)
