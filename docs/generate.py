@@ -1,9 +1,12 @@
 """Write the generated pages again: `make docs`. A test fails while a page is not what this gives."""
 
+import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from staffetta import metrics
+from staffetta.smtp import reply
 
 FOLDER = Path(__file__).parent
 
@@ -35,7 +38,31 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"metrics.md": metrics_page}
+def replies_page() -> str:
+    """Return docs/replies.md, from the catalogue in staffetta/smtp/reply.py and the headings there."""
+    lines = [
+        "# Replies",
+        "",
+        "Generated from `staffetta/smtp/reply.py` by `make docs`. These are the only replies that we send, with the wording",
+        "of Exchange Online where it has one. A refusal ends with a stamp, `[our name, time in UTC, session id]`:",
+        "the trace and the log tell the exact reason under the same session id.",
+    ]
+    replies = reply.catalogue()
+    for heading, name in re.findall(r"^# (.+)$|^([A-Z_]+) = Reply\(", inspect.getsource(reply), re.MULTILINE):
+        if heading:
+            lines += ["", f"## {heading.rstrip('.')}", "", "| name | reply |", "| --- | --- |"]
+        else:
+            lines.append(_reply_row(name, replies.pop(name)))
+    lines += ["", "## Made for the occasion", "", "| name | for example |", "| --- | --- |"]
+    lines += [_reply_row(name, example) for name, example in replies.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _reply_row(name: str, shown: reply.Reply) -> str:
+    return f"| `{name}` | {'<br>'.join(f'`{line}`' for line in shown.wire.decode().splitlines())} |"
+
+
+PAGES: dict[str, Callable[[], str]] = {"metrics.md": metrics_page, "replies.md": replies_page}
 
 
 def main() -> None:
