@@ -22,10 +22,11 @@ from staffetta.queue.manager import QueueManager
 from staffetta.reception.capture import CaptureHost
 from staffetta.reception.listener import Listener
 from staffetta.settings import model
-from staffetta.settings.file import SettingsError, load
+from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import Settings
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
+_ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.DIRECT_SEND)
 _NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "log")
 
 _log = structlog.get_logger()
@@ -51,7 +52,7 @@ class Relay:
         return self._settings
 
     async def start(self) -> None:
-        """Open the spool, take every port, then begin. Raises SpoolCannotOpen, CannotListen.
+        """Open the spool, take every port, then begin. Raises SpoolCannotOpen, SettingsError, CannotListen.
 
         A relay that cannot have all its ports tries no message and takes none.
         """
@@ -59,8 +60,9 @@ class Relay:
         self._announce_labels()
         self._spool = await open_spool(settings)
         try:
+            self._listeners = [self._listener(declared) for declared in settings.listeners]
             sockets = [bind(address) for address in _addresses(settings)]
-        except CannotListen:
+        except (SettingsError, CannotListen):
             await self._spool.close()
             raise
         self._couriers = Couriers(self.current_settings)
@@ -72,14 +74,6 @@ class Relay:
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
         """sockets: in the order of _addresses()."""
-        for declared in settings.listeners:
-            listener = Listener(
-                declared,
-                spool=self._spool,
-                get_settings=self.current_settings,
-                tls=None if declared.certificate else self._own_certificate(declared),
-            )
-            self._listeners.append(listener)
         for listener in self._listeners:
             await listener.start(next(sockets))
         if settings.console:
@@ -161,6 +155,14 @@ class Relay:
         routed = route(mailbox, None, self._settings)
         return routed.route, routed.destination
 
+    def _listener(self, declared: model.Listener) -> Listener:
+        own = None if declared.certificate else self._own_certificate(declared)
+        try:
+            return Listener(declared, spool=self._spool, get_settings=self.current_settings, tls=own)
+        except (OSError, ValueError) as error:
+            key = f"listeners.{declared.name}.certificate"
+            raise SettingsError([Problem(str(self._config), None, key, f"it cannot be used: {error}")]) from error
+
     def _own_certificate(self, declared: model.Listener) -> ServerContext:
         """STARTTLS from the first start: a certificate of our own making, kept under the data folder."""
         path = self._settings.data_dir / "tls" / "self-signed.pem"
@@ -176,7 +178,7 @@ class Relay:
         metrics.present_at_zero(
             listeners=[listener.name for listener in self._settings.listeners],
             routes=[known.name for known in self._settings.routes],
-            reasons=list(Reason),
+            reasons=[reason for reason in Reason if reason not in _ACCEPTING],
         )
 
 

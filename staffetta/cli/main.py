@@ -1,5 +1,6 @@
 """The command line: what can be typed."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ def run(arguments: Sequence[str], *, serve: Serve) -> int:
     """
     try:
         result = _commands(serve)(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError:  # said already, with the usage
         return EX_USAGE
     except SettingsError as error:
@@ -33,6 +35,9 @@ def run(arguments: Sequence[str], *, serve: Serve) -> int:
     except NotAvailable as error:
         print(error, file=sys.stderr)
         return EX_TEMPFAIL
+    except BrokenPipeError:  # `… | head` has seen enough; what is still buffered must not be tried again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_OK
     return result if isinstance(result, int) else EX_OK
 
 

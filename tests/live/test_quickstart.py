@@ -5,6 +5,7 @@ import re
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -150,6 +151,31 @@ def test_taken_port_is_refused_with_its_address(relay: Relay, tmp_path: Path) ->
     second = staffetta("serve", "--config", str(other))
     assert second.returncode == 75
     assert f"127.0.0.1:{relay.smtp_port}" in second.stderr
+
+
+def test_certificate_that_cannot_be_used_is_a_settings_error(relay: Relay, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    text = relay.config.read_text().replace("../var", str(tmp_path / "other"))
+    text = text.replace('name = "relay"', 'name = "relay"\ncertificate = "none.pem"\nprivate_key = "none.pem"')
+    other.write_text(text, encoding="utf-8")
+    refused = staffetta("serve", "--config", str(other))
+    assert refused.returncode == 78
+    assert "listeners.relay.certificate" in refused.stderr
+
+
+def test_starttls_is_offered_from_the_first_start(relay: Relay) -> None:
+    with smtplib.SMTP("127.0.0.1", relay.smtp_port, timeout=PATIENCE_SECONDS) as client:
+        client.starttls(context=ssl._create_unverified_context())
+        client.sendmail("ada@contoso.test", ["bob@contoso.test"], MESSAGE.format("secret"))
+    (row,) = relay.trace_with("secret", "Delivered", 1)
+    assert "TLSv1.3" in str(row["events"])
+
+
+def test_idle_client_is_sent_away_when_the_relay_stops(relay: Relay) -> None:
+    with smtplib.SMTP("127.0.0.1", relay.smtp_port, timeout=PATIENCE_SECONDS) as client:
+        relay.process.send_signal(signal.SIGTERM)
+        assert client.getreply()[0] == 421
+    assert relay.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_health_and_metrics_are_served(relay: Relay) -> None:

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +75,15 @@ def test_trace_that_finds_nothing_is_an_empty_array(config: Path, capsys: pytest
 def test_trace_that_finds_nothing_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("trace", "--config", config) == 0
     assert capsys.readouterr().out == "No message matches.\n"
+
+
+def test_reader_that_has_seen_enough_is_no_error(config: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = [sys.executable, "-m", "staffetta", "check", "--config", str(config)]
+    process = subprocess.run(arguments, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=30)
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_queue_action_without_ids_asks_for_them(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
