@@ -43,8 +43,9 @@ def replies_page() -> str:
     lines = [
         "# Replies",
         "",
-        "Generated from `staffetta/smtp/reply.py` by `make docs`. These are the only replies that we send, with the wording",
-        "of Exchange Online where it has one. A refusal ends with a stamp, `[our name, time in UTC, session id]`:",
+        "Generated from `staffetta/smtp/reply.py` by `make docs`. These are the only replies that we send,",
+        "with the wording of Exchange Online where it has one.",
+        "A refusal ends with a stamp, `[our name, time in UTC, session id]`:",
         "the trace and the log tell the exact reason under the same session id.",
     ]
     replies = reply.catalogue()
