@@ -11,7 +11,8 @@ def copies(sink: Sink, mail: Mail) -> list[Arrival]:
     """Wait until every recipient of the message has it, and return the arrivals that hold it."""
 
     def belongs(arrival: Arrival) -> bool:
-        return f"<{mail.message_id}>".encode() in arrival.content[:8192]
+        header_section = arrival.content.partition(b"\r\n\r\n")[0]  # a notification quotes the field in its body
+        return f"<{mail.message_id}>".encode() in header_section
 
     def is_complete(arrivals: list[Arrival]) -> bool:
         reached = {path.address for arrival in arrivals if belongs(arrival) for path in arrival.recipients}
