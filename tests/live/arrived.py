@@ -11,8 +11,9 @@ def copies(sink: Sink, mail: Mail) -> list[Arrival]:
     """Wait until every recipient of the message has it, and return the arrivals that hold it."""
 
     def belongs(arrival: Arrival) -> bool:
-        header_section = arrival.content.partition(b"\r\n\r\n")[0]  # a notification quotes the field in its body
-        return f"<{mail.message_id}>".encode() in header_section
+        # A notification names the message too: in In-Reply-To, in References and in its body.
+        header_section = arrival.content.partition(b"\r\n\r\n")[0].lower()
+        return f"\r\nmessage-id: <{mail.message_id}>".lower().encode() in b"\r\n" + header_section
 
     def is_complete(arrivals: list[Arrival]) -> bool:
         reached = {path.address for arrival in arrivals if belongs(arrival) for path in arrival.recipients}
