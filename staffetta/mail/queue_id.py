@@ -42,4 +42,6 @@ def from_text(text: str) -> int:
         if character not in _VALUES:
             raise ValueError(f"a queue id is made of {_ALPHABET}: {text!r}")
         number = number << 5 | _VALUES[character]
+    if number >> 63:
+        raise ValueError(f"a queue id is below 2**63: {text!r}")  # 13 characters hold 65 bits; the spool's integers 63
     return number

@@ -1,4 +1,4 @@
-"""Read the settings file: TOML to one checked Settings, or an error that says where, what, and what to write instead."""
+"""Read the settings file: TOML to one checked Settings, or an error that says where, what, and what to write."""
 
 import difflib
 import tomllib
