@@ -48,12 +48,14 @@ class LogFormat(StrEnum):
 class Listener(Section):
     """Where clients connect."""
 
-    name: str
+    name: Annotated[str, Field(description="Its name in trace, log and metrics.")]
     address: Annotated[str, Field(description="`IP:port`; IPv6 in brackets; port 0 lets the system choose.")]
-    kind: ListenerKind = ListenerKind.RELAY
+    kind: Annotated[ListenerKind, Field(description="relay (port 25) or submission (587).")] = ListenerKind.RELAY
     certificate: Annotated[Path | None, Field(description="PEM certificate chain for STARTTLS.")] = None
     private_key: Annotated[Path | None, Field(description="PEM private key of the certificate.")] = None
-    request_client_certificate: bool = False
+    request_client_certificate: Annotated[
+        bool, Field(description="Ask clients for a certificate in the TLS handshake.")
+    ] = False
     proxy_protocol_from: Annotated[
         tuple[str, ...], Field(description="Proxies (addresses or CIDR) that must send a PROXY header, v1 or v2.")
     ] = ()
@@ -62,33 +64,41 @@ class Listener(Section):
 class AcceptedDomain(Section):
     """A domain that we take mail for."""
 
-    name: str
-    type: DomainType = DomainType.AUTHORITATIVE
-    include_subdomains: bool = False
+    name: Annotated[str, Field(description="The domain, lower case; an internationalised one as A-labels.")]
+    type: Annotated[
+        DomainType,
+        Field(description="Authoritative: all its recipients are known here. InternalRelay: more exist elsewhere."),
+    ] = DomainType.AUTHORITATIVE
+    include_subdomains: Annotated[bool, Field(description="Whether every domain below it is accepted too.")] = False
     recipients: Annotated[
         tuple[str, ...],
         Field(
             description="Local parts that exist in an Authoritative domain; `*` means any. InternalRelay ignores it."
         ),
     ] = ("*",)
-    route: str
+    route: Annotated[str, Field(description="The route that its recipients take.")]
 
 
 class InboundConnector(Section):
     """Who may send in. Names are those of Exchange's InboundConnector."""
 
-    name: str
-    enabled: bool = True
-    connector_type: ConnectorType = ConnectorType.ON_PREMISES
-    comment: str = ""
-    sender_domains: tuple[str, ...] = ("*",)
+    name: Annotated[str, Field(description="Its name, unique.")]
+    enabled: Annotated[bool, Field(description="Whether it is switched on.")] = True
+    connector_type: Annotated[
+        ConnectorType, Field(description="OnPremises may relay to the outside; Partner only restricts its own domains.")
+    ] = ConnectorType.ON_PREMISES
+    comment: Annotated[str, Field(description="For people.")] = ""
+    sender_domains: Annotated[
+        tuple[str, ...],
+        Field(description="Domains of the reverse-path: `*`, `contoso.com`, or `*.contoso.com` for it and all below."),
+    ] = ("*",)
     sender_ip_addresses: Annotated[
         tuple[str, ...], Field(description="Addresses, CIDR of any length, or ranges `a-b`; IPv4 and IPv6.")
     ] = ()
     restrict_domains_to_ip_addresses: Annotated[
         bool, Field(description="Partner: refuse these sender domains from any other address.")
     ] = False
-    require_tls: bool = False
+    require_tls: Annotated[bool, Field(description="Refuse mail that comes without TLS.")] = False
     allow_any_address: Annotated[bool, Field(description="Must be true for a list that covers every address.")] = False
     never_twice: Annotated[
         bool, Field(description="Hold a message whose final reply was lost instead of trying again.")
@@ -98,18 +108,20 @@ class InboundConnector(Section):
 class NextHop(Section):
     """A host to hand over to."""
 
-    host: str
-    port: int = 25
+    host: Annotated[str, Field(description="Name, IP address, or for lmtp the path of a socket.")]
+    port: Annotated[int, Field(description="TCP port.")] = 25
 
 
 class Route(Section):
     """A road out."""
 
-    name: str
-    transport: Transport = Transport.SMTP
+    name: Annotated[str, Field(description="Its name, unique.")]
+    transport: Annotated[Transport, Field(description="smtp, lmtp or maildir.")] = Transport.SMTP
     next_hops: Annotated[tuple[NextHop, ...], Field(description="Tried in order, for smtp and lmtp.")] = ()
-    tls: TlsLevel = TlsLevel.OPPORTUNISTIC
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
+    tls: Annotated[TlsLevel, Field(description="none, opportunistic (TLS where it is offered) or required.")] = (
+        TlsLevel.OPPORTUNISTIC
+    )
+    concurrency: Annotated[int, Field(description="Attempts to one destination at a time.", ge=1, le=1000)] = 20
     path: Annotated[
         Path | None, Field(description="Folder of the Maildirs, one per mailbox: `<path>/<domain>/<local part>/`.")
     ] = None
@@ -118,26 +130,36 @@ class Route(Section):
 class QueueSettings(Section):
     """When to try again."""
 
-    retry_first_seconds: Annotated[float, Field(gt=0)] = 300
-    retry_max_seconds: Annotated[float, Field(gt=0)] = 4 * 3600
+    retry_first_seconds: Annotated[
+        float, Field(description="Wait after the first attempt; doubled after each further one.", gt=0)
+    ] = 300
+    retry_max_seconds: Annotated[float, Field(description="Longest wait between two attempts.", gt=0)] = 4 * 3600
     expire_seconds: Annotated[float, Field(gt=0, description="After this a message is returned.")] = 2 * 86400
-    delay_notice_seconds: Annotated[float, Field(gt=0)] = 4 * 3600
+    delay_notice_seconds: Annotated[
+        float, Field(description="After this the sender is told once that the message is late.", gt=0)
+    ] = 4 * 3600
     active_messages_max: Annotated[int, Field(ge=1, description="Messages in memory at a time.")] = 5000
-    unknown_retry_seconds: Annotated[float, Field(gt=0)] = 300
+    unknown_retry_seconds: Annotated[
+        float, Field(description="Wait after an attempt whose final reply was lost.", gt=0)
+    ] = 300
 
 
 class Limits(Section):
     """Limits on what peers may do; each protects the others."""
 
-    message_octets_max: int = 157_286_400
-    header_octets_max: int = 262_144
+    message_octets_max: Annotated[int, Field(description="Largest message, announced as SIZE.")] = 157_286_400
+    header_octets_max: Annotated[int, Field(description="Largest header section.")] = 262_144
     content_in_memory_octets_max: Annotated[int, Field(description="Larger content streams to a file.")] = 524_288
-    recipients_max: int = 1000
-    connections_max: int = 20_000
-    connections_per_address_max: int = 20_000
+    recipients_max: Annotated[int, Field(description="Recipients of one transaction; one more gets 452.")] = 1000
+    connections_max: Annotated[int, Field(description="Open connections per listener; one more gets 421.")] = 20_000
+    connections_per_address_max: Annotated[
+        int, Field(description="Open connections per client address and listener.")
+    ] = 20_000
     errors_max: Annotated[int, Field(description="Refused commands after which a session is closed.")] = 20
-    command_timeout_seconds: float = 300
-    data_timeout_seconds: float = 180
+    command_timeout_seconds: Annotated[
+        float, Field(description="How long a client may be silent between commands (RFC 5321 §4.5.3.2).")
+    ] = 300
+    data_timeout_seconds: Annotated[float, Field(description="How long a client may be silent within content.")] = 180
     received_max: Annotated[int, Field(description="Received fields above which a message is a loop.")] = 50
     spool_free_octets_min: Annotated[int, Field(description="Below this much free disk new mail gets 452.")] = (
         67_108_864
@@ -147,28 +169,34 @@ class Limits(Section):
 class Console(Section):
     """The web side: console, API, metrics, health."""
 
-    address: str = "127.0.0.1:8025"
+    address: Annotated[str, Field(description="`IP:port` of health, metrics and the page that says what runs.")] = (
+        "127.0.0.1:8025"
+    )
 
 
 class Capture(Section):
     """A built-in host that plays the outside: takes everything and keeps it in a Maildir."""
 
-    address: str
-    path: Path
+    address: Annotated[str, Field(description="`IP:port` where the capture host listens.")]
+    path: Annotated[Path, Field(description="Folder of its Maildir.")]
 
 
 class Logging(Section):
-    format: LogFormat = LogFormat.JSON
-    level: str = "info"
+    format: Annotated[
+        LogFormat, Field(description="json: one object per line. postfix: lines in the manner of Postfix.")
+    ] = LogFormat.JSON
+    level: Annotated[str, Field(description="debug, info, warning or error.")] = "info"
 
 
 class Delivery(Section):
     """How we talk to next hops."""
 
-    connect_timeout_seconds: float = 30
-    reply_timeout_seconds: float = 300
+    connect_timeout_seconds: Annotated[float, Field(description="How long connecting to a next hop may take.")] = 30
+    reply_timeout_seconds: Annotated[float, Field(description="How long a next hop may take for a reply.")] = 300
     idle_connection_seconds: Annotated[float, Field(description="How long an unused connection is kept.")] = 5
-    messages_per_connection_max: int = 1000
+    messages_per_connection_max: Annotated[int, Field(description="Messages after which a connection is closed.")] = (
+        1000
+    )
 
 
 class Settings(Section):
@@ -176,15 +204,21 @@ class Settings(Section):
 
     hostname: Annotated[str, Field(description="Our name in the greeting, EHLO and Received.")]
     data_dir: Annotated[Path, Field(description="Spool and state; relative to the file's folder.")]
-    listeners: tuple[Listener, ...] = ()
-    accepted_domains: tuple[AcceptedDomain, ...] = ()
-    inbound_connectors: tuple[InboundConnector, ...] = ()
-    routes: tuple[Route, ...] = ()
+    listeners: Annotated[tuple[Listener, ...], Field(description="Where clients connect.")] = ()
+    accepted_domains: Annotated[tuple[AcceptedDomain, ...], Field(description="Domains that we take mail for.")] = ()
+    inbound_connectors: Annotated[
+        tuple[InboundConnector, ...], Field(description="Who may send in, and from there to the outside.")
+    ] = ()
+    routes: Annotated[tuple[Route, ...], Field(description="Roads out.")] = ()
     default_route: Annotated[str | None, Field(description="Route for every other recipient domain.")] = None
-    reject_direct_send: bool = False
-    console: Console | None = None
-    capture: Capture | None = None
-    queue: QueueSettings = QueueSettings()
-    limits: Limits = Limits()
-    delivery: Delivery = Delivery()
-    log: Logging = Logging()
+    reject_direct_send: Annotated[
+        bool, Field(description="Refuse mail in the name of an accepted domain from sessions that match no connector.")
+    ] = False
+    console: Annotated[Console | None, Field(description="The web side; left out, there is none.")] = None
+    capture: Annotated[
+        Capture | None, Field(description="The built-in host that plays the outside; left out, there is none.")
+    ] = None
+    queue: Annotated[QueueSettings, Field(description="When to try again.")] = QueueSettings()
+    limits: Annotated[Limits, Field(description="Limits on what peers may do.")] = Limits()
+    delivery: Annotated[Delivery, Field(description="How we talk to next hops.")] = Delivery()
+    log: Annotated[Logging, Field(description="How the log looks.")] = Logging()

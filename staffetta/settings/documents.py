@@ -1,0 +1,107 @@
+"""The reference page and the annotated example, from the declarations in model.py."""
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from staffetta.settings.model import Settings
+
+# What the example writes where there is no default.
+_EXAMPLES: dict[str, str] = {
+    "hostname": '"relay.example.org"',
+    "data_dir": '"/var/lib/staffetta"',
+    "name": '"a name"',
+    "address": '"127.0.0.1:2525"',
+    "route": '"a route"',
+    "host": '"192.0.2.1"',
+    "path": '"/var/lib/staffetta/mailboxes"',
+}
+
+
+def reference_page() -> str:
+    """Return docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from `staffetta/settings/model.py` by `make docs`. One TOML file; relative paths start at its",
+        "folder. `staffetta check --config FILE` says what is wrong, by file, line and key.",
+        "A file with every key: `examples/annotated.toml`.",
+    ]
+    for heading, model in _sections():
+        lines += ["", f"## {heading}", "", (model.__doc__ or "").strip().split("\n")[0], ""]
+        lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for key, field in model.model_fields.items():
+            if _model_of(field) is None or key == "next_hops":
+                meaning = (field.description or "").replace("|", "\\|")
+                lines.append(f"| `{key}` | {_type_words(field.annotation)} | {_default_words(field)} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def annotated_example() -> str:
+    """Return examples/annotated.toml: every key with its words, commented out with its default."""
+    lines = ["# Every setting, with its default where it has one. Generated from the declarations by `make docs`."]
+    for heading, model in _sections():
+        if model is not Settings:
+            lines += ["", f"# {(model.__doc__ or '').strip()}", f"# {heading.strip('`')}"]
+        for key, field in model.model_fields.items():
+            if _model_of(field) is None:
+                lines += ["", f"# {field.description}", f"# {key} = {_example(key, field)}"]
+            elif key == "next_hops":
+                lines += ["", f"# {field.description}", '# next_hops = [{ host = "192.0.2.1", port = 25 }]']
+    return "\n".join(lines) + "\n"
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Headings and models in the order of the file: keys of the whole file first."""
+    yield "The whole file", Settings
+    for key, field in Settings.model_fields.items():
+        model = _model_of(field)
+        if model is not None:
+            is_list = get_origin(field.annotation) is tuple
+            yield (f"`[[{key}]]`" if is_list else f"`[{key}]`"), model
+
+
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The table that a key opens, None for a plain value."""
+    candidates = [field.annotation, *get_args(field.annotation)]
+    return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
+
+
+def _type_words(annotation: Any) -> str:
+    if get_origin(annotation) in (UnionType, Union):
+        return " or ".join(_type_words(each) for each in get_args(annotation) if each is not type(None))
+    if get_origin(annotation) is tuple:
+        return f"list of {_type_words(get_args(annotation)[0])}"
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return ", ".join(f"`{member}`" for member in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "`{ " + ", ".join(f"{key} = …" for key in annotation.model_fields) + " }`"
+    words = {str: "text", Path: "path", int: "number", float: "number", bool: "true or false"}
+    return words[annotation]
+
+
+def _default_words(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    return "–" if field.default is None or field.default == () else f"`{_toml(field.default)}`"
+
+
+def _example(key: str, field: FieldInfo) -> str:
+    if field.default is PydanticUndefined or field.default is None:
+        return _EXAMPLES.get(key, '"…"')
+    return _toml(field.default)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(each) for each in value) + "]"
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return json.dumps(str(value), ensure_ascii=False)
