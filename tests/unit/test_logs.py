@@ -1,11 +1,13 @@
+import errno
 import io
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from staffetta import logs
+from staffetta import logs, metrics
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +17,10 @@ def restored_log() -> Iterator[None]:
 
 
 def log_line(*, postfix: bool, words: str, level: str = "info", **pairs: object) -> str:
-    stream = io.StringIO()
-    logs.configure(postfix=postfix, level=level, hostname="relay.example", stream=stream)
+    written = io.BytesIO()
+    logs.configure(postfix=postfix, level=level, hostname="relay.example", write=written.write)
     structlog.get_logger().info(words, **pairs)
-    return stream.getvalue()
+    return written.getvalue().decode()
 
 
 def test_json_line_is_one_object_with_time_level_event_and_keywords() -> None:
@@ -42,3 +44,37 @@ def test_what_a_peer_sent_cannot_split_a_line(postfix: bool) -> None:
 
 def test_lines_under_the_level_are_not_written() -> None:
     assert log_line(postfix=False, words="delivered", level="error") == ""
+
+
+def test_line_that_cannot_be_written_harms_nobody_and_is_counted() -> None:
+    def disk_full(_line: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lost = metrics.LOG_LINES_LOST._value.get()
+    logs.configure(postfix=False, level="info", hostname="relay.example", write=disk_full)
+    structlog.get_logger().error("delivered")
+    assert metrics.LOG_LINES_LOST._value.get() == lost + 1
+
+
+def test_unpaired_surrogate_is_written_escaped() -> None:
+    assert "\\udc80" in log_line(postfix=True, words="refused", helo="\udc80")
+
+
+def test_failed_library_call_keeps_its_traceback() -> None:
+    written = io.BytesIO()
+    logs.configure(postfix=True, level="info", hostname="relay.example", write=written.write)
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        logging.getLogger("library").exception("call failed")
+    assert b"error: call failed: logger=library" in written.getvalue()
+    assert b"RuntimeError: broken" in written.getvalue()
+
+
+def test_a_full_disk_under_the_log_raises_nothing() -> None:
+    class FullDisk(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    logs.configure(postfix=False, level="info", hostname="relay.example", stream=FullDisk())
+    structlog.get_logger().info("refused", reply="452 4.3.1")
