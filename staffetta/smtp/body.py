@@ -13,6 +13,7 @@ signatures; a line beyond this is no mail, and a next hop would only refuse it l
 
 _END = b"\r\n.\r\n"
 _END_AT_START = _END[2:]
+_DOT_LINE = _END[:3]
 # The order in which one of several faults is told; fixed, so that it does not depend on how the octets were cut.
 _PRIORITY = (ContentFault.TOO_LARGE, ContentFault.NUL, ContentFault.BARE_LINE_END, ContentFault.LINE_TOO_LONG)
 
@@ -48,7 +49,7 @@ class Gatherer:
             self._faults.add(ContentFault.NUL)
         if self.size > self._size_max:
             self._faults.add(ContentFault.TOO_LARGE)
-        if self._longest_line(piece) > LINE_OCTETS_MAX:
+        if self._has_endless_line(piece):
             self._faults.add(ContentFault.LINE_TOO_LONG)
         if self._faults:
             self._pieces.clear()
@@ -57,17 +58,22 @@ class Gatherer:
             self._pieces.append(piece)
             self._gathered += len(piece)
 
-    def _longest_line(self, piece: bytes) -> int:
-        """Return the longest line that this piece ends or continues, and remember how long its last one is."""
-        first = piece.find(b"\r\n")
-        if first < 0:
+    def _has_endless_line(self, piece: bytes) -> bool:
+        """Whether this piece ends or continues a line beyond the limit; remembers how long its last line is.
+
+        It leaps from one line end to the last that the limit allows, so that large pieces are not cut into lines.
+        """
+        at = piece.find(b"\r\n")
+        if at < 0:
             self._line_octets += len(piece)
-            return self._line_octets
-        longest = self._line_octets + first
-        if len(piece) > LINE_OCTETS_MAX:
-            longest = max(longest, *map(len, piece[first:].split(b"\r\n")))
-        self._line_octets = len(piece) - piece.rfind(b"\r\n") - 2
-        return longest
+            return self._line_octets > LINE_OCTETS_MAX
+        is_endless = self._line_octets + at > LINE_OCTETS_MAX
+        last = piece.rfind(b"\r\n")
+        while at < last and not is_endless:
+            at = piece.rfind(b"\r\n", at + 2, at + 2 + LINE_OCTETS_MAX + 2)
+            is_endless = at < 0
+        self._line_octets = len(piece) - last - 2
+        return is_endless or self._line_octets > LINE_OCTETS_MAX
 
     def part(self, *, is_end: bool) -> bytes:
         """Return what has gathered, once it is a part or the end has come; empty otherwise."""
@@ -98,24 +104,26 @@ class DataReader:
             if _END_AT_START.startswith(octets):
                 self._held = octets
                 return None
-        end = octets.find(_END)
+        # Most content has no line that starts with a dot, and an attachment no dot at all: the cheap questions first.
+        dot_line = octets.find(_DOT_LINE) if b"." in octets else -1
+        end = octets.find(_END, dot_line) if dot_line >= 0 else -1
         if end >= 0:
-            self._add(octets[: end + 2])
+            self._add(octets[: end + 2], has_dot_line=dot_line < end)
             return octets[end + len(_END) :]
         held = _overlap(octets)
         self._held = octets[len(octets) - held :]
         if held < len(octets):
-            self._add(octets[: len(octets) - held])
+            self._add(octets[: len(octets) - held], has_dot_line=dot_line >= 0)
         return None
 
-    def _add(self, dotted: bytes) -> None:
+    def _add(self, dotted: bytes, *, has_dot_line: bool) -> None:
         """Undo the stuffing. A piece never ends with CR LF, so that a dot at a line's start is seen with its CR LF."""
         if self._is_start:
             self._is_start = False
             if dotted[:1] == b".":
                 dotted = dotted[1:]
-        if b"\r\n." in dotted:
-            dotted = dotted.replace(b"\r\n.", b"\r\n")
+        if has_dot_line:
+            dotted = dotted.replace(_DOT_LINE, b"\r\n")
         if dotted:
             self._gatherer.add(dotted)
 
