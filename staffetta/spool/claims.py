@@ -22,6 +22,7 @@ class Hand:
     def __init__(self) -> None:
         self.keys: set[Key] = set()
         self._attempted: set[Key] = set()
+        self._unsent: set[Key] = set()
         self._leaving: list[Key] = []
         self._reads = 0
 
@@ -34,11 +35,19 @@ class Hand:
     def begin(self, keys: Iterable[Key]) -> None:
         self._attempted.update(keys)
 
+    def begin_failed(self, keys: Iterable[Key]) -> None:
+        """Nothing was sent, although the disk may say that the attempt began."""
+        self._unsent.update(keys)
+
+    def is_unsent(self, key: Key) -> bool:
+        return key in self._unsent
+
     def let_go(self, keys: Iterable[Key]) -> list[Key]:
         """Return those whose attempt had begun."""
         keys = list(keys)
         attempted = [key for key in keys if key in self._attempted]
         self._attempted.difference_update(attempted)
+        self._unsent.difference_update(attempted)
         if self._reads:
             self._leaving.extend(keys)
         else:

@@ -29,6 +29,11 @@ def cut_short(number: int, recipient: int, *, is_once: bool, now: float, unknown
     )
 
 
+def never_sent(number: int, recipient: int, *, now: float) -> Settlement:
+    """Return what becomes of a recipient whose attempt could not be written down, so that nothing was sent."""
+    return Settlement(number, recipient, RecipientState.DEFERRED, now, outcome=None, counts_as_attempt=False)
+
+
 def mend_interrupted(
     connection: sqlite3.Connection, maker: RowMaker, *, now: float, unknown_retry_seconds: float
 ) -> int:

@@ -22,9 +22,10 @@ from staffetta.spool.commit import CommitThread
 from staffetta.spool.content import CONTENT_FOLDER, FileContent, FileDraft, copy_to_file, free_octets, remove_orphans
 from staffetta.spool.database import KEYS_PER_TRANSACTION_MAX, SQL, Connect, connect, count_start, prepare
 from staffetta.spool.lock import lock_folder
-from staffetta.spool.mending import Sweeper, cut_short, mend_interrupted
+from staffetta.spool.mending import Sweeper, cut_short, mend_interrupted, never_sent
 from staffetta.spool.reading import QueueCount, Reader
-from staffetta.spool.spool import Claim, DueDestination, NewMessage, Offer, QueueCommand, Settlement
+from staffetta.spool.returns import Returns
+from staffetta.spool.spool import Claim, DueDestination, NewMessage, Offer, QueueCommand, Settlement, SpoolUnavailable
 from staffetta.trace.events import Event, EventKind, Refusal
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ class SqliteSpool:
         self._reader = Reader(ground.folder, ground.open_connection)
         self._reader_thread = ThreadPoolExecutor(1, "spool-reader")
         self._hand = Hand()
+        self._returns = Returns()
         self._kept_files: set[str] = set()
         self._offer: Offer | None = None
         self._commits = CommitThread(
@@ -172,13 +174,15 @@ class SqliteSpool:
             self._hand.let_go(keys_of(claim))
             return
         now = self._clock()
-        settlements = [
-            cut_short(*key, is_once=claim.is_once, now=now, unknown_retry_seconds=self._unknown_retry_seconds)
-            for key in attempted
-        ]
-        # If the disk refuses this too, they stay in hand and in attempt: the next start mends them.
-        done = self._commits.submit(self._maker.settle(settlements), lambda: self._let_go(keys_of(claim)))
-        done.add_done_callback(lambda future: future.cancelled() or future.exception())
+        change = self._maker.settle(
+            [
+                never_sent(*key, now=now)
+                if self._hand.is_unsent(key)
+                else cut_short(*key, is_once=claim.is_once, now=now, unknown_retry_seconds=self._unknown_retry_seconds)
+                for key in attempted
+            ]
+        )
+        self._returns.write(lambda: self._commits.submit(change, lambda: self._let_go(keys_of(claim))))
 
     async def begin_attempt(self, claim: Claim, recipients: Sequence[int], host: str, at: float) -> None:
         keys = [(claim.number, recipient) for recipient in recipients]
@@ -190,7 +194,11 @@ class SqliteSpool:
             ],
         )
         self._hand.begin(keys)
-        await self._commits.submit(change)
+        try:
+            await self._commits.submit(change)
+        except (SpoolUnavailable, asyncio.CancelledError):
+            self._hand.begin_failed(keys)
+            raise
 
     async def settle(self, settlements: Sequence[Settlement], notifications: Sequence[NewMessage] = ()) -> None:
         if notifications:
@@ -226,6 +234,7 @@ class SqliteSpool:
                 return count
 
     async def close(self) -> None:
+        self._returns.stop()
         await self._commits.close()
         await self._read(self._reader.close)
         self._reader_thread.shutdown()

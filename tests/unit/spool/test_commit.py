@@ -117,6 +117,29 @@ def test_a_connection_that_failed_is_never_used_again(tmp_path: Path) -> None:
     run(tmp_path, disk, test)
 
 
+def test_an_attempt_that_could_not_be_written_down_is_due_again_when_the_disk_has_recovered(tmp_path: Path) -> None:
+    async def test(spool: SqliteSpool) -> None:
+        spool.subscribe(lambda claim: False)
+        await spool.commit(message(spool))
+        (claim,) = await spool.claim("out", "example.net", START, 10)
+        disk.fault = "disk I/O error"
+        with pytest.raises(SpoolUnavailable):
+            await spool.begin_attempt(claim, [0], "mx.example.net", START)
+        spool.release(claim)
+        assert await spool.due() == []
+        disk.fault = None
+        await until(lambda: spool.trouble is None)
+        async with asyncio.timeout(10):
+            while not (due := await spool.due()):
+                pass
+        assert due[0].due_at < START
+        (again,) = await spool.claim("out", "example.net", START, 10)
+        assert again.recipients[0].attempts == 0
+
+    disk = FaultyDisk()
+    run(tmp_path, disk, test)
+
+
 def test_a_change_with_a_fault_of_its_own_fails_alone(tmp_path: Path) -> None:
     async def test(spool: SqliteSpool) -> None:
         twice = spool.next_number()
