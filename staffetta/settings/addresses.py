@@ -12,6 +12,8 @@ def networks(text: str) -> tuple[Network, ...]:
 
     Raises ValueError, whose text says what is wrong; leading zeros, zone ids and host bits are refused.
     """
+    if "%" in text:
+        raise ValueError(f"{text} has a zone id, which means nothing on another machine")
     first, dash, last = text.replace(" ", "").partition("-")
     if not dash:
         return (_unmapped(ipaddress.ip_network(first)),)

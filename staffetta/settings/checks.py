@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
 
 from staffetta.mail.address import AddressError, parse_domain
 from staffetta.settings.addresses import networks
@@ -73,11 +73,10 @@ def _address(where: tuple[str | int, ...], text: str) -> Found:
 
 def _connector(where: tuple[str | int, ...], connector: InboundConnector) -> Found:
     key = (*where, "sender_ip_addresses")
-    for text in connector.sender_ip_addresses:
-        problems = list(_entry(key, text))
-        yield from problems
-        if not problems and not connector.allow_any_address and any(net.prefixlen == 0 for net in networks(text)):
-            yield key, f"{text!r} is every address, an open door; if it is meant, set allow_any_address = true"
+    problems = [problem for text in connector.sender_ip_addresses for problem in _entry(key, text)]
+    yield from problems
+    if not problems and not connector.allow_any_address and _is_everybody(connector.sender_ip_addresses):
+        yield key, "this list is every address, an open door; if it is meant, set allow_any_address = true"
     for pattern in connector.sender_domains:
         if pattern == "*":
             continue
@@ -88,6 +87,14 @@ def _connector(where: tuple[str | int, ...], connector: InboundConnector) -> Fou
         else:
             if lower != pattern.removeprefix("*."):
                 yield (*where, "sender_domains"), f"{pattern!r}: write it as {lower!r}"
+
+
+def _is_everybody(entries: tuple[str, ...]) -> bool:
+    """Whether the entries together are every IPv4 or every IPv6 address, also in halves."""
+    named = [network for text in entries for network in networks(text)]
+    four = [network for network in named if isinstance(network, IPv4Network)]
+    six = [network for network in named if isinstance(network, IPv6Network)]
+    return any(network.prefixlen == 0 for network in [*collapse_addresses(four), *collapse_addresses(six)])
 
 
 def _entry(where: tuple[str | int, ...], text: str) -> Found:

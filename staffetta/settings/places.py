@@ -20,7 +20,8 @@ def line_of(source: str, location: Sequence[str | int]) -> int | None:
     index = location[1] if len(location) > 1 and isinstance(location[1], int) else 0
     key = next((part for part in location[2 if table and isinstance(location[1], int) else 1 :]), None)
     if table is None:
-        return _find(source, None, 0, str(location[0])) if location else None
+        own = str(location[0])
+        return _find(source, None, 0, own) or _find(source, own, 0, None)
     found = _find(source, str(table), index, str(key) if key is not None else None)
     return found or _find(source, None, 0, str(table))
 
