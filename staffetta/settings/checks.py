@@ -92,9 +92,9 @@ def _connector(where: tuple[str | int, ...], connector: InboundConnector) -> Fou
 def _is_everybody(entries: tuple[str, ...]) -> bool:
     """Whether the entries together are every IPv4 or every IPv6 address, also in halves."""
     named = [network for text in entries for network in networks(text)]
-    four = [network for network in named if isinstance(network, IPv4Network)]
-    six = [network for network in named if isinstance(network, IPv6Network)]
-    return any(network.prefixlen == 0 for network in [*collapse_addresses(four), *collapse_addresses(six)])
+    four = collapse_addresses(network for network in named if isinstance(network, IPv4Network))
+    six = collapse_addresses(network for network in named if isinstance(network, IPv6Network))
+    return any(network.prefixlen == 0 for network in four) or any(network.prefixlen == 0 for network in six)
 
 
 def _entry(where: tuple[str | int, ...], text: str) -> Found:
