@@ -69,12 +69,3 @@ def test_failed_library_call_keeps_its_traceback() -> None:
         logging.getLogger("library").exception("call failed")
     assert b"error: call failed: logger=library" in written.getvalue()
     assert b"RuntimeError: broken" in written.getvalue()
-
-
-def test_a_full_disk_under_the_log_raises_nothing() -> None:
-    class FullDisk(io.StringIO):
-        def write(self, text: str) -> int:
-            raise OSError(28, "No space left on device")
-
-    logs.configure(postfix=False, level="info", hostname="relay.example", stream=FullDisk())
-    structlog.get_logger().info("refused", reply="452 4.3.1")
