@@ -86,9 +86,14 @@ async def _returned(content: Content, *, is_whole_wanted: bool) -> Returned:
     """
     octets = content.whole
     if octets is None:
-        # A header section is within the first chunk, or it is cut.
-        octets = await anext(aiter(content.chunks()), b"")
-    if is_whole_wanted and content.size <= WHOLE_OCTETS_MAX:
+        try:
+            # A header section is within the first chunk, or it is cut.
+            octets = await anext(aiter(content.chunks()), b"")
+        except OSError as error:
+            # The outcome must be told all the same: a notification without the header section is better than none.
+            _log.error("content cannot be returned", error=str(error))
+            octets = b""
+    if octets and is_whole_wanted and content.size <= WHOLE_OCTETS_MAX:
         return Returned(octets, is_whole=True)
     header, _, _ = octets[:WHOLE_OCTETS_MAX].partition(b"\r\n\r\n")
     return Returned(header + b"\r\n", is_whole=False)
