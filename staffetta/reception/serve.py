@@ -257,7 +257,7 @@ class Serving:
             decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": str(error)})
             return self._desk.refuse(self._facts, decision, _path(transaction.mail))
         self._desk.note_message(message, size)
-        return reply.queued(message.message_id, to_text(message.number))
+        return reply.queued(message.message_id, to_text(message.number), self._desk.get_settings().hostname)
 
     def _stamp_of_session(self) -> Stamp:
         if self._stamp is None:

@@ -145,14 +145,13 @@ def hello(hostname: str, client_address: str, keywords: tuple[str, ...]) -> Repl
     return Reply(250, None, f"{hostname} Hello [{client_address}]", keywords)
 
 
-def queued(message_id: str | None, queue_id: str) -> Reply:
+def queued(message_id: str | None, queue_id: str, hostname: str) -> Reply:
     """The answer to content that is durable. message_id: as the client wrote it; left out where it is unfit to show."""
-    shown = f"{message_id} " if message_id and _is_fit(message_id) else ""
-    return Reply(250, "6.0", f"{shown}[InternalId={queue_id}] Queued mail for delivery")
-
-
-def _is_fit(text: str) -> bool:
-    return len(text) < _TEXT_OCTETS_MAX - 80 and text.isascii() and text.isprintable()
+    text = f"[InternalId={queue_id}, Hostname={hostname}] Queued mail for delivery"
+    is_fit = message_id and message_id.isascii() and message_id.isprintable()
+    if is_fit and len(f"{message_id} {text}") <= _TEXT_OCTETS_MAX:
+        text = f"{message_id} {text}"
+    return Reply(250, "6.0", text)
 
 
 def catalogue() -> dict[str, Reply]:
@@ -161,5 +160,5 @@ def catalogue() -> dict[str, Reply]:
     return constants | {
         "greeting": greeting("relay.example"),
         "hello": hello("relay.example", "192.0.2.1", ("SIZE 157286400", "PIPELINING")),
-        "queued": queued("<id@client.example>", "0123456789ABC"),
+        "queued": queued("<id@client.example>", "0123456789ABC", "relay.example"),
     }

@@ -38,7 +38,7 @@ def yes(event: Event) -> reply.Reply:
         case StartTls():
             return reply.TLS_READY
         case _:
-            return reply.queued("<m@client.example>", "0123456789ABC")
+            return reply.queued("<m@client.example>", "0123456789ABC", "relay.example")
 
 
 def turn(session: ServerSession) -> Want:

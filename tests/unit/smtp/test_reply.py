@@ -49,7 +49,10 @@ def test_stamp_is_written_as_exchange_writes_it() -> None:
 
 @pytest.mark.parametrize("message_id", [None, "", "<ü@example.org>", "<a\r\n250 x>", "<a\tb>", "<" + "x" * 500 + ">"])
 def test_message_id_that_is_unfit_to_show_is_left_out(message_id: str | None) -> None:
-    assert str(reply.queued(message_id, "0123456789ABC")).startswith("250 2.6.0 [InternalId=0123456789ABC")
+    assert (
+        str(reply.queued(message_id, "0123456789ABC", "relay.example"))
+        == "250 2.6.0 [InternalId=0123456789ABC, Hostname=relay.example] Queued mail for delivery"
+    )
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
