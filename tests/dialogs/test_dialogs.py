@@ -1,7 +1,5 @@
 """Each dialog, replayed on a ServerSession whose driver says yes to everything."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,12 +8,7 @@ from staffetta.settings.model import Limits
 from staffetta.smtp import reply
 from staffetta.smtp.events import ContentEnd, ContentFault, ContentStart, Event, Mail, Rcpt, StartTls, Want
 from staffetta.smtp.server import ServerSession
-
-_spec = importlib.util.spec_from_file_location("dialog_replay", Path(__file__).with_name("replay.py"))
-assert _spec and _spec.loader
-replay = importlib.util.module_from_spec(_spec)
-sys.modules["dialog_replay"] = replay
-_spec.loader.exec_module(replay)
+from tests.dialogs import replay
 
 _FAULTS = {
     ContentFault.BARE_LINE_END: reply.BARE_LINE_END,
