@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _STANDARD_ERROR = 2
+_encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for every line
 
 Write = Callable[[bytes], object]
 Render = Callable[[Any, str, MutableMapping[str, Any]], str]
@@ -64,7 +66,7 @@ def _write_to_standard_error(line: bytes) -> None:
 
 def json_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     """Return one JSON object; `at` is UTC, ISO 8601."""
-    return json.dumps({"at": _now_iso(), **event}, default=str, ensure_ascii=True)
+    return _encode({"at": _now_iso(), **event})
 
 
 def postfix_line(hostname: str) -> Render:
@@ -95,7 +97,13 @@ def _escape(text: str) -> str:
 
 def _now_iso() -> str:
     now = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    return f"{_second_iso(int(now))}.{int(now % 1 * 1000):03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _second_iso(second: int) -> str:
+    """Many lines share a second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 class _StandardLibraryHandler(logging.Handler):
