@@ -2,11 +2,11 @@
 
 The order of ranks is Exchange's: TLS certificate name, then sending IP. Certificates and credentials take their rank
 when connectors can name them; today a connector is identified by the address that the session comes from.
-Among several the longest prefix wins, then the order of the file.
+Among those that match, address and sender domain both, the longest prefix wins, then the order of the file.
 """
 
 from staffetta.mail.address import Mailbox
-from staffetta.policy.decision import Attribution, SessionFacts
+from staffetta.policy.decision import Attribution, IPAddress, SessionFacts
 from staffetta.policy.index import index_of, names_peer
 from staffetta.settings.model import ConnectorType, InboundConnector, Settings
 from staffetta.trace.events import Detail
@@ -16,8 +16,23 @@ def attribute(facts: SessionFacts, reverse_path: Mailbox | None, settings: Setti
     """Return the connector that this session matches."""
     connector = index_of(settings).connector_at(facts.peer)
     if connector is not None and not covers_sender(connector, reverse_path):
-        connector = None
+        connector = _next_closest(facts.peer, reverse_path, settings)
     return Attribution(connector)
+
+
+def _next_closest(peer: IPAddress, reverse_path: Mailbox | None, settings: Settings) -> InboundConnector | None:
+    """Return the first connector, closest first, that names the peer and covers the sender.
+
+    The same host may send for several domains by a connector each, or by one of the network around it.
+    """
+    index = index_of(settings)
+    number, width = int(peer), peer.max_prefixlen
+    for version, length in index.prefixes:
+        if version == peer.version:
+            for connector in index.by_prefix[version, length].get(number >> (width - length), ()):
+                if covers_sender(connector, reverse_path):
+                    return connector
+    return None
 
 
 def covers_sender(connector: InboundConnector, reverse_path: Mailbox | None) -> bool:

@@ -30,6 +30,9 @@ def is_known(mailbox: Mailbox, domain: AcceptedDomain, settings: Settings) -> bo
 
 
 def is_ambiguous(mailbox: Mailbox) -> bool:
-    """Whether some server might read the local part as a route to elsewhere (percent hack, bang path, second @)."""
+    """Whether some server might read the local part as more than a name.
+
+    As a route to elsewhere: percent hack, bang path, second @. As a program, a file or a list: a leading `|`, `/`, `:`.
+    """
     local_part = unquote(mailbox.local_part)
-    return "%" in local_part or "!" in local_part or "@" in local_part
+    return "%" in local_part or "!" in local_part or "@" in local_part or local_part.startswith(("|", "/", ":"))

@@ -49,18 +49,30 @@ def _outside(
 ) -> Decision:
     is_sender_ours = _is_ours(reverse_path, settings)
     connector = attribution.connector
-    if connector is not None and is_sender_ours and settings.default_route is not None:
+    # A host beyond us trusts us more than it trusts our client, so that it must get no address to read as a route.
+    is_routable, is_plain = not mailbox.domain.startswith("["), not is_ambiguous(mailbox)
+    if connector is not None and is_sender_ours and settings.default_route is not None and is_routable and is_plain:
         return _BY_CONNECTOR
-    reason = Reason.RELAY_DENIED if connector is None else Reason.SENDER_DOMAIN_NOT_ACCEPTED
+    reason = _reason_outside(connector, is_sender_ours=is_sender_ours, is_plain=is_plain)
     evidence = {
         **_evidence(facts, attribution, reverse_path, mailbox),
         "recipient_domain_accepted": False,
         "sender_domain_accepted": is_sender_ours,
+        "recipient_address_literal": not is_routable,
         "connector_matched": connector is not None,
         "default_route": settings.default_route,
         **_prefixed(failed_conditions(facts, reverse_path, settings)),
     }
     return Decision(reply.RELAY_DENIED, reason, evidence)
+
+
+def _reason_outside(connector: InboundConnector | None, *, is_sender_ours: bool, is_plain: bool) -> Reason:
+    """Name what failed first: no connector, a sender not ours, an ambiguous address; else literal or no road out."""
+    if connector is None:
+        return Reason.RELAY_DENIED
+    if not is_sender_ours:
+        return Reason.SENDER_DOMAIN_NOT_ACCEPTED
+    return Reason.RELAY_DENIED if is_plain else Reason.AMBIGUOUS_ADDRESS
 
 
 def _inside(

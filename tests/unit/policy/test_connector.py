@@ -72,6 +72,17 @@ def test_sender_domains(domains: tuple[str, ...], sender: str, is_matched: bool)
     ) is is_matched
 
 
+def test_a_closer_connector_of_another_domain_hides_none_that_matches() -> None:
+    contoso = by_address("contoso", "192.0.2.1", sender_domains=("contoso.test",))
+    branch = by_address("branch", "192.0.2.1", sender_domains=("branch.test",))
+    network = by_address("network", "192.0.2.0/24")
+    both = (network, contoso, branch)
+    assert matched("192.0.2.1", *both, sender="a@contoso.test") == "contoso"
+    assert matched("192.0.2.1", *both, sender="a@branch.test") == "branch"
+    assert matched("192.0.2.1", *both, sender="a@elsewhere.test") == "network"
+    assert matched("192.0.2.1", contoso, branch, sender="a@elsewhere.test") is None
+
+
 @pytest.mark.parametrize(
     "text", ["192.0.2.01", "192.0.2.1/24", "192.0.2.9-192.0.2.1", "fe80::1%eth0-fe80::2", "x", "1-2001:db8::"]
 )

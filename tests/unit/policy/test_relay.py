@@ -78,7 +78,19 @@ TABLE: list[tuple[str, str, str, Reply, Reason]] = [
     (STRANGER, "", "a%outside.example@branch.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
     (STRANGER, "", "outside.example!a@branch.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
     (STRANGER, "", '"a@outside.example"@branch.test', reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (STRANGER, "", "|program@contoso.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (STRANGER, "", "/etc/passwd@branch.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (STRANGER, "", '":include:/etc/passwd"@branch.test', reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (STRANGER, "", '"\\|program"@branch.test', reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (OFFICE, "ada@contoso.test", "a%b.example@outside.example", reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (OFFICE, "ada@contoso.test", "b.example!a@outside.example", reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (OFFICE, "ada@contoso.test", '"a@b.example"@outside.example', reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (OFFICE, "ada@contoso.test", "|program@outside.example", reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
+    (OFFICE, "x@foreign.test", "a%b.example@outside.example", reply.RELAY_DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED),
+    (STRANGER, "", "a%b.example@outside.example", reply.RELAY_DENIED, Reason.RELAY_DENIED),
     (STRANGER, "", "a@[192.0.2.1]", reply.RELAY_DENIED, Reason.RELAY_DENIED),
+    (OFFICE, "ada@contoso.test", "a@[192.0.2.1]", reply.RELAY_DENIED, Reason.RELAY_DENIED),
+    (OFFICE, "ada@contoso.test", "a@[IPv6:2001:db8::1]", reply.RELAY_DENIED, Reason.RELAY_DENIED),
     (PARTNER, "x@partner.test", "bob@contoso.test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
     (STRANGER, "x@partner.test", "bob@contoso.test", reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED),
 ]
@@ -104,7 +116,8 @@ def test_reject_direct_send_stops_our_name_from_unknown_sources(peer: str, sende
 
 
 def test_without_a_road_out_nothing_goes_out() -> None:
-    assert not decide(OFFICE, "ada@contoso.test", OUTSIDE, settings(default_route=None)).is_accepted
+    decision = decide(OFFICE, "ada@contoso.test", OUTSIDE, settings(default_route=None))
+    assert (decision.reply, decision.reason) == (reply.RELAY_DENIED, Reason.RELAY_DENIED)
 
 
 def test_a_refusal_says_what_was_looked_at_and_why_each_connector_failed() -> None:
