@@ -1,6 +1,7 @@
 """Read the settings file: TOML to one checked Settings, or an error that says where, what, and what to write."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def load(path: Path) -> Settings:
     try:
         data = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError([Problem(str(path), None, "", f"this is not TOML: {error}")]) from None
+        raise SettingsError([Problem(str(path), _line_in(error), "", f"this is not TOML: {error}")]) from None
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
@@ -59,6 +60,12 @@ def load(path: Path) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _line_in(error: tomllib.TOMLDecodeError) -> int | None:
+    """The line that tomllib names, in words only before Python 3.14; None at the end of the document."""
+    match = re.search(r"\(at line (\d+),", str(error))
+    return int(match[1]) if match else None
 
 
 def _read(path: Path) -> str:
