@@ -6,7 +6,7 @@ Among those that match, address and sender domain both, the longest prefix wins,
 """
 
 from staffetta.mail.address import Mailbox
-from staffetta.policy.decision import Attribution, IPAddress, SessionFacts
+from staffetta.policy.decision import Attribution, SessionFacts
 from staffetta.policy.index import index_of, names_peer
 from staffetta.settings.model import ConnectorType, InboundConnector, Settings
 from staffetta.trace.events import Detail
@@ -14,25 +14,9 @@ from staffetta.trace.events import Detail
 
 def attribute(facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings) -> Attribution:
     """Return the connector that this session matches."""
-    connector = index_of(settings).connector_at(facts.peer)
-    if connector is not None and not covers_sender(connector, reverse_path):
-        connector = _next_closest(facts.peer, reverse_path, settings)
-    return Attribution(connector)
-
-
-def _next_closest(peer: IPAddress, reverse_path: Mailbox | None, settings: Settings) -> InboundConnector | None:
-    """Return the first connector, closest first, that names the peer and covers the sender.
-
-    The same host may send for several domains by a connector each, or by one of the network around it.
-    """
-    index = index_of(settings)
-    number, width = int(peer), peer.max_prefixlen
-    for version, length in index.prefixes:
-        if version == peer.version:
-            for connector in index.by_prefix[version, length].get(number >> (width - length), ()):
-                if covers_sender(connector, reverse_path):
-                    return connector
-    return None
+    # The same host may send for several domains by a connector each, or by one of the network around it.
+    candidates = index_of(settings).connectors_at(facts.peer)
+    return Attribution(next((each for each in candidates if covers_sender(each, reverse_path)), None))
 
 
 def covers_sender(connector: InboundConnector, reverse_path: Mailbox | None) -> bool:

@@ -3,6 +3,7 @@
 Looking up does not grow with the number of connectors or domains: by prefix length and by name.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from staffetta.policy.decision import IPAddress
@@ -27,15 +28,12 @@ class PolicyIndex:
     recipients: dict[str, frozenset[str]] = field(default_factory=dict)
     partners: list[InboundConnector] = field(default_factory=list)
 
-    def connector_at(self, peer: IPAddress) -> InboundConnector | None:
-        """Return the enabled connector whose address list names the peer most specifically."""
+    def connectors_at(self, peer: IPAddress) -> Iterator[InboundConnector]:
+        """Yield the enabled connectors whose address lists name the peer, the most specific first."""
         number, width = int(peer), peer.max_prefixlen
         for version, length in self.prefixes:
             if version == peer.version:
-                found = self.by_prefix[version, length].get(number >> (width - length))
-                if found:
-                    return found[0]
-        return None
+                yield from self.by_prefix[version, length].get(number >> (width - length), ())
 
 
 _indexes: dict[int, PolicyIndex] = {}
