@@ -4,7 +4,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 
 class Section(BaseModel):
@@ -40,6 +40,13 @@ class TlsLevel(StrEnum):
     REQUIRED = "required"
 
 
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class LogFormat(StrEnum):
     JSON = "json"
     POSTFIX = "postfix"
@@ -54,7 +61,7 @@ class Listener(Section):
     certificate: Annotated[Path | None, Field(description="PEM certificate chain for STARTTLS.")] = None
     private_key: Annotated[Path | None, Field(description="PEM private key of the certificate.")] = None
     request_client_certificate: Annotated[
-        bool, Field(description="Ask clients for a certificate in the TLS handshake.")
+        StrictBool, Field(description="Ask clients for a certificate in the TLS handshake.")
     ] = False
     proxy_protocol_from: Annotated[
         tuple[str, ...], Field(description="Proxies (addresses or CIDR) that must send a PROXY header, v1 or v2.")
@@ -69,7 +76,9 @@ class AcceptedDomain(Section):
         DomainType,
         Field(description="Authoritative: all its recipients are known here. InternalRelay: more exist elsewhere."),
     ] = DomainType.AUTHORITATIVE
-    include_subdomains: Annotated[bool, Field(description="Whether every domain below it is accepted too.")] = False
+    include_subdomains: Annotated[StrictBool, Field(description="Whether every domain below it is accepted too.")] = (
+        False
+    )
     recipients: Annotated[
         tuple[str, ...],
         Field(
@@ -83,7 +92,7 @@ class InboundConnector(Section):
     """Who may send in. Names are those of Exchange's InboundConnector."""
 
     name: Annotated[str, Field(description="Its name, unique.")]
-    enabled: Annotated[bool, Field(description="Whether it is switched on.")] = True
+    enabled: Annotated[StrictBool, Field(description="Whether it is switched on.")] = True
     connector_type: Annotated[
         ConnectorType, Field(description="OnPremises may relay to the outside; Partner only restricts its own domains.")
     ] = ConnectorType.ON_PREMISES
@@ -96,12 +105,14 @@ class InboundConnector(Section):
         tuple[str, ...], Field(description="Addresses, CIDR of any length, or ranges `a-b`; IPv4 and IPv6.")
     ] = ()
     restrict_domains_to_ip_addresses: Annotated[
-        bool, Field(description="Partner: refuse these sender domains from any other address.")
+        StrictBool, Field(description="Partner: refuse these sender domains from any other address.")
     ] = False
-    require_tls: Annotated[bool, Field(description="Refuse mail that comes without TLS.")] = False
-    allow_any_address: Annotated[bool, Field(description="Must be true for a list that covers every address.")] = False
+    require_tls: Annotated[StrictBool, Field(description="Refuse mail that comes without TLS.")] = False
+    allow_any_address: Annotated[
+        StrictBool, Field(description="Must be true for a list that covers every address.")
+    ] = False
     never_twice: Annotated[
-        bool, Field(description="Hold a message whose final reply was lost instead of trying again.")
+        StrictBool, Field(description="Hold a message whose final reply was lost instead of trying again.")
     ] = False
 
 
@@ -109,7 +120,7 @@ class NextHop(Section):
     """A host to hand over to."""
 
     host: Annotated[str, Field(description="Name, IP address, or for lmtp the path of a socket.")]
-    port: Annotated[int, Field(description="TCP port.")] = 25
+    port: Annotated[StrictInt, Field(description="TCP port.")] = 25
 
 
 class Route(Section):
@@ -121,7 +132,7 @@ class Route(Section):
     tls: Annotated[TlsLevel, Field(description="none, opportunistic (TLS where it is offered) or required.")] = (
         TlsLevel.OPPORTUNISTIC
     )
-    concurrency: Annotated[int, Field(description="Attempts to one destination at a time.", ge=1, le=1000)] = 20
+    concurrency: Annotated[StrictInt, Field(description="Attempts to one destination at a time.", ge=1, le=1000)] = 20
     path: Annotated[
         Path | None, Field(description="Folder of the Maildirs, one per mailbox: `<path>/<domain>/<local part>/`.")
     ] = None
@@ -138,7 +149,7 @@ class QueueSettings(Section):
     delay_notice_seconds: Annotated[
         float, Field(description="After this the sender is told once that the message is late.", gt=0)
     ] = 4 * 3600
-    active_messages_max: Annotated[int, Field(ge=1, description="Messages in memory at a time.")] = 5000
+    active_messages_max: Annotated[StrictInt, Field(ge=1, description="Messages in memory at a time.")] = 5000
     unknown_retry_seconds: Annotated[
         float, Field(description="Wait after an attempt whose final reply was lost.", gt=0)
     ] = 300
@@ -147,23 +158,33 @@ class QueueSettings(Section):
 class Limits(Section):
     """Limits on what peers may do; each protects the others."""
 
-    message_octets_max: Annotated[int, Field(description="Largest message, announced as SIZE.")] = 157_286_400
-    header_octets_max: Annotated[int, Field(description="Largest header section.")] = 262_144
-    content_in_memory_octets_max: Annotated[int, Field(description="Larger content streams to a file.")] = 524_288
-    recipients_max: Annotated[int, Field(description="Recipients of one transaction; one more gets 452.")] = 1000
-    connections_max: Annotated[int, Field(description="Open connections per listener; one more gets 421.")] = 20_000
+    message_octets_max: Annotated[StrictInt, Field(ge=1, description="Largest message, announced as SIZE.")] = (
+        157_286_400
+    )
+    header_octets_max: Annotated[StrictInt, Field(ge=1, description="Largest header section.")] = 262_144
+    content_in_memory_octets_max: Annotated[StrictInt, Field(ge=1, description="Larger content streams to a file.")] = (
+        524_288
+    )
+    recipients_max: Annotated[
+        StrictInt, Field(ge=1, description="Recipients of one transaction; one more gets 452.")
+    ] = 1000
+    connections_max: Annotated[
+        StrictInt, Field(ge=1, description="Open connections per listener; one more gets 421.")
+    ] = 20_000
     connections_per_address_max: Annotated[
         int, Field(description="Open connections per client address and listener.")
     ] = 20_000
-    errors_max: Annotated[int, Field(description="Refused commands after which a session is closed.")] = 20
+    errors_max: Annotated[StrictInt, Field(ge=1, description="Refused commands after which a session is closed.")] = 20
     command_timeout_seconds: Annotated[
         float, Field(description="How long a client may be silent between commands (RFC 5321 §4.5.3.2).")
     ] = 300
-    data_timeout_seconds: Annotated[float, Field(description="How long a client may be silent within content.")] = 180
-    received_max: Annotated[int, Field(description="Received fields above which a message is a loop.")] = 50
-    spool_free_octets_min: Annotated[int, Field(description="Below this much free disk new mail gets 452.")] = (
-        67_108_864
-    )
+    data_timeout_seconds: Annotated[
+        float, Field(gt=0, description="How long a client may be silent within content.")
+    ] = 180
+    received_max: Annotated[StrictInt, Field(ge=1, description="Received fields above which a message is a loop.")] = 50
+    spool_free_octets_min: Annotated[
+        StrictInt, Field(ge=0, description="Below this much free disk new mail gets 452.")
+    ] = 67_108_864
 
 
 class Console(Section):
@@ -185,7 +206,7 @@ class Logging(Section):
     format: Annotated[
         LogFormat, Field(description="json: one object per line. postfix: lines in the manner of Postfix.")
     ] = LogFormat.JSON
-    level: Annotated[str, Field(description="debug, info, warning or error.")] = "info"
+    level: Annotated[LogLevel, Field(description="debug, info, warning or error.")] = LogLevel.INFO
 
 
 class Delivery(Section):
@@ -194,9 +215,9 @@ class Delivery(Section):
     connect_timeout_seconds: Annotated[float, Field(description="How long connecting to a next hop may take.")] = 30
     reply_timeout_seconds: Annotated[float, Field(description="How long a next hop may take for a reply.")] = 300
     idle_connection_seconds: Annotated[float, Field(description="How long an unused connection is kept.")] = 5
-    messages_per_connection_max: Annotated[int, Field(description="Messages after which a connection is closed.")] = (
-        1000
-    )
+    messages_per_connection_max: Annotated[
+        StrictInt, Field(description="Messages after which a connection is closed.")
+    ] = 1000
 
 
 class Settings(Section):
@@ -212,7 +233,8 @@ class Settings(Section):
     routes: Annotated[tuple[Route, ...], Field(description="Roads out.")] = ()
     default_route: Annotated[str | None, Field(description="Route for every other recipient domain.")] = None
     reject_direct_send: Annotated[
-        bool, Field(description="Refuse mail in the name of an accepted domain from sessions that match no connector.")
+        StrictBool,
+        Field(description="Refuse mail in the name of an accepted domain from sessions that match no connector."),
     ] = False
     console: Annotated[Console | None, Field(description="The web side; left out, there is none.")] = None
     capture: Annotated[
