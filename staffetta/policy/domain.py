@@ -1,5 +1,7 @@
 """Accepted domains: is a domain ours, and does a recipient exist in it."""
 
+import unicodedata
+
 from staffetta.mail.address import Mailbox, unquote
 from staffetta.policy.index import index_of
 from staffetta.settings.model import AcceptedDomain, DomainType, Settings
@@ -35,4 +37,6 @@ def is_ambiguous(mailbox: Mailbox) -> bool:
     As a route to elsewhere: percent hack, bang path, second @. As a program, a file or a list: a leading `|`, `/`, `:`.
     """
     local_part = unquote(mailbox.local_part)
+    if not local_part.isascii():
+        local_part = unicodedata.normalize("NFKC", local_part)  # some server does this, and then sees a full-width @
     return "%" in local_part or "!" in local_part or "@" in local_part or local_part.startswith(("|", "/", ":"))
