@@ -42,8 +42,7 @@ class OurRelay:
         self.relay.start()
 
     def stop(self) -> None:
-        self.relay.stop()
-        self.relay.kill()
+        self.relay.kill()  # while the sink is held back, a polite end would wait for its replies
 
 
 class DebianPostfix:
