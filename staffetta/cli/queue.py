@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from staffetta.cli.options import ConfigFile, Json
+from staffetta.cli.options import ConfigFile, Json, Limit
 from staffetta.cli.status import EX_NOINPUT, EX_OK, EX_USAGE
 from staffetta.cli.tables import print_json, print_table
 from staffetta.operations import queues
@@ -41,7 +41,7 @@ def queue_commands() -> App:
     return app
 
 
-def list_queue(*, config: ConfigFile, limit: int = 1000, json: Json = False) -> None:
+def list_queue(*, config: ConfigFile, limit: Limit = 1000, json: Json = False) -> None:
     """List the recipients that are not closed, oldest first: why each waits, and when it is tried next."""
     rows = queues.waiting(load(config), limit=limit)
     if json:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from staffetta.cli.options import ConfigFile, Json
+from staffetta.cli.options import ConfigFile, Json, Limit
 from staffetta.cli.tables import print_json, print_lines, print_table
 from staffetta.operations.trace import Status, TraceRow, find_messages
 from staffetta.settings.file import load
@@ -33,7 +33,7 @@ def trace(
         datetime | None, Parameter(help="Received at or after; local time where no zone is given.")
     ] = None,
     before: Annotated[datetime | None, Parameter(help="Received before.")] = None,
-    limit: Annotated[int, Parameter(help="Rows at most, newest first.")] = 100,
+    limit: Limit = 100,
     json: Json = False,
 ) -> None:
     """Find messages by any of the options together, while the relay runs or not."""
@@ -62,6 +62,7 @@ def _story(rows: Sequence[TraceRow]) -> list[str]:
     for row in rows:
         lines.append(f"{row.recipient}: {row.status}")
         for event in row.events:
-            detail = " ".join(f"{key}={value}" for key, value in event.items() if key not in ("at", "event"))
+            facts = ((key, value) for key, value in event.items() if key not in ("at", "event"))
+            detail = " ".join(f"{key}={value}" for key, value in facts if value is not None)
             lines.append(f"  {event['at']}  {event['event']:<8} {detail}")
     return lines

@@ -97,3 +97,9 @@ def test_queue_action_on_something_else_than_a_queue_id_is_wrong_usage(config: P
 
 def test_queue_action_before_the_first_start_may_work_later(config: Path) -> None:
     assert command("queue", "hold", "--all", "--config", config) == 75
+
+
+@pytest.mark.parametrize("words", [("trace",), ("queue", "list")])
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_below_one_is_refused(config: Path, words: tuple[str, ...], limit: str) -> None:
+    assert command(*words, "--config", config, "--limit", limit) == 64
