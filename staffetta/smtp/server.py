@@ -93,6 +93,7 @@ class ServerSession:
         self._position = 0
         self._overlong = b""  # the beginning of a line that is too long, while its end has not come
         self._is_line_broken = False  # by a bare LF, while its CR LF has not come
+        self._is_data_refused = False  # and no command has come since
         self._out: list[bytes] = []
         self._events: deque[Event] = deque()
         self._awaiting: Event | None = None
@@ -280,11 +281,14 @@ class ServerSession:
                 if order is not None and verb != b"BDAT":
                     raise grammar.Rejection(order)
                 handler(self, argument)
+                self._is_data_refused = False
             except grammar.Rejection as rejection:
                 self._refuse(line, rejection.reply)
+                self._is_data_refused = verb == b"DATA"
 
     def _refuse_unknown(self, verb: bytes) -> None:
-        if verb in _OTHER_PROTOCOLS:
+        """After a refused DATA, what is no command is content of a client that did not wait: worse may follow."""
+        if verb in _OTHER_PROTOCOLS or self._is_data_refused:
             self._refuse(self._line, reply.NOT_SMTP)
             self._close()
         else:
@@ -409,6 +413,7 @@ class ServerSession:
             self._throw_away(self._chunk_reader.missing, answer)
         else:
             self._reading = _Reading.DATA if answer.is_positive else _Reading.COMMANDS
+            self._is_data_refused = not answer.is_positive
             self._answer_plainly(answer)
 
     def _answer_start_tls(self, answer: Reply) -> None:
