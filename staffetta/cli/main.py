@@ -11,6 +11,7 @@ from rich.console import Console
 from staffetta import __version__
 from staffetta.cli.options import ConfigFile
 from staffetta.cli.queue import queue_commands
+from staffetta.cli.refusals import refusals
 from staffetta.cli.status import EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE
 from staffetta.cli.trace import trace
 from staffetta.operations.spools import NotAvailable
@@ -51,6 +52,7 @@ def _commands(serve: Serve) -> App:
     app.command(_serve_command(serve), name="serve")
     app.command(check)
     app.command(trace)
+    app.command(refusals)
     app.command(queue_commands())
     return app
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from staffetta.operations.spools import not_available, spool_folder
 from staffetta.settings.model import Settings
 from staffetta.trace.events import Status
-from staffetta.trace.search import DATABASE_NAME, TraceQuery, TraceRow, search
+from staffetta.trace.search import DATABASE_NAME, RefusalRow, TraceQuery, TraceRow, refusals, search
 
-__all__ = ["Status", "TraceRow", "find_messages"]
+__all__ = ["RefusalRow", "Status", "TraceRow", "find_messages", "find_refusals"]
 
 
 def find_messages(
@@ -42,3 +42,14 @@ def find_messages(
     )
     with not_available():
         return search(folder, query)
+
+
+def find_refusals(
+    settings: Settings, *, session_id: str | None = None, after: datetime | None = None, limit: int = 100
+) -> Sequence[RefusalRow]:
+    """Return refused commands, newest first; nothing where the relay has never run. Raises NotAvailable."""
+    folder = spool_folder(settings)
+    if not (folder / DATABASE_NAME).exists():
+        return []
+    with not_available():
+        return refusals(folder, session_id=session_id, after=after.timestamp() if after else None, limit=limit)

@@ -224,3 +224,18 @@ def test_queue_commands_reach_a_running_relay_and_a_stopped_one(tmp_path: Path) 
     finally:
         relay.process.kill()
         relay.process.wait()
+
+
+def test_the_id_in_a_refusal_finds_why(relay: Relay) -> None:
+    with smtplib.SMTP("127.0.0.1", relay.smtp_port, timeout=PATIENCE_SECONDS) as client:
+        client.ehlo()
+        client.mail("mallory@foreign.example")
+        code, text = client.rcpt("eve@outside.example")
+    assert code == 550
+    session = text.decode().rstrip("]").split()[-1]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (rows := json.loads(relay.command("refusals", "--session", session, "--json").stdout)):
+        assert time.monotonic() < deadline  # it is written with the next batch
+    assert rows[0]["recipient"] == "eve@outside.example"
+    assert rows[0]["evidence"]["sender_domain_accepted"] is False
+    assert "sender_domain_accepted: False" in relay.command("refusals", "--session", session).stdout

@@ -1,0 +1,48 @@
+"""`staffetta refusals`: what was refused, and why; the id is the last word of a refusal's reply."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from staffetta.cli.options import ConfigFile, Json, Limit
+from staffetta.cli.tables import print_json, print_lines, print_table
+from staffetta.operations.trace import RefusalRow, find_refusals
+from staffetta.settings.file import load
+
+_COLUMNS = {
+    "at": "At",
+    "session_id": "Session",
+    "peer": "Peer",
+    "sender": "Sender",
+    "recipient": "Recipient",
+    "reason": "Reason",
+    "reply": "Reply",
+}
+
+
+def refusals(
+    *,
+    config: ConfigFile,
+    session: Annotated[str | None, Parameter(help="The id at the end of the refusal's reply.")] = None,
+    after: Annotated[datetime | None, Parameter(help="Refused at or after; local time where no zone is given.")] = None,
+    limit: Limit = 100,
+    json: Json = False,
+) -> None:
+    """List refused commands, newest first; for one session also what was looked at."""
+    rows = find_refusals(load(config), session_id=session, after=after, limit=limit)
+    if json:
+        print_json(rows)
+        return
+    print_table(_COLUMNS, rows, if_empty="No refusal matches.")
+    if session is not None and rows:
+        print_lines(["", *_evidence(rows)])
+
+
+def _evidence(rows: Sequence[RefusalRow]) -> list[str]:
+    lines = []
+    for row in rows:
+        lines.append(f"{row.recipient or row.sender or row.peer}: {row.reason}")
+        lines += [f"  {name}: {value}" for name, value in row.evidence.items() if value is not None]
+    return lines
