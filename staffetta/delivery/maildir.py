@@ -10,6 +10,7 @@ Rule 4: a name from the wire can reach no folder but its own: see mailbox_folder
 
 import asyncio
 import errno
+import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ WRITERS = 4  # threads: enough that syncs overlap, few enough that they do not f
 
 _UNSAFE = re.compile(rb"[^A-Za-z0-9._+=@-]")
 _OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW  # TRUNC: a crash may have left one
+_NAME_OCTETS_MAX = 255  # NAME_MAX of every common file system
 _DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
@@ -41,10 +43,17 @@ def mailbox_folder(root: Path, mailbox: Mailbox) -> Path:
 
 
 def _safe_name(text: str) -> str:
-    """Percent-encode what is not plainly harmless in a file name; a dot in front as well (`.`, `..`, hidden)."""
+    """Percent-encode what is not plainly harmless in a file name; a dot in front as well (`.`, `..`, hidden).
+
+    A name too long for a file system is cut, and stays its own by a digest: a sender chooses it, and must not be able
+    to make the disk look faulty.
+    """
     octets = _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], text.encode())
     if octets.startswith(b".") or not octets:
         octets = b"%2E" + octets[1:] if octets else b"%"
+    if len(octets) > _NAME_OCTETS_MAX:
+        digest = hashlib.sha256(octets).hexdigest()
+        octets = octets[: _NAME_OCTETS_MAX - len(digest) - 1] + b"%" + digest.encode()
     return octets.decode("ascii")
 
 
