@@ -16,6 +16,9 @@ def networks(text: str) -> tuple[Network, ...]:
         raise ValueError(f"{text} has a zone id, which means nothing on another machine")
     first, dash, last = text.replace(" ", "").partition("-")
     if not dash:
+        prefix = first.partition("/")[2]
+        if prefix.startswith("0") and prefix != "0":  # also a host mask, such as /0.0.0.255
+            raise ValueError(f"{text}: write the length of the prefix in decimal, without leading zeros")
         return (_unmapped(ipaddress.ip_network(first)),)
     start, end = ipaddress.ip_address(first), ipaddress.ip_address(last)
     if start.version != end.version or int(start) > int(end):
