@@ -1,7 +1,7 @@
 """One connection: the transport, TLS, the PROXY header, deadlines and the end. What is said on it is serve.py's.
 
 Rule 1: outside content a deadline moves on only when something was achieved, so that an octet now and then keeps
-nothing open; content is bounded by its size.
+nothing open; within content, 16 KiB more are an achievement.
 Rule 2: this is the session's edge: an exception of ours ends this session with 421 and harms no other (design.md §6).
 """
 

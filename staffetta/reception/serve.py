@@ -33,6 +33,7 @@ from staffetta.smtp.events import (
 from staffetta.smtp.server import ServerSession
 from staffetta.spool.spool import SpoolUnavailable
 
+_PROGRESS_OCTETS = 16_384  # of content, within data_timeout_seconds: by default 90 octets a second
 _HELD_OCTETS_MAX = 65536  # pipelined input during a commit, beyond which we stop reading
 
 
@@ -61,6 +62,7 @@ class Serving:
         "_commit",
         "_desk",
         "_facts",
+        "_fresh_octets",
         "_held_octets",
         "_hello",
         "_loop",
@@ -89,6 +91,7 @@ class Serving:
         self._transaction: Transaction | None = None
         self._commit: asyncio.Task[None] | None = None  # under way; held here, since the loop holds it weakly
         self._held_octets = 0
+        self._fresh_octets = 0  # that came since the deadline moved on
 
     # Asked and told by the connection.
 
@@ -127,6 +130,7 @@ class Serving:
     def receive(self, data: bytes) -> None:
         """Take octets, already decrypted."""
         self._session.receive(data)
+        self._fresh_octets += len(data)
         if self._commit is None:
             self._turn()
             return
@@ -151,7 +155,7 @@ class Serving:
     def _turn(self) -> None:
         """Work off all events that the octets so far give, and write all answers at once."""
         session, wire = self._session, self._wire
-        is_progress = self._is_in_content  # a slow line is progress too: content is bounded, lines of nothing are not
+        is_progress = self._is_in_content and self._fresh_octets >= _PROGRESS_OCTETS  # a slow line is, a trickle is not
         while not isinstance(event := session.next_event(), Want):
             is_progress = True
             self._handle(event)
@@ -167,6 +171,7 @@ class Serving:
         elif self._desk.is_draining and self.is_idle:
             wire.hang_up(reply.SHUTTING_DOWN, "closed")
         elif is_progress:
+            self._fresh_octets = 0
             wire.extend_deadline()
 
     def _handle(self, event: Event) -> None:

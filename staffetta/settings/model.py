@@ -179,7 +179,7 @@ class Limits(Section):
         float, Field(description="How long a client may be silent between commands (RFC 5321 §4.5.3.2).")
     ] = 300
     data_timeout_seconds: Annotated[
-        float, Field(gt=0, description="How long a client may be silent within content.")
+        float, Field(gt=0, description="How long the next 16 KiB of content, or its end, may take.")
     ] = 180
     received_max: Annotated[StrictInt, Field(ge=1, description="Received fields above which a message is a loop.")] = 50
     spool_free_octets_min: Annotated[

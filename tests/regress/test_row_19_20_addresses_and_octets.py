@@ -1,4 +1,4 @@
-"""Rows 19 and 20: octets in are octets out, for addresses (CVE-2019-16056, CVE-2023-27043, CVE-2025-13033) and content."""
+"""Rows 19, 20: octets in are octets out, in addresses (CVE-2019-16056, CVE-2023-27043, CVE-2025-13033) and content."""
 
 import asyncio
 import contextlib
