@@ -69,10 +69,10 @@ class Sweeper:
         expired = connection.execute(SQL["expired_messages"], (below, MESSAGES_PER_SWEEP)).fetchall()
         for table in ("event", "recipient", "content", "message"):
             connection.executemany(f"DELETE FROM {table} WHERE number = ?", expired)
-        connection.execute(
+        refused = connection.execute(
             "DELETE FROM refusal WHERE number IN (SELECT number FROM refusal WHERE number < ? LIMIT ?)",
             (below, MESSAGES_PER_SWEEP),
         )
         connection.execute("DELETE FROM queue_command WHERE done_at < ?", (oldest_kept,))
-        if len(expired) == MESSAGES_PER_SWEEP:
+        if MESSAGES_PER_SWEEP in (len(expired), refused.rowcount):
             self._next_sweep = 0.0  # there is more: at the next tick

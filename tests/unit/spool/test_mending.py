@@ -8,12 +8,12 @@ from staffetta.mail.address import parse_mailbox
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.queue_id import make_number
-from staffetta.spool.change import RowMaker, write
+from staffetta.spool.change import Change, RowMaker, refusal_row, write
 from staffetta.spool.database import connect, prepare, transaction
 from staffetta.spool.mending import MESSAGES_PER_SWEEP, Sweeper
 from staffetta.spool.spool import NewMessage, RecipientState, RoutedRecipient, Settlement
 from staffetta.spool.sqlite import SqliteSpool
-from staffetta.trace.events import Event, EventKind
+from staffetta.trace.events import Event, EventKind, Refusal
 
 START = 1_800_000_000.0
 DAY = 86_400.0
@@ -102,3 +102,28 @@ def test_counts_tell_routes_and_states(tmp_path: Path) -> None:
         await spool.close()
 
     asyncio.run(test())
+
+
+def test_a_flood_of_refusals_is_swept_as_fast_as_it_came(tmp_path: Path) -> None:
+    connection = prepare(tmp_path, connect)
+    refusal = Refusal(
+        at=START,
+        session_id="S",
+        listener="relay",
+        peer_address="192.0.2.1",
+        helo=None,
+        tls=None,
+        reverse_path=None,
+        forward_path=None,
+        reply="550 5.7.64 TenantAttribution; Relay Access Denied",
+        reason="relay denied",
+    )
+    old = int((START - 99 * DAY) * 1e6)
+    rows = [refusal_row(make_number(old + n, 0, 0), refusal) for n in range(MESSAGES_PER_SWEEP + 1)]
+    with transaction(connection):
+        write(connection, [Change(refusals=rows)])
+    sweeper = Sweeper(90 * DAY, lambda: START)
+    assert sweep(connection, sweeper)
+    assert sweep(connection, sweeper)
+    assert numbers(connection, "refusal") == []
+    connection.close()
