@@ -83,7 +83,6 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Which connector a session matches (None: none), and for each other one the first condition that failed."""
+    """Which connector a session matches; None: none. Why not another is connector.failed_conditions()'s to tell."""
 
     connector: InboundConnector | None
-    failed_conditions: Detail = field(default_factory=dict)

@@ -4,15 +4,18 @@ Relay to the outside needs both (Exchange's rule since November 2023): the sende
 session matches an OnPremises connector. Everybody may send to the inside, unless Direct Send is rejected.
 """
 
+from itertools import islice
+
 from staffetta.mail.address import Mailbox
-from staffetta.policy.connector import failed_conditions, specificity
+from staffetta.policy.connector import failed_conditions, partner
 from staffetta.policy.decision import Attribution, Decision, Reason, SessionFacts
 from staffetta.policy.domain import accepted_domain, is_ambiguous, is_known
-from staffetta.policy.index import index_of, names_peer
 from staffetta.settings.model import AcceptedDomain, InboundConnector, Settings
 from staffetta.smtp import reply
 from staffetta.smtp.events import Mail, Rcpt
 from staffetta.trace.events import Detail
+
+CONNECTORS_EXPLAINED_MAX = 20  # a stranger must not make us write a line for each of ten thousand connectors
 
 _WELCOME = Decision(reply.OK, Reason.ACCEPTED)
 _SENDER_OK = Decision(reply.SENDER_OK, Reason.ACCEPTED)
@@ -27,7 +30,9 @@ def connect(facts: SessionFacts, settings: Settings) -> Decision:
 
 def sender(facts: SessionFacts, attribution: Attribution, mail: Mail, settings: Settings) -> Decision:
     """Decide about MAIL."""
-    connector = attribution.connector or _partner(mail.reverse_path, settings)
+    connector = attribution.connector
+    if connector is None and (match := partner(facts, mail.reverse_path, settings)):
+        connector = match.connector
     if connector is not None and connector.require_tls and facts.tls is None:
         return Decision(reply.TLS_REQUIRED, Reason.TLS_REQUIRED, {"connector": connector.name})
     return _SENDER_OK
@@ -61,7 +66,7 @@ def _outside(
         "recipient_address_literal": not is_routable,
         "connector_matched": connector is not None,
         "default_route": settings.default_route,
-        **_prefixed(failed_conditions(facts, reverse_path, settings)),
+        **_explained(facts, reverse_path, settings),
     }
     return Decision(reply.RELAY_DENIED, reason, evidence)
 
@@ -97,23 +102,14 @@ def _unattributed(
     facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings, evidence: Detail
 ) -> Decision | None:
     """What may stop mail that no OnPremises connector let in: a partner's restriction, or RejectDirectSend."""
-    partner = _partner(reverse_path, settings)
-    is_partner = partner is not None and bool(partner.sender_ip_addresses) and names_peer(partner, facts.peer)
-    if partner is not None and partner.restrict_domains_to_ip_addresses and not is_partner:
-        return Decision(reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED, {**evidence, "partner": partner.name})
+    match = partner(facts, reverse_path, settings)
+    is_partner = match is not None and match.is_identified
+    if match is not None and match.connector.restrict_domains_to_ip_addresses and not is_partner:
+        refused = {**evidence, "partner": match.connector.name}
+        return Decision(reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED, refused)
     if settings.reject_direct_send and not is_partner and _is_ours(reverse_path, settings):
         return Decision(reply.DIRECT_SEND_NOT_ALLOWED, Reason.DIRECT_SEND_REJECTED, evidence)
     return None
-
-
-def _partner(reverse_path: Mailbox | None, settings: Settings) -> InboundConnector | None:
-    """Return the Partner connector whose SenderDomains name the sender most closely."""
-    partners = index_of(settings).partners
-    if not partners:
-        return None
-    domain = reverse_path.domain if reverse_path else ""
-    best = max(partners, key=lambda partner: specificity(partner, domain))
-    return best if specificity(best, domain) else None
 
 
 def _is_ours(reverse_path: Mailbox | None, settings: Settings) -> bool:
@@ -131,6 +127,7 @@ def _evidence(
     }
 
 
-def _prefixed(conditions: Detail) -> Detail:
-    """Name the keys so that a connector cannot be taken for another fact."""
-    return {f"connector {name}": condition for name, condition in conditions.items()}
+def _explained(facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings) -> Detail:
+    """Why the first connectors did not match; the keys have a prefix, so that none is taken for another fact."""
+    conditions = failed_conditions(facts, reverse_path, settings)
+    return {f"connector {name}": condition for name, condition in islice(conditions, CONNECTORS_EXPLAINED_MAX)}

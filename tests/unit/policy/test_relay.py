@@ -134,3 +134,34 @@ def test_a_connector_that_requires_tls_refuses_clear_text_at_mail(tls: TlsFacts 
     mail = Mail(parse_mailbox("ada@contoso.test"), None, body="7BIT", smtputf8=False, ret=None, envelope_id=None)  # type: ignore[arg-type]
     given = settings()
     assert relay.sender(facts, attribute(facts, mail.reverse_path, given), mail, given).reply == answer
+
+
+def test_a_refusal_explains_no_more_connectors_than_a_trace_can_bear() -> None:
+    many = tuple(InboundConnector(name=f"c{number}", sender_ip_addresses=(OFFICE,)) for number in range(1000))
+    evidence = decide(STRANGER, "ada@contoso.test", OUTSIDE, settings(inbound_connectors=many)).evidence
+    assert sum(key.startswith("connector c") for key in evidence) == relay.CONNECTORS_EXPLAINED_MAX
+
+
+@pytest.mark.parametrize(
+    ("peer", "sender", "answer"),
+    [
+        (PARTNER, "x@anywhere.test", reply.RECIPIENT_OK),
+        (STRANGER, "x@anywhere.test", reply.PARTNER_RESTRICTED),
+        (STRANGER, "", reply.PARTNER_RESTRICTED),
+        (STRANGER, "x@open.test", reply.RECIPIENT_OK),
+        (STRANGER, "x@sub.open.test", reply.RECIPIENT_OK),
+        (OFFICE, "x@anywhere.test", reply.RECIPIENT_OK),
+    ],
+)
+def test_only_my_gateway_may_deliver_but_for_a_closer_partner(peer: str, sender: str, answer: Reply) -> None:
+    partner = {"connector_type": ConnectorType.PARTNER}
+    gateway = {**partner, "sender_domains": ("*",), "restrict_domains_to_ip_addresses": True}
+    given = settings(
+        inbound_connectors=(
+            InboundConnector(name="office", sender_ip_addresses=(OFFICE,)),
+            InboundConnector(name="old gateway", sender_ip_addresses=("203.0.113.99",), **gateway),
+            InboundConnector(name="gateway", sender_ip_addresses=(PARTNER,), **gateway),
+            InboundConnector(name="open", sender_domains=("*.open.test",), **partner),
+        )
+    )
+    assert decide(peer, sender, "bob@contoso.test", given).reply == answer
