@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from staffetta.mail.address import Mailbox
 from staffetta.policy.decision import Attribution
 from staffetta.policy.domain import accepted_domain
-from staffetta.settings.model import Settings
-
-NO_ROUTE = "none"
-"""Names no route: the courier defers, and says so, until the settings have a default_route."""
+from staffetta.settings.model import NO_ROUTE, Settings
 
 
 @dataclass(frozen=True, slots=True)

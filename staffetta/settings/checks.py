@@ -6,7 +6,16 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
 
 from staffetta.mail.address import AddressError, parse_domain
 from staffetta.settings.addresses import networks
-from staffetta.settings.model import InboundConnector, Listener, Route, Settings, Transport
+from staffetta.settings.model import (
+    NO_ROUTE,
+    ConnectorType,
+    InboundConnector,
+    Listener,
+    NextHop,
+    Route,
+    Settings,
+    Transport,
+)
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
 
@@ -15,12 +24,14 @@ def check(settings: Settings) -> Found:
     """Yield everything that is wrong."""
     yield from _names(settings)
     yield from _own_name(settings)
+    yield from _ports(settings)
     for index, listener in enumerate(settings.listeners):
         yield from _listener(("listeners", index), listener)
     for index, connector in enumerate(settings.inbound_connectors):
         yield from _connector(("inbound_connectors", index), connector)
     for index, route in enumerate(settings.routes):
         yield from _route(("routes", index), route)
+    yield from _queue(settings)
     yield from _domains(settings)
     yield from _references(settings)
     for section in ("console", "capture"):
@@ -55,8 +66,25 @@ def _listener(where: tuple[str | int, ...], listener: Listener) -> Found:
     if (listener.certificate is None) != (listener.private_key is None):
         missing = "private_key" if listener.private_key is None else "certificate"
         yield (*where, missing), "it is missing; certificate and private_key go together"
+    key = (*where, "proxy_protocol_from")
     for text in listener.proxy_protocol_from:
-        yield from _entry((*where, "proxy_protocol_from"), text)
+        if "-" in text or " " in text:
+            yield key, f"{text!r}: a proxy is no range; write an address, or a network such as 192.0.2.0/24"
+        else:
+            yield from _entry(key, text)
+
+
+def _ports(settings: Settings) -> Found:
+    taken: dict[str, str] = {}
+    for index, listener in enumerate(settings.listeners):
+        is_chosen_by_system = listener.address.endswith(":0")
+        if listener.address in taken and not is_chosen_by_system:
+            other = taken[listener.address]
+            yield (
+                ("listeners", index, "address"),
+                f"{listener.address} is taken by listener {other!r}; write another port",
+            )
+        taken[listener.address] = listener.name
 
 
 def _address(where: tuple[str | int, ...], text: str) -> Found:
@@ -77,6 +105,8 @@ def _connector(where: tuple[str | int, ...], connector: InboundConnector) -> Fou
     yield from problems
     if not problems and not connector.allow_any_address and _is_everybody(connector.sender_ip_addresses):
         yield key, "this list is every address, an open door; if it is meant, set allow_any_address = true"
+    if connector.enabled and not connector.sender_ip_addresses:
+        yield from _without_addresses(where, connector)
     for pattern in connector.sender_domains:
         if pattern == "*":
             continue
@@ -87,6 +117,20 @@ def _connector(where: tuple[str | int, ...], connector: InboundConnector) -> Fou
         else:
             if lower != pattern.removeprefix("*."):
                 yield (*where, "sender_domains"), f"{pattern!r}: write it as {lower!r}"
+
+
+def _without_addresses(where: tuple[str | int, ...], connector: InboundConnector) -> Found:
+    """Such a connector would do nothing, or refuse everything, without a word."""
+    if connector.connector_type is ConnectorType.ON_PREMISES:
+        yield (
+            (*where, "sender_ip_addresses"),
+            ("it is missing, so the connector matches nobody; list addresses, or set enabled = false"),
+        )
+    elif connector.restrict_domains_to_ip_addresses:
+        yield (
+            (*where, "restrict_domains_to_ip_addresses"),
+            ("there are no sender_ip_addresses to restrict to, so these domains could not send at all; list addresses"),
+        )
 
 
 def _is_everybody(entries: tuple[str, ...]) -> bool:
@@ -109,9 +153,36 @@ def _route(where: tuple[str | int, ...], route: Route) -> Found:
         yield (*where, "path"), "it is missing; a maildir route names the folder of its mailboxes"
     if route.transport is not Transport.MAILDIR and not route.next_hops:
         yield (*where, "next_hops"), 'it is missing; write next_hops = [{ host = "192.0.2.1", port = 25 }]'
+    if route.name == NO_ROUTE:
+        yield (*where, "name"), f"{NO_ROUTE!r} means that there is no route; write another name"
     for hop in route.next_hops:
         if not 0 < hop.port < 65536:
             yield (*where, "next_hops"), f"{hop.port} is not a port; write 1 to 65535"
+        if not _is_host(hop, route.transport):
+            yield (*where, "next_hops"), f"{hop.host!r} is not a host; write a name or an IP address without brackets"
+
+
+def _is_host(hop: NextHop, transport: Transport) -> bool:
+    """Whether the system may find such a host. Names of containers may hold an underscore, which no mail domain does."""
+    if transport is Transport.LMTP and hop.host.startswith("/"):
+        return True
+    try:
+        ip_address(hop.host)
+    except ValueError:
+        try:
+            parse_domain(hop.host.removesuffix(".").replace("_", "x"))
+        except AddressError:
+            return False
+    return True
+
+
+def _queue(settings: Settings) -> Found:
+    queue = settings.queue
+    if queue.retry_first_seconds > queue.retry_max_seconds:
+        yield (
+            ("queue", "retry_first_seconds"),
+            f"it is above retry_max_seconds, {queue.retry_max_seconds:g}; write less",
+        )
 
 
 def _domains(settings: Settings) -> Found:

@@ -6,11 +6,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
+NO_ROUTE = "none"
+"""Names no route: the courier defers, and says so, until the settings have a default_route."""
+
 
 class Section(BaseModel):
     """A table of the file. Unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ListenerKind(StrEnum):

@@ -32,3 +32,21 @@ def test_the_quickstart_is_good_and_its_paths_start_at_its_folder() -> None:
 def test_a_file_that_is_not_there_is_told() -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.toml: it cannot be read: No such file or directory"):
         load(Path("nowhere.toml"))
+
+
+@pytest.mark.parametrize(
+    ("transport", "host"),
+    [
+        ("smtp", "mail.contoso.test"),
+        ("smtp", "mail.contoso.test."),
+        ("smtp", "mail_relay"),
+        ("smtp", "192.0.2.1"),
+        ("smtp", "2001:db8::1"),
+        ("lmtp", "/run/dovecot/lmtp"),
+    ],
+)
+def test_a_next_hop_is_a_name_an_address_or_a_socket(transport: str, host: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    route = f'[[routes]]\nname = "out"\ntransport = "{transport}"\nnext_hops = [{{ host = "{host}" }}]\n'
+    file.write_text(f'hostname = "relay.contoso.test"\ndata_dir = "var"\n{route}')
+    assert load(file).routes[0].next_hops[0].host == host
