@@ -163,7 +163,7 @@ def _route(where: tuple[str | int, ...], route: Route) -> Found:
 
 
 def _is_host(hop: NextHop, transport: Transport) -> bool:
-    """Whether the system may find such a host. Names of containers may hold an underscore, which no mail domain does."""
+    """Whether this can be a host. Names of containers may hold an underscore, which no mail domain does."""
     if transport is Transport.LMTP and hop.host.startswith("/"):
         return True
     try:
