@@ -153,6 +153,9 @@ class CommitThread:
                 self._commit([waiter])
         except SpoolUnavailable as refusal:
             self._tell(batch, refusal)
+        except BaseException:  # a bug of ours, or no memory: the thread ends, and nobody shall wait for it
+            self._tell(batch, SpoolUnavailable("the commit thread has ended"))
+            raise
         else:
             self._tell(batch, None)
 

@@ -118,6 +118,7 @@ class Reader:
     def close(self) -> None:
         """Let go of the connection; the next read opens another."""
         connection, self._connection = self._connection, None
+        self._version_without_commands = None  # the next connection counts versions anew
         if connection is not None:
             connection.close()
 

@@ -20,7 +20,15 @@ from staffetta.spool.claims import Hand, Key, claims_of_new, keys_of
 from staffetta.spool.commands import command_change
 from staffetta.spool.commit import CommitThread
 from staffetta.spool.content import CONTENT_FOLDER, FileContent, FileDraft, copy_to_file, free_octets, remove_orphans
-from staffetta.spool.database import KEYS_PER_TRANSACTION_MAX, SQL, Connect, connect, count_start, prepare
+from staffetta.spool.database import (
+    KEYS_PER_TRANSACTION_MAX,
+    SQL,
+    Connect,
+    SpoolCannotOpen,
+    connect,
+    count_start,
+    prepare,
+)
 from staffetta.spool.lock import lock_folder
 from staffetta.spool.mending import Sweeper, cut_short, mend_interrupted, never_sent
 from staffetta.spool.reading import QueueCount, Reader
@@ -55,6 +63,9 @@ def _take_ground(folder: Path, open_connection: Connect, now: float, unknown_ret
         mend_interrupted(connection, maker, now=now, unknown_retry_seconds=unknown_retry_seconds)
         named = {file for (file,) in connection.execute(SQL["named_files"])}
         remove_orphans(folder / CONTENT_FOLDER, named)
+    except sqlite3.Error as error:
+        os.close(lock)
+        raise SpoolCannotOpen(f"The spool in {folder} cannot be made ready: {error}.") from error
     except BaseException:
         os.close(lock)
         raise
