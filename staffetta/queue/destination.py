@@ -50,6 +50,7 @@ class Destination:
     def well(self, concurrency: int) -> None:
         """An attempt got through."""
         self.troubles, self.trouble, self.not_before = 0, _NO_TROUBLE, 0.0
+        self.has_overdue = False  # nobody is given up by a trouble that is over
         if self.lanes_max is not None:
             self.lanes_max = self.lanes_max + 1 if self.lanes_max < concurrency else None
 

@@ -34,8 +34,8 @@ class Orders:
         self._now = now
         self._give_back = give_back
         self._on_done = on_done
-        self._carried: set[tuple[int, str]] = set()  # message number and destination
-        self._orders: dict[tuple[int, str], CommandVerb] = {}
+        self._carried: set[tuple[int, int]] = set()  # message number and first recipient: no two claims share it
+        self._orders: dict[tuple[int, int], CommandVerb] = {}
 
     async def run(self) -> None:
         """Carry out commands until cancelled."""
@@ -49,11 +49,11 @@ class Orders:
 
     def attempt_begins(self, claim: Claim) -> None:
         """From now on an order about the claim waits for the attempt's end."""
-        self._carried.add((claim.number, claim.destination))
+        self._carried.add(_key(claim))
 
     def attempt_ended(self, claim: Claim) -> CommandVerb | None:
         """Return the order that came meanwhile: HOLD, DELETE or None."""
-        key = (claim.number, claim.destination)
+        key = _key(claim)
         self._carried.discard(key)
         return self._orders.pop(key, None)
 
@@ -68,6 +68,10 @@ class Orders:
         count = await self._spool.carry_out(command, self._now())
         _log.info("queue command", verb=str(command.verb), messages=len(command.numbers) or "all", recipients=count)
         self._on_done(command)
+
+
+def _key(claim: Claim) -> tuple[int, int]:
+    return claim.number, claim.recipients[0].number
 
 
 def names(command: QueueCommand, number: int) -> bool:

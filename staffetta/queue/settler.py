@@ -2,6 +2,7 @@
 
 Rule 1: an outcome is never dropped. While the disk refuses, it waits here and is written again and again.
 Rule 2: what waits is bounded: lanes wait in room().
+Rule 3: values that no notification can show cost that notification, and no outcome.
 """
 
 import asyncio
@@ -98,7 +99,7 @@ class Settler:
         settlements: list[Settlement] = []
         notifications: list[NewMessage] = []
         for claim, settled in batch:
-            notification = await self._notification(claim, settled)
+            notification = await self._notification_or_none(claim, settled)
             if notification is not None:
                 notifications.append(notification)
                 settled = [notified(each, to_text(notification.number), self._now()) for each in settled]
@@ -116,6 +117,13 @@ class Settler:
                 _log.error("outcomes not yet written down", outcomes=len(settlements), error=str(error))
                 await asyncio.sleep(_AGAIN_SECONDS[min(tries, len(_AGAIN_SECONDS) - 1)])
                 tries += 1
+
+    async def _notification_or_none(self, claim: Claim, settled: list[Settled]) -> NewMessage | None:
+        try:
+            return await self._notification(claim, settled)
+        except (ValueError, OverflowError):  # what came from outside or from settings has no form in a notification
+            _log.exception("notification lost", queue_id=claim.queue_id)
+            return None
 
     async def _notification(self, claim: Claim, settled: list[Settled]) -> NewMessage | None:
         """One notification per message and attempt, about all recipients that owe one."""
