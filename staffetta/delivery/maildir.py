@@ -158,6 +158,8 @@ def _delivery(root: Path, consignment: Consignment, recipient: Recipient) -> _De
 def _is_delivered(delivery: _Delivery) -> bool:
     """Whether the message is in `new`, or in `cur`, where readers add `:2,` and flags to the name."""
     if (delivery.folder / "new" / delivery.file_name).exists():
+        # The attempt that put it there may have been cut before this, and after it the spool forgets the content.
+        _sync_folder(delivery.folder / "new")
         return True
     with os.scandir(delivery.folder / "cur") as entries:
         return any(entry.name.partition(":")[0] == delivery.file_name for entry in entries)

@@ -58,9 +58,11 @@ class SmtpCourier:
         recipients = consignment.envelope.recipients
         outcomes: list[Outcome] = []
         for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
-            outcomes += await self._carry_to_route(
-                errand, route, recipients[start : start + RECIPIENTS_PER_TRANSACTION]
-            )
+            some = recipients[start : start + RECIPIENTS_PER_TRANSACTION]
+            try:
+                outcomes += await self._carry_to_route(errand, route, some)
+            except OSError as error:  # of the content: what an earlier transaction delivered stays delivered
+                outcomes += [_unreadable(error)] * len(some)
         return outcomes
 
     def close(self) -> None:
@@ -149,6 +151,12 @@ async def _transact(errand: _Errand, channel: Channel, recipients: Sequence[Reci
             raise
         return transaction_outcomes(channel, broken, len(recipients), trouble)
     return transaction_outcomes(channel, transaction, len(recipients))
+
+
+def _unreadable(error: OSError) -> Deferred:
+    return Deferred(
+        status="4.3.0", diagnostic=f"the content cannot be read: {error.strerror or error}", stage=Stage.DATA
+    )
 
 
 def _failed(channel: Channel, fault: Unfit) -> Failed:

@@ -96,7 +96,10 @@ async def _send_nothing(channel: Channel, timeouts: Timeouts) -> None:
 
 
 async def _stream_content(channel: Channel, transaction: Transaction, content: Content, timeouts: Timeouts) -> None:
-    """Send content that is not in memory, no faster than the server takes it; stop where it refuses the rest."""
+    """Send content that is not in memory, no faster than the server takes it; stop where it refuses the rest.
+
+    Raises OSError where the content cannot be read; the server has no complete message then.
+    """
     session = channel.session
     stuffer = DotStuffer()
     if transaction.is_chunked:
@@ -104,12 +107,24 @@ async def _stream_content(channel: Channel, transaction: Transaction, content: C
     left = content.size
     async for piece in content.chunks():
         left -= len(piece)
+        if not _goes_on(channel):
+            return
         if transaction.is_chunked and not left:
             session.content_complete()
         channel.write(piece if transaction.is_chunked else stuffer.stuff(piece))
         await channel.drain(timeouts.reply_seconds)
-        if session.closing_reply is not None:
+        if transaction.is_content_complete:
             return
-    if not transaction.is_chunked:
-        session.content_complete()
-        channel.write(stuffer.end() + FINAL_DOT)
+    if left:
+        raise OSError(f"the content in the spool is {left} octets short")
+    if not _goes_on(channel):
+        return
+    session.content_complete()
+    channel.write(stuffer.end() + FINAL_DOT)
+
+
+def _goes_on(channel: Channel) -> bool:
+    """Whether the server still takes content. Asked after every wait for the disk: what cannot be written any more
+    must not count as complete, or the outcome were unknown without need. Raises HopTrouble."""
+    channel.check()
+    return channel.session.closing_reply is None
