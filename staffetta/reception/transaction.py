@@ -5,7 +5,7 @@ import time
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.queue_id import to_text
 from staffetta.mail.received import count_hops
-from staffetta.policy import relay
+from staffetta.policy import content, relay
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, Reason, SessionFacts
 from staffetta.policy.route import route
@@ -14,16 +14,9 @@ from staffetta.reception.intake import Intake
 from staffetta.reception.stamp import Stamp
 from staffetta.settings.model import Settings
 from staffetta.smtp import reply
-from staffetta.smtp.events import ContentEnd, ContentFault, Mail, Rcpt
+from staffetta.smtp.events import ContentEnd, Mail, Rcpt
 from staffetta.spool.spool import NewMessage, RoutedRecipient, Spool
 from staffetta.trace.events import Detail, Event, EventKind
-
-_FAULTS = {
-    ContentFault.BARE_LINE_END: Decision(reply.BARE_LINE_END, Reason.BARE_LINE_END),
-    ContentFault.NUL: Decision(reply.NUL_OCTET, Reason.NUL_OCTET),
-    ContentFault.TOO_LARGE: Decision(reply.MESSAGE_TOO_LARGE, Reason.MESSAGE_TOO_LARGE),
-    ContentFault.LINE_TOO_LONG: Decision(reply.LINE_TOO_LONG, Reason.LINE_TOO_LONG),
-}
 
 
 class Transaction:
@@ -84,16 +77,13 @@ class Transaction:
         intake = self.intake
         assert intake is not None
         if end.fault is not None:
-            return _FAULTS[end.fault]
+            return content.faulty(end.fault)
         header = intake.header()
         if intake.is_header_too_large:
-            return Decision(reply.HEADER_TOO_LARGE, Reason.HEADER_TOO_LARGE)
+            return content.HEADER_TOO_LARGE
         if intake.trouble is not None:
             return Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": intake.trouble})
-        hops = count_hops(header)
-        if hops > self.settings.limits.received_max:
-            return Decision(reply.LOOP, Reason.LOOP, {"received": hops})
-        return Decision(reply.OK, Reason.ACCEPTED)
+        return content.travelled(count_hops(header), self.settings)
 
     async def commit(self, spool: Spool, stamp: Stamp, size: int) -> NewMessage:
         """Keep the message in the spool, and return it once it is durable. Raises SpoolUnavailable.
@@ -105,7 +95,7 @@ class Transaction:
         number = spool.next_number()
         fields = stamp.trace_fields(to_text(number), at, is_utf8=self.mail.smtputf8)
         header = self.intake.header()
-        content = await self.intake.finish(fields)
+        kept = await self.intake.finish(fields)
         routed = tuple(self.routed.values())
         connector = self.attribution.connector
         message = NewMessage(
@@ -114,7 +104,7 @@ class Transaction:
             subject=header.first(b"subject"),
             envelope=self._envelope(routed),
             recipients=routed,
-            content=content,
+            content=kept,
             has_eight_bit=self.intake.has_eight_bit,
             received_at=at,
             session_id=self.facts.session_id,
