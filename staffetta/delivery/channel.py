@@ -9,11 +9,10 @@ TCP_NODELAY needs no call: asyncio and uvloop both set it on every TCP connectio
 import asyncio
 from typing import Self, cast
 
-from staffetta.delivery.tlspolicy import client_session
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Stage
 from staffetta.metrics import TLS_SESSIONS
-from staffetta.net.tls import TlsFailure, TlsSession
+from staffetta.net.tls import TlsFailure, TlsSession, client_session
 from staffetta.smtp.client import ClientSession, Step
 from staffetta.smtp.remote_reply import RemoteProtocolError, RemoteReply
 

@@ -6,7 +6,9 @@ Rule 3: TLS 1.2 or newer (RFC 8996 §2).
 """
 
 import datetime
+import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from cryptography import x509
@@ -138,6 +140,33 @@ class ServerContext:
         connection = SSL.Connection(self.context, None)
         connection.set_accept_state()
         return TlsSession(connection)
+
+
+def client_session(host: str) -> TlsSession:
+    """Begin our side of a TLS session, which accepts any certificate. host: for SNI, where it is a domain name."""
+    connection = SSL.Connection(_client_context(), None)
+    connection.set_connect_state()
+    if not host.startswith("/") and not _is_address(host):  # RFC 6066 §3: a name, and not an address
+        connection.set_tlsext_host_name(host.encode("idna"))
+    return TlsSession(connection)
+
+
+@lru_cache(maxsize=1)
+def _client_context() -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    context.set_verify(SSL.VERIFY_NONE)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    return context
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def self_signed(hostname: str, now: datetime.datetime) -> tuple[bytes, bytes]:
