@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Protocol
 
 import structlog
@@ -18,6 +17,7 @@ from staffetta.mail.queue_id import to_text
 from staffetta.net.proxy import IPAddress
 from staffetta.net.tls import ServerContext
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
+from staffetta.settings.addresses import Network, networks
 from staffetta.settings.model import Listener as Declared
 from staffetta.settings.model import Settings
 from staffetta.smtp import reply
@@ -59,7 +59,7 @@ class Desk:
     visitors: set[Visitor] = field(default_factory=set)
     per_address: Counter[IPAddress] = field(default_factory=Counter)
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
-    _proxies: tuple[IPv4Network | IPv6Network, ...] = field(init=False)
+    _proxies: tuple[Network, ...] = field(init=False)
     _messages: PromCounter = field(init=False)
     _octets: PromCounter = field(init=False)
     _open: Gauge = field(init=False)
@@ -67,7 +67,7 @@ class Desk:
     def __post_init__(self) -> None:
         # Resolved once: a look-up by label costs more than the count.
         name = self.declared.name
-        self._proxies = tuple(ip_network(text, strict=False) for text in self.declared.proxy_protocol_from)
+        self._proxies = tuple(network for text in self.declared.proxy_protocol_from for network in networks(text))
         self._messages = metrics.MESSAGES_RECEIVED.labels(name)
         self._octets = metrics.RECEIVED_BYTES.labels(name)
         self._open = metrics.SESSIONS_OPEN.labels(name)

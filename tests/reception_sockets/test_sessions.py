@@ -273,9 +273,10 @@ def test_an_error_of_ours_ends_one_session_with_421():
     run(main)
 
 
-def test_a_named_proxy_speaks_for_its_client():
+@pytest.mark.parametrize("proxies", ["127.0.0.0/8", "::ffff:127.0.0.0/104"])
+def test_a_named_proxy_speaks_for_its_client(proxies):
     async def main():
-        async with listening(declared={"proxy_protocol_from": ("127.0.0.0/8",)}) as bench:
+        async with listening(declared={"proxy_protocol_from": (proxies,)}) as bench:
             client = await bench.connect()
             client.send(b"PROXY TCP4 203.0.113.7 192.0.2.9 4000 25\r\nEHLO c.example\r\n")
             assert (await client.reply()).startswith("220")
