@@ -1,12 +1,11 @@
 """`staffetta refusals`: what was refused, and why; the id is the last word of a refusal's reply."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from staffetta.cli.options import ConfigFile, Json, Limit
+from staffetta.cli.options import ConfigFile, Json, Limit, Since
 from staffetta.cli.tables import print_json, print_lines, print_table
 from staffetta.operations.trace import RefusalRow, find_refusals
 from staffetta.settings.file import load
@@ -26,7 +25,7 @@ def refusals(
     *,
     config: ConfigFile,
     session: Annotated[str | None, Parameter(help="The id at the end of the refusal's reply.")] = None,
-    after: Annotated[datetime | None, Parameter(help="Refused at or after; local time where no zone is given.")] = None,
+    after: Since = None,
     limit: Limit = 100,
     json: Json = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from staffetta.cli.options import ConfigFile, Json, Limit
+from staffetta.cli.options import ConfigFile, Json, Limit, Since
 from staffetta.cli.tables import print_json, print_lines, print_table
 from staffetta.operations.trace import Status, TraceRow, find_messages
 from staffetta.settings.file import load
@@ -29,9 +29,7 @@ def trace(
     sender: Annotated[str | None, Parameter(help="The reverse-path's mailbox; '' for notifications.")] = None,
     recipient: Annotated[str | None, Parameter(help="A recipient's mailbox.")] = None,
     status: Annotated[Status | None, Parameter(help="A recipient's status.")] = None,
-    after: Annotated[
-        datetime | None, Parameter(help="Received at or after; local time where no zone is given.")
-    ] = None,
+    after: Since = None,
     before: Annotated[datetime | None, Parameter(help="Received before.")] = None,
     limit: Limit = 100,
     json: Json = False,

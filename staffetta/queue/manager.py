@@ -95,11 +95,6 @@ class QueueManager:
         """Claims taken and not yet over."""
         return self._in_hand
 
-    @property
-    def destinations(self) -> Iterable[Destination]:
-        """Destinations with work or in trouble, for whoever shows them."""
-        return self._destinations.values()
-
     # Claims come.
 
     def _offer(self, claim: Claim) -> bool:

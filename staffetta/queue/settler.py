@@ -128,7 +128,7 @@ class Settler:
     async def _notification(self, claim: Claim, settled: list[Settled]) -> NewMessage | None:
         """One notification per message and attempt, about all recipients that owe one."""
         reports = [each.report for each in settled if each.report is not None]
-        if not reports or claim.envelope.reverse_path is None:
+        if not reports:
             return None
         return await write_notification(
             claim,
