@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.live.relay import free_port, open_folder
+from tests.live.relay import PATIENCE_SECONDS, free_port, open_folder, wait_for_port
 
-PATIENCE_SECONDS = 20
 MAIN = """
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -91,18 +88,7 @@ class Postfix:
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "errors").open("w"),
         )
-        self._wait()
-
-    def _wait(self) -> None:
-        """Return when the port is open."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                assert self.process.poll() is None and time.monotonic() < deadline, self.log
-                time.sleep(0.05)
+        wait_for_port(self.port, self.process, lambda: self.log)
 
     @property
     def log(self) -> str:

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,6 +162,18 @@ class Relay:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+def wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Callable[[], str]) -> None:
+    """Return when the port is open; what the process has to say is told where it is not."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, log()
+            time.sleep(0.05)
 
 
 def open_folder() -> Path:

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import smtplib
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,17 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.relay import free_port
+
 pytestmark = pytest.mark.live
 
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.toml"
 PATIENCE_SECONDS = 20
 MESSAGE = "From: ada@contoso.test\r\nMessage-ID: <{0}@contoso.test>\r\nSubject: {0}\r\n\r\nIt works.\r\n"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @dataclass
