@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 
+from staffetta.mail.outcome import Stage, Unknown
 from staffetta.mail.queue_id import make_number
 from staffetta.spool.change import Change, RowMaker, write
 from staffetta.spool.database import SQL, transaction
@@ -12,6 +13,7 @@ from staffetta.trace.events import Event, EventKind
 MESSAGES_PER_SWEEP = 500  # some 10 ms of the commit thread; clients do not notice
 SWEEP_SECONDS = 10.0
 _REASON = "the attempt was cut short; whether the next hop has the message is not known"
+_CUT_SHORT = Unknown(status="4.4.2", diagnostic=_REASON, stage=Stage.FINAL_DOT)
 
 
 def cut_short(number: int, recipient: int, *, is_once: bool, now: float, unknown_retry_seconds: float) -> Settlement:
@@ -24,7 +26,7 @@ def cut_short(number: int, recipient: int, *, is_once: bool, now: float, unknown
         recipient,
         RecipientState.HELD if is_once else RecipientState.UNKNOWN,
         None if is_once else now + unknown_retry_seconds,
-        outcome=None,
+        outcome=_CUT_SHORT,
         events=events,
     )
 

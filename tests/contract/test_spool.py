@@ -26,6 +26,7 @@ from staffetta.spool.spool import (
 )
 from staffetta.spool.sqlite import SqliteSpool
 from staffetta.trace.events import Event, EventKind, Refusal
+from staffetta.trace.search import queue_rows
 
 START = 1_800_000_000.0
 SMALL_OCTETS_MAX = 1000
@@ -411,6 +412,8 @@ def test_an_attempt_cut_by_a_crash_is_unknown_or_held(
         await bench.spool.begin_attempt(claim, [0], "mx.example.net", START)
         spool = await bench.restart()
         assert await places(spool) == due_at
+        (row,) = queue_rows(tmp_path / "spool")
+        assert row.diagnostic is not None and "cut short" in row.diagnostic  # the queue's list says why
         for claim in await spool.claim("out", "example.net", START + 300, 1):
             assert (claim.recipients[0].state, claim.recipients[0].attempts) == (RecipientState.UNKNOWN, 1)
 
