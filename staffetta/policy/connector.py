@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from staffetta.mail.address import Mailbox
 from staffetta.policy.decision import Attribution, SessionFacts
 from staffetta.policy.index import index_of
-from staffetta.settings.model import ConnectorType, InboundConnector, Settings
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import ConnectorType, InboundConnector
 
 _NONE = Attribution(None)
 

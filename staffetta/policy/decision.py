@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
-from staffetta.settings.model import InboundConnector
+from staffetta.settings.objects import InboundConnector
 from staffetta.smtp.reply import Reply
 from staffetta.trace.events import Detail
 

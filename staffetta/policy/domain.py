@@ -4,7 +4,8 @@ import unicodedata
 
 from staffetta.mail.address import Mailbox, unquote
 from staffetta.policy.index import index_of
-from staffetta.settings.model import AcceptedDomain, DomainType, Settings
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import AcceptedDomain, DomainType
 
 
 def accepted_domain(name: str, settings: Settings) -> AcceptedDomain | None:

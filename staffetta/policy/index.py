@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from staffetta.policy.decision import IPAddress
 from staffetta.settings.addresses import networks
-from staffetta.settings.model import AcceptedDomain, ConnectorType, InboundConnector, Settings
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import AcceptedDomain, ConnectorType, InboundConnector
 
 _KEPT = 4  # a reload leaves sessions with the snapshot before, seldom more
 

@@ -10,7 +10,8 @@ from staffetta.mail.address import Mailbox
 from staffetta.policy.connector import failed_conditions, partner
 from staffetta.policy.decision import Attribution, Decision, Reason, SessionFacts
 from staffetta.policy.domain import accepted_domain, is_ambiguous, is_known
-from staffetta.settings.model import AcceptedDomain, InboundConnector, Settings
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import AcceptedDomain, InboundConnector
 from staffetta.smtp import reply
 from staffetta.smtp.events import Mail, Rcpt
 from staffetta.trace.events import Detail

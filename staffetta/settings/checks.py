@@ -6,16 +6,10 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
 
 from staffetta.mail.address import AddressError, parse_domain
 from staffetta.settings.addresses import networks
-from staffetta.settings.model import (
-    NO_ROUTE,
-    ConnectorType,
-    InboundConnector,
-    Listener,
-    NextHop,
-    Route,
-    Settings,
-    Transport,
-)
+from staffetta.settings.model import NO_ROUTE, Listener, NextHop, Route, Settings, Transport
+from staffetta.settings.objects import ConnectorType, InboundConnector
+
+_NAMED = ("listeners", "organizations", "accepted_domains", "inbound_connectors", "trusted_authorities", "routes")
 
 Found = Iterator[tuple[tuple[str | int, ...], str]]
 
@@ -41,7 +35,14 @@ def check(settings: Settings) -> Found:
 
 
 def _names(settings: Settings) -> Found:
-    for section in ("listeners", "accepted_domains", "inbound_connectors", "routes"):
+    for section in (
+        "listeners",
+        "accepted_domains",
+        "inbound_connectors",
+        "routes",
+        "organizations",
+        "trusted_authorities",
+    ):
         entries = getattr(settings, section)
         counts = Counter(entry.name.lower() for entry in entries)
         seen: set[str] = set()

@@ -21,6 +21,11 @@ _EXAMPLES: dict[str, str] = {
     "address": '"127.0.0.1:2525"',
     "route": '"a route"',
     "host": '"192.0.2.1"',
+    "certificates": '"/etc/staffetta/contoso-ca.pem"',
+    "user_name": '"scanner@contoso.com"',
+    "issuer": '"https://login.microsoftonline.com/TENANT/v2.0"',
+    "audience": '["https://relay.example.org"]',
+    "keys": '"https://login.microsoftonline.com/TENANT/discovery/v2.0/keys"',
     "path": '"/var/lib/staffetta/mailboxes"',
 }
 

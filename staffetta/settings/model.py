@@ -4,31 +4,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt
+
+from staffetta.settings.objects import (
+    AcceptedDomain,
+    Account,
+    InboundConnector,
+    Organization,
+    Section,
+    TokenIssuer,
+    TrustedAuthority,
+)
 
 NO_ROUTE = "none"
 """Names no route: the courier defers, and says so, until the settings have a default_route."""
 
 
-class Section(BaseModel):
-    """A table of the file. Unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 class ListenerKind(StrEnum):
     RELAY = "relay"
     SUBMISSION = "submission"
-
-
-class ConnectorType(StrEnum):
-    ON_PREMISES = "OnPremises"
-    PARTNER = "Partner"
-
-
-class DomainType(StrEnum):
-    AUTHORITATIVE = "Authoritative"
-    INTERNAL_RELAY = "InternalRelay"
 
 
 class Transport(StrEnum):
@@ -63,60 +57,16 @@ class Listener(Section):
     kind: Annotated[ListenerKind, Field(description="relay (port 25) or submission (587).")] = ListenerKind.RELAY
     certificate: Annotated[Path | None, Field(description="PEM certificate chain for STARTTLS.")] = None
     private_key: Annotated[Path | None, Field(description="PEM private key of the certificate.")] = None
+    implicit_tls: Annotated[
+        StrictBool, Field(description="TLS from the first octet (port 465, RFC 8314) instead of STARTTLS.")
+    ] = False
     request_client_certificate: Annotated[
-        StrictBool, Field(description="Ask clients for a certificate in the TLS handshake.")
+        StrictBool,
+        Field(description="Ask for a client certificate even while no connector needs one."),
     ] = False
     proxy_protocol_from: Annotated[
         tuple[str, ...], Field(description="Proxies (addresses or CIDR) that must send a PROXY header, v1 or v2.")
     ] = ()
-
-
-class AcceptedDomain(Section):
-    """A domain that we take mail for."""
-
-    name: Annotated[str, Field(description="The domain, lower case; an internationalised one as A-labels.")]
-    type: Annotated[
-        DomainType,
-        Field(description="Authoritative: all its recipients are known here. InternalRelay: more exist elsewhere."),
-    ] = DomainType.AUTHORITATIVE
-    include_subdomains: Annotated[StrictBool, Field(description="Whether every domain below it is accepted too.")] = (
-        False
-    )
-    recipients: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Local parts that exist in an Authoritative domain; `*` means any. InternalRelay ignores it."
-        ),
-    ] = ("*",)
-    route: Annotated[str, Field(description="The route that its recipients take.")]
-
-
-class InboundConnector(Section):
-    """Who may send in. Names are those of Exchange's InboundConnector."""
-
-    name: Annotated[str, Field(description="Its name, unique.")]
-    enabled: Annotated[StrictBool, Field(description="Whether it is switched on.")] = True
-    connector_type: Annotated[
-        ConnectorType, Field(description="OnPremises may relay to the outside; Partner only restricts its own domains.")
-    ] = ConnectorType.ON_PREMISES
-    comment: Annotated[str, Field(description="For people.")] = ""
-    sender_domains: Annotated[
-        tuple[str, ...],
-        Field(description="Domains of the reverse-path: `*`, `contoso.com`, or `*.contoso.com` for it and all below."),
-    ] = ("*",)
-    sender_ip_addresses: Annotated[
-        tuple[str, ...], Field(description="Addresses, CIDR of any length, or ranges `a-b`; IPv4 and IPv6.")
-    ] = ()
-    restrict_domains_to_ip_addresses: Annotated[
-        StrictBool, Field(description="Partner: refuse these sender domains from any other address.")
-    ] = False
-    require_tls: Annotated[StrictBool, Field(description="Refuse mail that comes without TLS.")] = False
-    allow_any_address: Annotated[
-        StrictBool, Field(description="Must be true for a list that covers every address.")
-    ] = False
-    never_twice: Annotated[
-        StrictBool, Field(description="Hold a message whose final reply was lost instead of trying again.")
-    ] = False
 
 
 class NextHop(Section):
@@ -233,6 +183,16 @@ class Settings(Section):
     inbound_connectors: Annotated[
         tuple[InboundConnector, ...], Field(description="Who may send in, and from there to the outside.")
     ] = ()
+    mail_domain: Annotated[
+        str | None,
+        Field(description="Endpoints are named below it: `contoso-com.mail.<mail_domain>`; left out, hostname."),
+    ] = None
+    organizations: Annotated[tuple[Organization, ...], Field(description="Tenants besides the default one.")] = ()
+    trusted_authorities: Annotated[
+        tuple[TrustedAuthority, ...], Field(description="Certificate authorities that connectors may name.")
+    ] = ()
+    accounts: Annotated[tuple[Account, ...], Field(description="Who may log in to send.")] = ()
+    token_issuers: Annotated[tuple[TokenIssuer, ...], Field(description="Whose tokens are taken (XOAUTH2).")] = ()
     routes: Annotated[tuple[Route, ...], Field(description="Roads out.")] = ()
     default_route: Annotated[str | None, Field(description="Route for every other recipient domain.")] = None
     reject_direct_send: Annotated[

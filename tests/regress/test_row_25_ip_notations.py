@@ -10,7 +10,7 @@ from staffetta.policy.connector import attribute
 from staffetta.policy.decision import SessionFacts
 from staffetta.settings.addresses import networks
 from staffetta.settings.file import SettingsError, load
-from staffetta.settings.model import InboundConnector
+from staffetta.settings.objects import InboundConnector
 from tests.reception_sockets.dialog import Client
 from tests.regress.relay import INSIDER, OUTSIDER, Running, relay, settings
 

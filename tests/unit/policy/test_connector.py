@@ -7,7 +7,8 @@ from staffetta.policy.connector import attribute
 from staffetta.policy.decision import SessionFacts
 from staffetta.policy.route import route
 from staffetta.settings.addresses import networks
-from staffetta.settings.model import AcceptedDomain, InboundConnector, Settings
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import AcceptedDomain, InboundConnector
 
 
 def matched(peer: str, *connectors: InboundConnector, sender: str = "a@contoso.test") -> str | None:

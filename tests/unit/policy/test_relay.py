@@ -9,7 +9,8 @@ from staffetta.mail.envelope import Recipient
 from staffetta.policy import relay
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
-from staffetta.settings.model import AcceptedDomain, ConnectorType, DomainType, InboundConnector, Route, Settings
+from staffetta.settings.model import Route, Settings
+from staffetta.settings.objects import AcceptedDomain, ConnectorType, DomainType, InboundConnector
 from staffetta.smtp import reply
 from staffetta.smtp.events import Mail, Rcpt
 from staffetta.smtp.reply import Reply

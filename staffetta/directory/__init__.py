@@ -1,0 +1,1 @@
+"""What the console may change, kept: objects, accounts, role groups, tokens, audit."""
