@@ -26,12 +26,11 @@ from staffetta.smtp.events import (
     StartTls,
     Want,
 )
+from staffetta.smtp.reading import SHOWN_OCTETS_MAX, LineReader
 from staffetta.smtp.reply import Reply
 from staffetta.smtp.sequence import State, keywords, objection
 
-LINE_OCTETS_MAX = 2048  # RFC 5321 §4.5.3.1.4 asks for 512; parameters and long addresses need more
 PART_OCTETS = 256 * 1024  # larger content is handed on in parts of about this size
-_SHOWN_OCTETS_MAX = 256
 _OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"CONNECT", b"OPTIONS", b"DELETE", b"PATCH", b"TRACE"})
 _KNOWN_ELSEWHERE = frozenset({b"AUTH", b"EXPN", b"TURN", b"ETRN", b"SEND", b"SOML", b"SAML", b"XCLIENT", b"XFORWARD"})
 # Every octet that no command may hold: controls (RFC 5321 §4.1.2); TAB with them.
@@ -89,10 +88,7 @@ class ServerSession:
         self._postmaster_domain = postmaster_domain
         self._state = State.CONNECTED
         self._reading = _Reading.COMMANDS
-        self._input = b""
-        self._position = 0
-        self._overlong = b""  # the beginning of a line that is too long, while its end has not come
-        self._is_line_broken = False  # by a bare LF, while its CR LF has not come
+        self._reader = LineReader()
         self._is_data_refused = False  # and no command has come since
         self._out: list[bytes] = []
         self._events: deque[Event] = deque()
@@ -110,11 +106,7 @@ class ServerSession:
 
     def receive(self, data: bytes) -> None:
         """Store what the peer sent."""
-        if self._position:
-            self._input = self._input[self._position :] + data
-            self._position = 0
-        else:
-            self._input = self._input + data if self._input else data
+        self._reader.receive(data)
 
     def next_event(self) -> Event | Want:
         """Return the next event, or what is needed before there can be one."""
@@ -181,57 +173,36 @@ class ServerSession:
             case _Reading.REFUSED_CHUNK:
                 return self._read_refused_chunk()
             case _Reading.HANDSHAKE:
-                self._take_input()
+                self._reader.take()
                 return False
 
-    def _take_input(self) -> bytes:
-        octets = self._input[self._position :] if self._position else self._input
-        self._input, self._position = b"", 0
-        return octets
-
     def _read_line(self) -> bool:
-        """Read one command line.
-
-        A bare LF is refused where it is seen, and so is what follows it up to CRLF: a client that was made to write an
-        address with an LF in it sent one command, and the second half must not become another.
-        """
-        end = self._input.find(b"\n", self._position)
-        if end < 0:
-            if len(self._input) - self._position > LINE_OCTETS_MAX:
-                octets = self._take_input()
-                self._overlong = self._overlong or octets[:_SHOWN_OCTETS_MAX]
-                self._input = octets[-1:]  # a CR, it may be
+        """Read one command line."""
+        line = self._reader.line()
+        if line is None:
             return False
-        line = self._input[self._position : end + 1]
-        self._position = end + 1
-        if self._position == len(self._input):
-            self._input, self._position = b"", 0
-        is_whole = line.endswith(b"\r\n")
-        if self._overlong or len(line) > LINE_OCTETS_MAX:
-            self._refuse(self._overlong or line, reply.LINE_OVERLONG)
-            self._overlong = b""
-        elif self._is_line_broken or not is_whole:
-            self._refuse(line, reply.LINE_END)
+        if self._reader.fault is not None:
+            self._refuse(line, self._reader.fault)
         else:
-            self._obey(line[:-2])
-        self._is_line_broken = not is_whole
+            self._obey(line)
         return True
 
     def _read_data(self) -> bool:
-        if self._position == len(self._input):
+        octets = self._reader.take()
+        if not octets:
             return False
-        rest = self._data_reader.read(self._take_input())
+        rest = self._data_reader.read(octets)
         if rest is None:
             return self._hand_on_part(is_end=False)
-        self._input = rest
+        self._reader.put_back(rest)
         self._end_content()
         return True
 
     def _read_chunk(self) -> bool:
-        rest = self._chunk_reader.read(self._take_input())
+        rest = self._chunk_reader.read(self._reader.take())
         if rest is None:
             return self._hand_on_part(is_end=False)
-        self._input = rest
+        self._reader.put_back(rest)
         if self._is_last_chunk:
             self._chunk_reader.finish()
             self._end_content()
@@ -243,8 +214,8 @@ class ServerSession:
         return True
 
     def _read_refused_chunk(self) -> bool:
-        octets = self._take_input()
-        self._input = octets[self._refused_octets :]
+        octets = self._reader.take()
+        self._reader.put_back(octets[self._refused_octets :])
         self._refused_octets -= min(len(octets), self._refused_octets)
         if self._refused_octets:
             return False
@@ -345,7 +316,7 @@ class ServerSession:
             return
         order = objection(b"BDAT", self._state)
         if order is not None:
-            self._events.append(Refused(self._line[:_SHOWN_OCTETS_MAX], order))
+            self._events.append(Refused(self._line[:SHOWN_OCTETS_MAX], order))
             self._throw_away(octets, order)
             return
         self._is_last_chunk = is_last
@@ -418,7 +389,7 @@ class ServerSession:
 
     def _answer_start_tls(self, answer: Reply) -> None:
         if answer.is_positive:
-            self._take_input()  # what came in clear after STARTTLS is never acted upon (CVE-2011-0411)
+            self._reader.take()  # what came in clear after STARTTLS is never acted upon (CVE-2011-0411)
             self._reading = _Reading.HANDSHAKE
         self._answer_plainly(answer)
 
@@ -432,7 +403,7 @@ class ServerSession:
         self._out.append(answer.wire)
 
     def _refuse(self, line: bytes, answer: Reply) -> None:
-        self._events.append(Refused(line[:_SHOWN_OCTETS_MAX], answer))
+        self._events.append(Refused(line[:SHOWN_OCTETS_MAX], answer))
         self._say(answer)
         self._count_error(answer)
 

@@ -12,7 +12,7 @@ from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.smtp.capabilities import Capabilities
 from staffetta.smtp.client_commands import mail_command, rcpt_command
 from staffetta.smtp.grammar import Rejection, parse_mail, parse_rcpt
-from staffetta.smtp.server import LINE_OCTETS_MAX
+from staffetta.smtp.reading import LINE_OCTETS_MAX
 from tests.regress.relay import INSIDER, OUTSIDER, STRANGER, relay
 
 ALPHABET = 'ab@.<>"\\:;,[]()%! =+-_|`\t\r\n\0\x7f\x85\u2028\u200b\u202eéЖ中＠．。ſK\U0001f4e7'
