@@ -3,87 +3,174 @@
 Rule 1: a change and its audit row are one transaction; there is no way to change without the audit.
 Rule 2: every change raises the generation, so that the running relay sees it within a second.
 Rule 3: any process may open it at any time; calls block for milliseconds, so an event loop makes them in a thread.
+Rule 4: what would make the settings as a whole wrong is refused before it is written: the checks of the file are
+the checks of the console.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from staffetta.directory import audit
+from staffetta.directory.audit import AuditQuery, AuditRow, Author
+from staffetta.directory.changing import Changing, read_objects
+from staffetta.directory.database import DirectoryUnavailable, connect, prepare, told, transaction
+from staffetta.directory.objects import Kind, Stored, declared_objects, name_of
+from staffetta.directory.problems import (
+    AlreadyNamed,
+    ChangeRefused,
+    Declared,
+    ForeignOrganization,
+    NotConsistent,
+    NotThere,
+    problems_of,
+)
 from staffetta.settings.model import Settings
-from staffetta.settings.objects import Section
+
+__all__ = [
+    "AlreadyNamed",
+    "AuditQuery",
+    "AuditRow",
+    "Author",
+    "ChangeRefused",
+    "Changing",
+    "Declared",
+    "Directory",
+    "DirectoryUnavailable",
+    "ForeignOrganization",
+    "Kind",
+    "NotConsistent",
+    "NotThere",
+    "Stored",
+    "name_of",
+]
 
 
-class Kind(StrEnum):
-    """What an object is; the value is the name of its list in Settings."""
-
-    ORGANIZATION = "organizations"
-    ACCEPTED_DOMAIN = "accepted_domains"
-    INBOUND_CONNECTOR = "inbound_connectors"
-    TRUSTED_AUTHORITY = "trusted_authorities"
-    ACCOUNT = "accounts"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An object and what is known about it. guid: lower case with dashes. created_at, changed_at: seconds since 1970.
-
-    is_declared: it stands in the settings file, and can be changed there alone; its guid comes of kind and name.
-    """
-
-    kind: Kind
-    guid: str
-    organization: str
-    value: Section
-    created_at: float
-    changed_at: float
-    is_declared: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
-    """One change: who did what to which object, from where, and what it was before and after (None: not there)."""
-
-    at: float
-    actor: str
-    source: str
-    address: str | None
-    operation: str
-    organization: str
-    target: str
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-
-
-class Changing:
-    """A transaction under way: several changes, all or none."""
-
-    def put(self, kind: Kind, value: Section, *, guid: str | None = None) -> Stored:
-        """Add an object, or with guid replace one. Raises AlreadyNamed where the name is taken."""
-        raise NotImplementedError
-
-    def remove(self, stored: Stored) -> None:
-        """Remove an object."""
-        raise NotImplementedError
+class _Undo(Exception):
+    """Ends a change that was only tried."""
 
 
 class Directory:
-    """See the head of this file."""
+    """See the head of this file. Any thread may call; settings may be the file's own, or merged ones."""
+
+    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+        self._path = path
+        self._now = now
+        self._writer = connect(path)
+        self._reader = connect(path)
+        self._writing = threading.RLock()
+        self._reading = threading.Lock()
+        self._seen = (-1, -1)
+        self._objects: tuple[int, dict[Kind, tuple[Stored, ...]]] = (-1, {})
+        self._merged: tuple[int, Settings, Settings] | None = None
 
     @classmethod
-    def open(cls, data_dir: Path) -> Self:
-        """Open `<data_dir>/directory.sqlite`, made and brought up to date if need be. Raises DirectoryUnavailable."""
-        raise NotImplementedError
+    def open(cls, data_dir: Path, *, now: Callable[[], float] = time.time) -> Self:
+        """Open `<data_dir>/directory.sqlite`, made and brought up to date if need be. Raises DirectoryUnavailable.
+
+        now: seconds since 1970.
+        """
+        path = prepare(data_dir)
+        with told(path):
+            return cls(path, now)
+
+    def close(self) -> None:
+        """Let the database go; the directory is of no more use."""
+        with self._writing, self._reading:
+            self._writer.close()
+            self._reader.close()
 
     def generation(self) -> int:
-        """A number that is another one after every change, by whichever process; cheap enough to ask often."""
-        raise NotImplementedError
+        """Return a number that is another one after every change, by whichever process; cheap enough to ask often.
 
-    def merged(self, declared: Settings) -> Settings:
-        """Return the file's settings with the directory's objects after its own in each list."""
-        raise NotImplementedError
+        Raises DirectoryUnavailable, as do all that follow.
+        """
+        with self._reading, told(self._path):
+            # Grows with every commit of another connection, and is asked without reading a page.
+            ((version,),) = self._reader.execute("PRAGMA data_version").fetchall()
+            if version != self._seen[0]:
+                self._seen = (version, _generation(self._reader))
+            return self._seen[1]
 
-    def objects(self, kind: Kind, declared: Settings, organization: str | None = None) -> Sequence[Stored]:
-        """Return the objects of a kind: those of the file first, then ours by age."""
-        raise NotImplementedError
+    def merged(self, settings: Settings) -> Settings:
+        """Return the file's settings with the directory's objects after its own in each list.
+
+        The same snapshot is returned as long as nothing changes. Raises NotConsistent where the two contradict.
+        """
+        generation, objects = self._all()
+        declared = settings.declared
+        known = self._merged
+        if known is None or known[0] != generation or known[1] is not declared:
+            merged = _merge(declared, objects)
+            if problems := problems_of(merged):
+                raise NotConsistent(problems)
+            known = self._merged = (generation, declared, merged)
+        return known[2]
+
+    def objects(self, kind: Kind, settings: Settings, organization: str | None = None) -> Sequence[Stored]:
+        """Return the objects of a kind: those of the file first, then ours by age.
+
+        organization: only its own, and what belongs to nobody in particular.
+        """
+        found = (*declared_objects(kind, settings), *self._all()[1][kind])
+        if organization is None or kind is Kind.TRUSTED_AUTHORITY:
+            return found
+        return [each for each in found if each.organization.casefold() == organization.casefold()]
+
+    @contextmanager
+    def change(self, settings: Settings, author: Author, *, only_try: bool = False) -> Iterator[Changing]:
+        """Change objects: all that is done within the `with` is committed at its end, nothing on an exception.
+
+        only_try: check everything, and change nothing. Raises NotConsistent where the settings as a whole would be
+        wrong, and were not before.
+        """
+        with self._writing, told(self._path), suppress(_Undo):
+            if self._writer.in_transaction:
+                raise RuntimeError("a change within a change")
+            with transaction(self._writer):
+                changing = Changing(self._writer, settings, author, self._now())
+                yield changing
+                if changing.has_changed_objects:
+                    self._check(settings.declared)
+                self._writer.execute("UPDATE directory SET generation = generation + 1")
+                if only_try:
+                    raise _Undo
+
+    def audit(self, query: AuditQuery) -> Sequence[AuditRow]:
+        """Return what was changed, the newest first."""
+        with self._reading, told(self._path):
+            return list(audit.read(self._reader, query))
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees one state; for the other modules of this room."""
+        with self._reading, told(self._path), transaction(self._reader, "DEFERRED"):
+            yield self._reader
+
+    def _check(self, declared: Settings) -> None:
+        """Refuse what the change makes wrong; what was wrong before must not keep it from being mended."""
+        after = problems_of(_merge(declared, {kind: tuple(read_objects(self._writer, kind)) for kind in Kind}))
+        before = problems_of(_merge(declared, self._all()[1])) if after else []
+        if new := [problem for problem in after if problem not in before]:
+            raise NotConsistent(new)
+
+    def _all(self) -> tuple[int, dict[Kind, tuple[Stored, ...]]]:
+        generation = self.generation()
+        if self._objects[0] != generation:
+            with self.reading() as connection:
+                kept = {kind: tuple(read_objects(connection, kind)) for kind in Kind}
+                self._objects = (_generation(connection), kept)
+        return self._objects
+
+
+def _merge(declared: Settings, objects: Mapping[Kind, Sequence[Stored]]) -> Settings:
+    lists = {kind.value: (*getattr(declared, kind), *(each.value for each in objects[kind])) for kind in Kind}
+    return declared.with_objects(**lists)
+
+
+def _generation(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT generation FROM directory").fetchone()[0])

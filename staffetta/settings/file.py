@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from staffetta.settings.checks import check
-from staffetta.settings.model import Settings
+from staffetta.settings.model import Origin, Settings
 from staffetta.settings.places import line_of
 
 Location = tuple[str | int, ...]
@@ -59,7 +59,7 @@ def load(path: Path) -> Settings:
     problems = [Problem(str(path), line_of(source, where), _dotted(where), text) for where, text in check(settings)]
     if problems:
         raise SettingsError(problems)
-    return settings
+    return settings.read_from(Origin(path.resolve(), path.stat().st_mtime))
 
 
 def _line_in(error: tomllib.TOMLDecodeError) -> int | None:

@@ -1,10 +1,11 @@
 """The declarations. A snapshot of Settings is immutable; a session or an attempt holds one for its life."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, PrivateAttr, StrictBool, StrictInt
 
 from staffetta.settings.objects import (
     AcceptedDomain,
@@ -173,8 +174,19 @@ class Delivery(Section):
     ] = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The file that settings were read from. changed_at: seconds since 1970."""
+
+    path: Path
+    changed_at: float
+
+
 class Settings(Section):
     """The whole file."""
+
+    _origin: Origin | None = PrivateAttr(None)
+    _declared: "Settings | None" = PrivateAttr(None)
 
     hostname: Annotated[str, Field(description="Our name in the greeting, EHLO and Received.")]
     data_dir: Annotated[Path, Field(description="Spool and state; relative to the file's folder.")]
@@ -207,3 +219,24 @@ class Settings(Section):
     limits: Annotated[Limits, Field(description="Limits on what peers may do.")] = Limits()
     delivery: Annotated[Delivery, Field(description="How we talk to next hops.")] = Delivery()
     log: Annotated[Logging, Field(description="How the log looks.")] = Logging()
+
+    @property
+    def origin(self) -> Origin | None:
+        """The file; None for settings that were made up."""
+        return self._origin
+
+    @property
+    def declared(self) -> "Settings":
+        """What the file alone says: these settings without the directory's objects."""
+        return self._declared or self
+
+    def read_from(self, origin: Origin) -> Self:
+        """Note the file that these settings come from."""
+        self._origin = origin
+        return self
+
+    def with_objects(self, **lists: tuple[Section, ...]) -> Self:
+        """Return these settings with other lists of objects, which remember what the file declared."""
+        merged = self.model_copy(update=lists)
+        merged._declared = self.declared
+        return merged

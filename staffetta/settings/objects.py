@@ -15,6 +15,14 @@ PUBLIC_TRUST = "public"
 """As a trusted authority: the certificate authorities that this machine trusts."""
 
 
+_OUTSIDE = {"ip": "IP", "ips": "IPs", "ef": "EF"}
+
+
+def outside_name(name: str) -> str:
+    """Return a key as Exchange spells the property: `sender_ip_addresses` is `SenderIPAddresses`."""
+    return "".join(_OUTSIDE.get(word, word.capitalize()) for word in name.split("_"))
+
+
 def _listed(value: object) -> object:
     """One text stands for a list of one."""
     return (value,) if isinstance(value, str) else value

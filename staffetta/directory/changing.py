@@ -1,0 +1,132 @@
+"""A change of the directory under way: several objects in one transaction, each with its audit row."""
+
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from staffetta.directory import audit
+from staffetta.directory.audit import AuditRow, Author
+from staffetta.directory.database import DirectoryUnavailable
+from staffetta.directory.objects import MODELS, Kind, Stored, declared_objects, name_of, organization_of, outside
+from staffetta.directory.problems import AlreadyNamed, Declared, ForeignOrganization, NotThere
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import Section
+
+
+class Changing:
+    """A transaction under way: several changes, all or none. What it reads is what it has written so far.
+
+    connection: for the other modules of this room, which keep their own tables; at: now, seconds since 1970.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, settings: Settings, author: Author, at: float) -> None:
+        self.connection = connection
+        self.author = author
+        self.at = at
+        self.has_changed_objects = False
+        self._settings = settings
+        self._declared = {
+            kind: {each.name.casefold(): each for each in declared_objects(kind, settings)} for kind in Kind
+        }
+
+    def objects(self, kind: Kind) -> Sequence[Stored]:
+        """Return the objects of a kind as they are now: those of the file first, then ours by age."""
+        return (*self._declared[kind].values(), *read_objects(self.connection, kind))
+
+    def put(self, kind: Kind, value: Section, *, guid: str | None = None) -> Stored:
+        """Add an object, or with guid replace one. Nothing is written where nothing changes.
+
+        Raises AlreadyNamed, NotThere, Declared, ForeignOrganization.
+        """
+        if not isinstance(value, MODELS[kind]):
+            raise TypeError(f"{kind} holds {MODELS[kind].__name__}, not {type(value).__name__}")
+        old = None if guid is None else self._own(kind, guid)
+        self._check_organization(kind, value)
+        if old is not None and old.value == value:
+            return old
+        name_key = name_of(value).casefold()
+        taken = self.connection.execute("SELECT guid FROM object WHERE (kind, name_key) = (?, ?)", (kind, name_key))
+        if name_key in self._declared[kind] or any(other != guid for (other,) in taken):
+            raise AlreadyNamed(kind, name_of(value))
+        guid = guid or str(uuid.uuid4())
+        stored = Stored(kind, guid, organization_of(value), value, old.created_at if old else self.at, self.at)
+        self.connection.execute(
+            "INSERT INTO object (kind, guid, name_key, value, created_at, changed_at) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (guid) DO UPDATE SET name_key = excluded.name_key, value = excluded.value, "
+            "changed_at = excluded.changed_at",
+            (kind, guid, name_key, value.model_dump_json(), stored.created_at, self.at),
+        )
+        self._note(stored, outside(old.value) if old else None, outside(value))
+        return stored
+
+    def remove(self, stored: Stored) -> None:
+        """Remove an object. Raises NotThere, Declared, ForeignOrganization."""
+        old = self._own(stored.kind, stored.guid, stored.name)
+        self.connection.execute("DELETE FROM object WHERE guid = ?", (old.guid,))
+        self._note(old, outside(old.value), None)
+
+    def audit(
+        self,
+        kind: str,
+        target: str,
+        organization: str,
+        *,
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
+    ) -> None:
+        """Write an audit row of what is changed through `connection`. before, after: JSON values, no secrets."""
+        row = AuditRow(
+            number=0,
+            at=self.at,
+            actor=self.author.actor,
+            source=self.author.source,
+            address=self.author.address,
+            operation=self.author.operation,
+            organization=organization,
+            kind=kind,
+            target=target,
+            before=before,
+            after=after,
+        )
+        audit.write(self.connection, row)
+
+    def _own(self, kind: Kind, guid: str, name: str = "") -> Stored:
+        """The object as it is now, where it is ours to change."""
+        for declared in self._declared[kind].values():
+            if declared.guid == guid:
+                raise Declared(declared, self._settings)
+        found = next(read_objects(self.connection, kind, guid), None)
+        if found is None:
+            raise NotThere(kind, name or guid)
+        self._check_organization(kind, found.value)
+        return found
+
+    def _check_organization(self, kind: Kind, value: Section) -> None:
+        only = self.author.organization
+        if only is not None and organization_of(value).casefold() != only.casefold():
+            raise ForeignOrganization(kind, name_of(value), organization_of(value))
+
+    def _note(self, stored: Stored, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        self.has_changed_objects = True
+        self.audit(stored.kind.words, stored.name, stored.organization, before=before, after=after)
+
+
+def read_objects(connection: sqlite3.Connection, kind: Kind, guid: str | None = None) -> Iterator[Stored]:
+    """Yield the directory's own objects of a kind, by age; with guid, that one alone."""
+    rows = connection.execute(
+        "SELECT guid, value, created_at, changed_at FROM object WHERE kind = ?1 AND (?2 IS NULL OR guid = ?2) "
+        "ORDER BY number",
+        (kind, guid),
+    )
+    for each, text, created_at, changed_at in rows.fetchall():
+        try:
+            value = MODELS[kind].model_validate_json(text)
+        except ValidationError as error:
+            raise DirectoryUnavailable(
+                f"The directory holds an {kind.words} {each} that this version cannot read: {error}. "
+                "Start the version of the relay that wrote it."
+            ) from error
+        yield Stored(kind, each, organization_of(value), value, created_at, changed_at)
