@@ -15,6 +15,7 @@ from staffetta.delivery.courier import Couriers
 from staffetta.mail.address import Mailbox
 from staffetta.mail.queue_id import made_at
 from staffetta.net.tls import ServerContext, self_signed
+from staffetta.operations.expiry import ExpiryWatch, certificate_of
 from staffetta.operations.spools import open_spool
 from staffetta.policy.decision import Reason
 from staffetta.policy.route import route
@@ -71,6 +72,8 @@ class Relay:
         )
         await self._queue.start()
         await self._listen(settings, iter(sockets))
+        watch = ExpiryWatch(self.current_settings, lambda: datetime.now(UTC))
+        self._expiry_watch = asyncio.create_task(watch.run(), name="expiry watch")
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
         """sockets: in the order of _addresses()."""
@@ -100,6 +103,7 @@ class Relay:
         self._is_draining = True
         metrics.DRAINING.set(1)
         _log.info("draining")
+        self._expiry_watch.cancel()
         draining = [listener.drain(grace_seconds) for listener in self._listeners]
         await asyncio.gather(*draining, self._queue.drain(grace_seconds))
         await self._couriers.close()
@@ -165,7 +169,7 @@ class Relay:
 
     def _own_certificate(self, declared: model.Listener) -> ServerContext:
         """STARTTLS from the first start: a certificate of our own making, kept under the data folder."""
-        path = self._settings.data_dir / "tls" / "self-signed.pem"
+        path = certificate_of(declared, self._settings)
         if not path.exists():
             certificate, key = self_signed(self._settings.hostname, datetime.now(UTC))
             path.parent.mkdir(mode=0o700, exist_ok=True)

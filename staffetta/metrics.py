@@ -52,6 +52,11 @@ COMMIT_SECONDS = Histogram(
 COMMIT_BATCH = Histogram(
     "staffetta_spool_batch_size", "Changes written by one spool transaction.", buckets=_BATCH_BUCKETS
 )
+CERTIFICATE_EXPIRY = Gauge(
+    "staffetta_certificate_expiry_timestamp_seconds",
+    "When the certificate ends, in seconds since 1970; where there are several of a name, the first that ends.",
+    ["use", "name"],
+)
 LOG_LINES_LOST = Counter("staffetta_log_lines_lost_total", "Log lines that could not be written.")
 DRAINING = Gauge("staffetta_draining", "1 while the relay finishes its work before it stops.")
 BUILD_INFO = Gauge("staffetta_build_info", "Always 1; the label tells the version.", ["version"])

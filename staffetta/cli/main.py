@@ -9,11 +9,13 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from staffetta import __version__
+from staffetta.cli.ca import ca_commands
 from staffetta.cli.options import ConfigFile
 from staffetta.cli.queue import queue_commands
 from staffetta.cli.refusals import refusals
-from staffetta.cli.status import EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE
+from staffetta.cli.status import EX_CONFIG, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
 from staffetta.cli.trace import trace
+from staffetta.operations.registry import NotFound, OperationError
 from staffetta.operations.spools import NotAvailable
 from staffetta.settings.file import SettingsError, load
 
@@ -36,6 +38,9 @@ def run(arguments: Sequence[str], *, serve: Serve) -> int:
     except NotAvailable as error:
         print(error, file=sys.stderr)
         return EX_TEMPFAIL
+    except OperationError as error:
+        print(error, file=sys.stderr)
+        return EX_NOINPUT if isinstance(error, NotFound) else EX_USAGE
     except BrokenPipeError:  # `… | head` has seen enough; what is still buffered must not be tried again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EX_OK
@@ -54,6 +59,7 @@ def _commands(serve: Serve) -> App:
     app.command(trace)
     app.command(refusals)
     app.command(queue_commands())
+    app.command(ca_commands())
     return app
 
 
