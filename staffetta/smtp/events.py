@@ -10,6 +10,7 @@ from enum import Enum, StrEnum
 
 from staffetta.mail.address import Mailbox
 from staffetta.mail.envelope import BodyType, Recipient, Ret
+from staffetta.smtp.credentials import Credentials, Mechanism
 from staffetta.smtp.reply import Reply
 
 
@@ -78,6 +79,14 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticate:
+    """*answer* with AUTHENTICATED or a refusal. AUTH, its exchange complete; the answer may take its time."""
+
+    mechanism: Mechanism
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
     """The transaction is over without a message (RSET, HELO or EHLO in the middle, too many faults): drop the draft."""
 
@@ -86,7 +95,7 @@ class Reset:
 class Refused:
     """The session itself refused a command (syntax, order, limit); for metrics, log and trace.
 
-    line: at most 256 octets of it.
+    line: at most 256 octets of it, and nothing that may be a secret.
     """
 
     line: bytes
@@ -100,4 +109,6 @@ class Closing:
     is_quit: bool
 
 
-Event = Mail | Rcpt | ContentStart | ContentPart | ContentEnd | StartTls | Reset | Refused | Closing
+Event = Mail | Rcpt | ContentStart | ContentPart | ContentEnd | StartTls | Authenticate | Reset | Refused | Closing
+ANSWERED = (Mail, Rcpt, ContentStart, ContentEnd, StartTls, Authenticate)
+"""The events marked *answer*."""

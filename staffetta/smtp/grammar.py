@@ -49,14 +49,19 @@ def parse_helo(argument: bytes) -> str:
     return name.decode("ascii")
 
 
-def parse_mail(argument: bytes, *, is_esmtp: bool = True) -> Mail:
-    """mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF (RFC 5321 §4.1.1.2)."""
+def parse_mail(argument: bytes, *, is_esmtp: bool = True, is_auth_offered: bool = False) -> Mail:
+    """mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF (RFC 5321 §4.1.1.2).
+
+    AUTH= is taken and forgotten: no client is trusted to name another submitter (RFC 4954 §5).
+    """
     path, parameters = _split(argument, b"FROM:", reply.MAIL_SYNTAX)
     if parameters and not is_esmtp:
         raise Rejection(reply.PARAMETER_UNKNOWN)
     smtputf8 = b"SMTPUTF8" in parameters
     if smtputf8 and parameters.pop(b"SMTPUTF8") is not None:
         raise Rejection(reply.PARAMETER_VALUE)
+    if is_auth_offered and b"AUTH" in parameters:
+        _submitter(parameters.pop(b"AUTH"))
     size, body, ret, envelope_id = _take(
         parameters, (b"SIZE", _number), (b"BODY", _body), (b"RET", _ret), (b"ENVID", _envelope_id)
     )
@@ -171,6 +176,12 @@ def _envelope_id(value: bytes) -> str:
     if len(value) > ENVELOPE_ID_OCTETS_MAX or not is_xtext(text):
         raise Rejection(reply.PARAMETER_VALUE)
     return text
+
+
+def _submitter(value: bytes | None) -> None:
+    """Auth-parameter = "AUTH=" ( "<>" / xtext ) (RFC 4954 §5)."""
+    if not value or (value != b"<>" and not is_xtext(value.decode("latin-1"))):
+        raise Rejection(reply.PARAMETER_VALUE)
 
 
 def _notify(value: bytes) -> Notify:

@@ -9,6 +9,7 @@ from staffetta.smtp import reply
 from staffetta.smtp.reply import Reply
 
 LINE_OCTETS_MAX = 2048  # RFC 5321 §4.5.3.1.4 asks for 512; parameters and long addresses need more
+AUTH_LINE_OCTETS_MAX = 12288  # of the AUTH command and of a response (RFC 4954 §4): tokens are long
 SHOWN_OCTETS_MAX = 256  # of a line, in what we tell about it
 
 
@@ -45,11 +46,14 @@ class LineReader:
     def line(self, octets_max: int = LINE_OCTETS_MAX) -> bytes | None:
         """Return the next line without its end, or with a fault a part of it; None where its end has not come.
 
-        octets_max: of the line, its end included.
+        octets_max: of the line, its end included; a line that begins with AUTH may have AUTH_LINE_OCTETS_MAX.
         """
         end = self._input.find(b"\n", self._position)
+        length = (len(self._input) if end < 0 else end + 1) - self._position
+        if length > octets_max and self._input[self._position : self._position + 5].upper() == b"AUTH ":
+            octets_max = AUTH_LINE_OCTETS_MAX
         if end < 0:
-            if len(self._input) - self._position > octets_max:
+            if length > octets_max:
                 octets = self.take()
                 self._overlong = self._overlong or octets[:SHOWN_OCTETS_MAX]
                 self._input = octets[-1:]  # a CR, it may be
@@ -59,7 +63,7 @@ class LineReader:
         if self._position == len(self._input):
             self._input, self._position = b"", 0
         is_whole = line.endswith(b"\r\n")
-        if self._overlong or len(line) > octets_max:
+        if self._overlong or length > octets_max:
             line = self._overlong or line
             self._overlong = b""
             self.fault = reply.LINE_OVERLONG

@@ -7,6 +7,7 @@ Rule 3: to strangers a text says what happened to this command; the exact reason
 The wording is Exchange Online's where Exchange has one, so that administrators and scripts recognise it.
 """
 
+import binascii
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -61,13 +62,14 @@ class Reply:
 # Positive, in the order of a session.
 TLS_READY = Reply(220, "0.0", "SMTP server ready")
 CLOSING = Reply(221, "0.0", "Service closing transmission channel")
+AUTHENTICATED = Reply(235, "7.0", "Authentication successful")
 OK = Reply(250, "0.0", "OK")
 RESET = Reply(250, "0.0", "Resetting")
 SENDER_OK = Reply(250, "1.0", "Sender OK")
 RECIPIENT_OK = Reply(250, "1.5", "Recipient OK")
 CHUNK_RECEIVED = Reply(250, "0.0", "Chunk received")
 CANNOT_VERIFY = Reply(252, "5.2", "Cannot verify the mailbox, but will take mail for it")  # RFC 5321 §3.5.3
-HELP = Reply(214, "0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS (RFC 5321)")
+HELP = Reply(214, "0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS AUTH (RFC 5321)")
 START_MAIL_INPUT = Reply(354, None, "Start mail input; end with <CRLF>.<CRLF>")
 
 # The session ends.
@@ -84,6 +86,7 @@ SPOOL_TROUBLE = Reply(452, "3.1", "Insufficient system storage, try again later"
 TOO_MANY_RECIPIENTS = Reply(452, "5.3", "Too many recipients")
 TLS_REQUIRED = Reply(451, "7.3", "STARTTLS is required to send mail")
 TLS_UNAVAILABLE = Reply(454, "7.0", "TLS is not available")
+AUTH_LATER = Reply(454, "7.0", "Temporary authentication failure")
 
 # Syntax and order.
 LINE_OVERLONG = Reply(500, "5.2", "The command line is longer than 2048 octets")
@@ -105,8 +108,25 @@ RECIPIENT_FIRST = Reply(503, "5.1", "Send RCPT first")
 MAIL_TWICE = Reply(503, "5.1", "A transaction is already under way")
 CHUNKS_UNDER_WAY = Reply(503, "5.1", "BDAT is under way; only BDAT, RSET, NOOP and QUIT may follow")
 TLS_ACTIVE = Reply(503, "5.1", "TLS is already active")
+AUTH_LINE_OVERLONG = Reply(500, "5.6", "The line is longer than 12288 octets")
+AUTH_SYNTAX = Reply(501, "5.4", "Syntax: AUTH mechanism [initial response]")
+NOT_BASE64 = Reply(501, "5.2", "The response is not base64")
+AUTH_RESPONSE = Reply(501, "5.2", "The response is not what the mechanism asks for")
+AUTH_CANCELLED = Reply(501, "7.0", "Authentication cancelled")
+AUTH_TWICE = Reply(503, "5.1", "Already authenticated")
+MECHANISM_UNKNOWN = Reply(504, "5.4", "The authentication mechanism is not available")
 PARAMETER_UNKNOWN = Reply(555, "5.4", "A parameter is not recognised or not available")
 SMTPUTF8_NEEDED = Reply(553, "6.7", "A non-ASCII address needs SMTPUTF8")
+
+# Authentication (Exchange's codes and words where it has them).
+AUTHENTICATION_UNSUCCESSFUL = Reply(535, "7.3", "Authentication unsuccessful")
+AUTHENTICATION_DISABLED_FOR_TENANT = Reply(
+    535, "7.139", "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant"
+)
+AUTHENTICATION_DISABLED_FOR_MAILBOX = Reply(
+    535, "7.139", "Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox"
+)
+AUTH_NEEDS_TLS = Reply(538, "7.11", "Encryption required for requested authentication mechanism")
 
 # Policy: who may send what (Exchange's codes and words).
 RELAY_DENIED = Reply(550, "7.64", "TenantAttribution; Relay Access Denied")
@@ -145,6 +165,12 @@ def hello(hostname: str, client_address: str, keywords: tuple[str, ...]) -> Repl
     return Reply(250, None, f"{hostname} Hello [{client_address}]", keywords)
 
 
+@lru_cache(maxsize=64)
+def challenge(octets: bytes) -> Reply:
+    """334 with base64, to which an authenticating client responds (RFC 4954 §4)."""
+    return Reply(334, None, binascii.b2a_base64(octets, newline=False).decode())
+
+
 def queued(message_id: str | None, queue_id: str, hostname: str) -> Reply:
     """The answer to content that is durable. message_id: as the client wrote it; left out where it is unfit to show."""
     text = f"[InternalId={queue_id}, Hostname={hostname}] Queued mail for delivery"
@@ -160,5 +186,6 @@ def catalogue() -> dict[str, Reply]:
     return constants | {
         "greeting": greeting("relay.example"),
         "hello": hello("relay.example", "192.0.2.1", ("SIZE 157286400", "PIPELINING")),
+        "challenge": challenge(b"Username:"),
         "queued": queued("<id@client.example>", "0123456789ABC", "relay.example"),
     }

@@ -4,6 +4,7 @@ Rule 1: everything about the order of commands is in this file.
 Rule 2: nothing here knows what a command's arguments mean.
 """
 
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from staffetta.smtp import reply
@@ -30,6 +31,7 @@ _LEGAL: dict[bytes, frozenset[State]] = {
     b"HELP": _ANY,
     b"VRFY": _ANY,
     b"STARTTLS": frozenset({State.GREETED}),
+    b"AUTH": frozenset({State.GREETED}),
     b"MAIL": frozenset({State.GREETED}),
     b"RCPT": frozenset({State.MAIL, State.RCPT}),
     b"DATA": frozenset({State.RCPT}),
@@ -47,20 +49,23 @@ def objection(verb: bytes, state: State) -> Reply | None:
         return reply.HELLO_FIRST
     if state is State.CHUNKS:
         return reply.CHUNKS_UNDER_WAY
-    if verb in (b"MAIL", b"STARTTLS"):
+    if verb in (b"MAIL", b"STARTTLS", b"AUTH"):
         return reply.MAIL_TWICE
     if verb in _RECIPIENT_COMMANDS and state is State.MAIL:
         return reply.RECIPIENT_FIRST
     return reply.MAIL_FIRST
 
 
-def keywords(*, message_octets_max: int, is_tls_offered: bool, is_dsn_offered: bool) -> tuple[str, ...]:
+def keywords(
+    *, message_octets_max: int, is_tls_offered: bool, is_dsn_offered: bool, mechanisms: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Return the EHLO keywords, in Exchange Online's order.
 
-    BINARYMIME is not announced: a next hop without it could not be given such content. AUTH (after STARTTLS) and
-    REQUIRETLS (last) have their places when they come.
+    BINARYMIME is not announced: a next hop without it could not be given such content. REQUIRETLS has its place, the
+    last, when it comes. mechanisms: of AUTH; none, and it is not announced.
     """
     tls = ("STARTTLS",) if is_tls_offered else ()
+    auth = (f"AUTH {' '.join(mechanisms)}",) if mechanisms else ()
     dsn = ("DSN",) if is_dsn_offered else ()
     return (
         f"SIZE {message_octets_max}",
@@ -68,6 +73,7 @@ def keywords(*, message_octets_max: int, is_tls_offered: bool, is_dsn_offered: b
         *dsn,
         "ENHANCEDSTATUSCODES",
         *tls,
+        *auth,
         "8BITMIME",
         "CHUNKING",
         "SMTPUTF8",

@@ -9,11 +9,13 @@ The contract:
 
 from collections import deque
 from enum import Enum, auto
-from typing import Protocol
 
 from staffetta.smtp import grammar, reply
+from staffetta.smtp.auth import NO_OFFER, Dialog, Offer, shown
 from staffetta.smtp.body import ChunkReader, DataReader, Gatherer
 from staffetta.smtp.events import (
+    ANSWERED,
+    Authenticate,
     Closing,
     ContentEnd,
     ContentPart,
@@ -26,32 +28,24 @@ from staffetta.smtp.events import (
     StartTls,
     Want,
 )
-from staffetta.smtp.reading import SHOWN_OCTETS_MAX, LineReader
+from staffetta.smtp.limits import SessionLimits
+from staffetta.smtp.reading import AUTH_LINE_OCTETS_MAX, SHOWN_OCTETS_MAX, LineReader
 from staffetta.smtp.reply import Reply
+from staffetta.smtp.sasl import Challenge
 from staffetta.smtp.sequence import State, keywords, objection
 
 PART_OCTETS = 256 * 1024  # larger content is handed on in parts of about this size
 _OTHER_PROTOCOLS = frozenset({b"GET", b"POST", b"PUT", b"HEAD", b"CONNECT", b"OPTIONS", b"DELETE", b"PATCH", b"TRACE"})
-_KNOWN_ELSEWHERE = frozenset({b"AUTH", b"EXPN", b"TURN", b"ETRN", b"SEND", b"SOML", b"SAML", b"XCLIENT", b"XFORWARD"})
+_KNOWN_ELSEWHERE = frozenset({b"EXPN", b"TURN", b"ETRN", b"SEND", b"SOML", b"SAML", b"XCLIENT", b"XFORWARD"})
 # Every octet that no command may hold: controls (RFC 5321 §4.1.2); TAB with them.
 _NO_CONTROLS = bytes.maketrans(bytes([*range(32), 127]), b"\0" * 33)
-
-
-class SessionLimits(Protocol):
-    """What the session enforces itself."""
-
-    @property
-    def message_octets_max(self) -> int: ...
-    @property
-    def recipients_max(self) -> int: ...
-    @property
-    def errors_max(self) -> int: ...
 
 
 class _Reading(Enum):
     """What the next octets are."""
 
     COMMANDS = auto()
+    AUTH = auto()  # a response to a challenge
     DATA = auto()
     CHUNK = auto()
     REFUSED_CHUNK = auto()  # thrown away, to stay in step
@@ -75,6 +69,7 @@ class ServerSession:
         postmaster_domain: str,
         is_tls_active: bool = False,
         is_dsn_offered: bool = True,
+        auth: Offer = NO_OFFER,
     ) -> None:
         self.session_id = session_id
         self.helo: str | None = None
@@ -86,10 +81,12 @@ class ServerSession:
         self._is_tls_active = is_tls_active
         self._is_dsn_offered = is_dsn_offered
         self._postmaster_domain = postmaster_domain
+        self._auth_offer = auth
+        self._auth = Dialog(auth, is_tls_active=is_tls_active)
         self._state = State.CONNECTED
         self._reading = _Reading.COMMANDS
         self._reader = LineReader()
-        self._is_data_refused = False  # and no command has come since
+        self._refused_verb = b""  # of the last command that we know, where it was refused
         self._out: list[bytes] = []
         self._events: deque[Event] = deque()
         self._awaiting: Event | None = None
@@ -115,7 +112,7 @@ class ServerSession:
                 return Want.ANSWER
             if self._events:
                 event = self._events.popleft()
-                if isinstance(event, Mail | Rcpt | ContentStart | ContentEnd | StartTls):
+                if isinstance(event, ANSWERED):
                     self._awaiting = event
                 return event
             if self._is_closed:
@@ -139,6 +136,8 @@ class ServerSession:
                 self._answer_plainly(answer)
             case StartTls():
                 self._answer_start_tls(answer)
+            case Authenticate():
+                self._go_on_with_auth(self._auth.judged(answer))
             case _:
                 raise AssertionError("nothing waits for an answer")
 
@@ -154,6 +153,7 @@ class ServerSession:
         """The handshake is done: everything that was learnt in clear is forgotten (RFC 3207 §4.2)."""
         self._is_tls_active = True
         self._state = State.CONNECTED
+        self._auth = Dialog(self._auth_offer, is_tls_active=True)
         self.helo = None
         self.is_esmtp = False
         self._forget_transaction()
@@ -166,6 +166,8 @@ class ServerSession:
         match self._reading:
             case _Reading.COMMANDS:
                 return self._read_line()
+            case _Reading.AUTH:
+                return self._read_response()
             case _Reading.DATA:
                 return self._read_data()
             case _Reading.CHUNK:
@@ -185,6 +187,18 @@ class ServerSession:
             self._refuse(line, self._reader.fault)
         else:
             self._obey(line)
+        return True
+
+    def _read_response(self) -> bool:
+        line = self._reader.line(AUTH_LINE_OCTETS_MAX)
+        if line is None:
+            return False
+        self._reading = _Reading.COMMANDS
+        try:
+            self._go_on_with_auth(self._auth.respond(line, self._reader.fault))
+        except grammar.Rejection as rejection:
+            self._refused_verb = b"AUTH"
+            self._refuse(b"AUTH", rejection.reply)
         return True
 
     def _read_data(self) -> bool:
@@ -252,14 +266,14 @@ class ServerSession:
                 if order is not None and verb != b"BDAT":
                     raise grammar.Rejection(order)
                 handler(self, argument)
-                self._is_data_refused = False
+                self._refused_verb = b""
             except grammar.Rejection as rejection:
+                self._refused_verb = verb
                 self._refuse(line, rejection.reply)
-                self._is_data_refused = verb == b"DATA"
 
     def _refuse_unknown(self, verb: bytes) -> None:
         """After a refused DATA, what is no command is content of a client that did not wait: worse may follow."""
-        if verb in _OTHER_PROTOCOLS or self._is_data_refused:
+        if verb in _OTHER_PROTOCOLS or self._refused_verb == b"DATA":
             self._refuse(self._line, reply.NOT_SMTP)
             self._close()
         else:
@@ -280,11 +294,12 @@ class ServerSession:
             message_octets_max=self._limits.message_octets_max,
             is_tls_offered=self._is_tls_offered and not self._is_tls_active,
             is_dsn_offered=self._is_dsn_offered,
+            mechanisms=self._auth.offered,
         )
         self._say(reply.hello(self._hostname, self._client_address, offered if is_esmtp else ()))
 
     def _on_mail(self, argument: bytes) -> None:
-        mail = grammar.parse_mail(argument, is_esmtp=self.is_esmtp)
+        mail = grammar.parse_mail(argument, is_esmtp=self.is_esmtp, is_auth_offered=bool(self._auth.offered))
         if mail.size is not None and mail.size > self._limits.message_octets_max:
             raise grammar.Rejection(reply.MESSAGE_TOO_LARGE)
         self._events.append(mail)
@@ -362,6 +377,20 @@ class ServerSession:
             raise grammar.Rejection(reply.NOT_IMPLEMENTED)
         self._events.append(StartTls())
 
+    def _on_auth(self, argument: bytes) -> None:
+        self._go_on_with_auth(self._auth.begin(argument))
+
+    def _go_on_with_auth(self, result: Challenge | Authenticate | Reply) -> None:
+        if isinstance(result, Authenticate):
+            self._events.append(result)
+        elif isinstance(result, Challenge):
+            self._say(reply.challenge(result.octets))
+            self._reading = _Reading.AUTH
+        else:
+            self._answer_plainly(result)
+            if self._auth.has_failed_too_often:
+                self._close_after_errors()
+
     # Answers.
 
     def _answer_mail(self, mail: Mail, answer: Reply) -> None:
@@ -384,7 +413,7 @@ class ServerSession:
             self._throw_away(self._chunk_reader.missing, answer)
         else:
             self._reading = _Reading.DATA if answer.is_positive else _Reading.COMMANDS
-            self._is_data_refused = not answer.is_positive
+            self._refused_verb = b"" if answer.is_positive else b"DATA"
             self._answer_plainly(answer)
 
     def _answer_start_tls(self, answer: Reply) -> None:
@@ -403,7 +432,8 @@ class ServerSession:
         self._out.append(answer.wire)
 
     def _refuse(self, line: bytes, answer: Reply) -> None:
-        self._events.append(Refused(line[:SHOWN_OCTETS_MAX], answer))
+        is_loose = self._refused_verb == b"AUTH" and line.partition(b" ")[0].upper() not in _HANDLERS
+        self._events.append(Refused(shown(line, is_after_auth=is_loose)[:SHOWN_OCTETS_MAX], answer))
         self._say(answer)
         self._count_error(answer)
 
@@ -412,7 +442,11 @@ class ServerSession:
         if answer.code < 500:
             return
         self._errors += 1
-        if self._errors > self._limits.errors_max and not self._is_closed:
+        if self._errors > self._limits.errors_max:
+            self._close_after_errors()
+
+    def _close_after_errors(self) -> None:
+        if not self._is_closed:
             self._say(reply.TOO_MANY_ERRORS)
             self._close()
 
@@ -455,4 +489,5 @@ _HANDLERS = {
     b"HELP": ServerSession._on_help,
     b"QUIT": ServerSession._on_quit,
     b"STARTTLS": ServerSession._on_starttls,
+    b"AUTH": ServerSession._on_auth,
 }

@@ -2,7 +2,10 @@
 
 `C:` is what the client sends (CRLF is added; ⏎ is a CRLF within, ␍ a bare CR, ␊ a bare LF, ␀ a NUL, and a final ␄ means
 that no CRLF follows), `S:` a line that the server answers (`*` stands for anything), `-- TLS --` a handshake,
-`-- close --` that the server ends the session. The first `#` line says the promise.
+`-- close --` that the server ends the session. The first `#` line says the promise. A line may name the listener:
+`-- submission --`, `-- submissions --` (TLS from the first octet), `-- AUTH in clear --`; else it is `relay`.
+
+Whoever logs in as USER_NAME with PASSWORD, or with a token that begins with "right", is right.
 """
 
 import fnmatch
@@ -10,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+USER_NAME = "scanner@contoso.test"
+PASSWORD = "right horse"
+LISTENERS = ("relay", "submission", "submissions", "AUTH in clear")
 _SIGNS = {"⏎": b"\r\n", "␍": b"\r", "␊": b"\n", "␀": b"\0", "␄": b""}
 
 
@@ -27,6 +33,12 @@ def dialogs() -> list[Path]:
     return sorted(FOLDER.glob("*.txt"))
 
 
+def listener(path: Path) -> str:
+    """One of LISTENERS."""
+    lines = [line.strip("- ") for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("-- ")]
+    return next((line for line in lines if line in LISTENERS), "relay")
+
+
 def steps(path: Path) -> list[Step]:
     """Parse a dialog file."""
     found = []
@@ -35,6 +47,8 @@ def steps(path: Path) -> list[Step]:
             found.append(Step(line[0], line[3:], number))
         elif line in ("-- TLS --", "-- close --"):
             found.append(Step(line.strip("- "), "", number))
+        elif line.strip("- ") in LISTENERS:
+            continue
         elif line and not line.startswith("#"):
             raise ValueError(f"{path.name}:{number}: not a dialog line: {line}")
     return found

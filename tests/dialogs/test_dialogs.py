@@ -1,4 +1,4 @@
-"""Each dialog, replayed on a ServerSession whose driver says yes to everything."""
+"""Each dialog, replayed on a ServerSession whose driver says yes to everything but a wrong password."""
 
 from pathlib import Path
 
@@ -6,7 +6,20 @@ import pytest
 
 from staffetta.settings.model import Limits
 from staffetta.smtp import reply
-from staffetta.smtp.events import ContentEnd, ContentFault, ContentStart, Event, Mail, Rcpt, StartTls, Want
+from staffetta.smtp.auth import Offer
+from staffetta.smtp.credentials import Credentials, Mechanism, PasswordLogin
+from staffetta.smtp.events import (
+    ANSWERED,
+    Authenticate,
+    ContentEnd,
+    ContentFault,
+    ContentStart,
+    Event,
+    Mail,
+    Rcpt,
+    StartTls,
+    Want,
+)
 from staffetta.smtp.server import ServerSession
 from tests.dialogs import replay
 
@@ -30,20 +43,29 @@ def yes(event: Event) -> reply.Reply:
             return _FAULTS[fault]
         case StartTls():
             return reply.TLS_READY
+        case Authenticate(credentials=credentials):
+            return reply.AUTHENTICATED if is_right(credentials) else reply.AUTHENTICATION_UNSUCCESSFUL
         case _:
             return reply.queued("<m@client.example>", "0123456789ABC", "relay.example")
+
+
+def is_right(credentials: Credentials) -> bool:
+    if isinstance(credentials, PasswordLogin):
+        return credentials == PasswordLogin(replay.USER_NAME, replay.PASSWORD.encode())
+    return credentials.user_name == replay.USER_NAME and credentials.token.startswith("right")
 
 
 def turn(session: ServerSession) -> Want:
     """Let the session work, answering yes."""
     while not isinstance(event := session.next_event(), Want):
-        if isinstance(event, Mail | Rcpt | ContentStart | ContentEnd | StartTls):
+        if isinstance(event, ANSWERED):
             session.answer(yes(event))
     return event
 
 
 @pytest.mark.parametrize("path", replay.dialogs(), ids=lambda path: path.stem)
 def test_dialog(path: Path) -> None:
+    listener = replay.listener(path)
     session = ServerSession(
         hostname="relay.example",
         client_address="192.0.2.1",
@@ -51,6 +73,8 @@ def test_dialog(path: Path) -> None:
         is_tls_offered=True,
         session_id="0",
         postmaster_domain="contoso.test",
+        is_tls_active=listener == "submissions",
+        auth=Offer(tuple(Mechanism) if listener != "relay" else (), is_in_clear=listener == "AUTH in clear"),
     )
     session.greet()
     heard: list[str] = []

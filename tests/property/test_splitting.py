@@ -5,7 +5,19 @@ from hypothesis import strategies as st
 
 from staffetta.settings.model import Limits
 from staffetta.smtp import reply
-from staffetta.smtp.events import ContentEnd, ContentPart, ContentStart, Event, Mail, Rcpt, StartTls, Want
+from staffetta.smtp.auth import Offer
+from staffetta.smtp.credentials import Mechanism, PasswordLogin
+from staffetta.smtp.events import (
+    ANSWERED,
+    Authenticate,
+    ContentEnd,
+    ContentPart,
+    ContentStart,
+    Event,
+    Mail,
+    Rcpt,
+    Want,
+)
 from staffetta.smtp.server import ServerSession
 
 LINES = [
@@ -30,6 +42,15 @@ LINES = [
     b"RSET\r\n",
     b"NOOP\n",
     b"STARTTLS\r\n",
+    b"AUTH PLAIN AGEAcmlnaHQ=\r\n",
+    b"AUTH PLAIN AGEAd3Jvbmc=\r\n",
+    b"AUTH LOGIN\r\n",
+    b"AUTH XOAUTH2 dXNlcj1hAWF1dGg9QmVhcmVyIHgBAQ==\r\n",
+    b"YQ==\r\n",
+    b"*\r\n",
+    b"AUTH PLAIN " + b"A" * 2100 + b"\r\n",
+    b"AUTH PLAIN " + b"A" * 12300 + b"\r\n",
+    b"A" * 2100 + b"\r\n",
     b"x" * 2100 + b"\r\n",
     b"x" * 2048 + b"\r\n",
     b"x" * 2047 + b"\r\n",
@@ -51,6 +72,9 @@ def yes_or_no(event: Event) -> reply.Reply:
             return reply.OK if event.is_chunked else reply.START_MAIL_INPUT
         case ContentEnd(fault=fault):
             return reply.TRANSACTION_FAILED if fault else reply.OK
+        case Authenticate(credentials=credentials):
+            is_right = isinstance(credentials, PasswordLogin) and credentials.password == b"right"
+            return reply.AUTHENTICATED if is_right else reply.AUTHENTICATION_UNSUCCESSFUL
         case _:
             return reply.TLS_UNAVAILABLE
 
@@ -64,6 +88,7 @@ def talk(pieces: list[bytes]) -> tuple[list[Event], bytes, Want]:
         is_tls_offered=True,
         session_id="0",
         postmaster_domain="contoso.test",
+        auth=Offer(tuple(Mechanism), is_in_clear=True),
     )
     session.greet()
     events: list[Event] = []
@@ -74,7 +99,7 @@ def talk(pieces: list[bytes]) -> tuple[list[Event], bytes, Want]:
             if isinstance(event, ContentPart) and events and isinstance(events[-1], ContentPart):
                 event = ContentPart(events.pop().octets + event.octets)  # type: ignore[union-attr]
             events.append(event)
-            if isinstance(event, Mail | Rcpt | ContentStart | ContentEnd | StartTls):
+            if isinstance(event, ANSWERED):
                 session.answer(yes_or_no(event))
         want = event
     return events, session.outgoing(), want

@@ -9,7 +9,7 @@ from staffetta.smtp.remote_reply import ReplyReader
 from staffetta.smtp.reply import Reply
 
 CATALOGUE = reply.catalogue()
-WITHOUT_ENHANCED_CODE = {"greeting", "hello", "START_MAIL_INPUT"}  # RFC 2034 §4
+WITHOUT_ENHANCED_CODE = {"greeting", "hello", "START_MAIL_INPUT", "challenge"}  # RFC 2034 §4
 LINE_OCTETS_MAX = 512  # RFC 5321 §4.5.3.1.5
 
 
