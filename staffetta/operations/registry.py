@@ -4,28 +4,47 @@ An operation is a function of (Context, input) to output rows, under the name of
 Parameters and properties are spelt in Python as `sender_domains` and outside as `SenderDomains`.
 """
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_pascal
-
-from staffetta.directory.store import Directory
+from staffetta.directory.store import Directory, NotConsistent
+from staffetta.operations.binding import Parameter, ParameterKind, bind, parameters
+from staffetta.operations.errors import (
+    AlreadyThere,
+    BadParameter,
+    BadValue,
+    NotFound,
+    OperationError,
+    RoleMissing,
+    Unavailable,
+)
+from staffetta.operations.inputs import Input, MultiValued, Output, Switch
 from staffetta.operations.roles import Caller, Role
 from staffetta.settings.model import Settings
 
-
-class Input(BaseModel):
-    """Parameters of an operation. Which of them were given is `model_fields_set`."""
-
-    model_config = ConfigDict(alias_generator=to_pascal, populate_by_name=True, extra="forbid")
-
-
-class Output(BaseModel):
-    """Properties of one row of output, in the order in which they are shown."""
-
-    model_config = ConfigDict(alias_generator=to_pascal, populate_by_name=True)
+__all__ = [
+    "AlreadyThere",
+    "BadParameter",
+    "BadValue",
+    "Context",
+    "Input",
+    "MultiValued",
+    "NotFound",
+    "Operation",
+    "OperationError",
+    "Output",
+    "Parameter",
+    "ParameterKind",
+    "Result",
+    "RoleMissing",
+    "Switch",
+    "Unavailable",
+    "execute",
+    "find",
+    "operations",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,17 @@ class Context:
     caller: Caller
     now: Callable[[], float]
     warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, declared: Settings, directory: Directory, caller: Caller, now: Callable[[], float]) -> Self:
+        """Return the context of one call, with a snapshot taken now. declared: what the file says.
+
+        Where file and directory contradict each other it is the file alone, so that the directory can be mended.
+        """
+        try:
+            return cls(directory.merged(declared), directory, caller, now)
+        except NotConsistent as error:
+            return cls(declared, directory, caller, now, [f"The directory is not in use: {error}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +98,11 @@ class Operation:
     def name(self) -> str:
         return f"{self.verb}-{self.noun}"
 
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What it takes, in the order in which it is shown."""
+        return parameters(self.input, self.positions)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -77,52 +112,21 @@ class Result:
     warnings: tuple[str, ...]
 
 
-class OperationError(Exception):
-    """An operation cannot be done. The text says why, and what to do instead.
+def operations() -> tuple[Operation, ...]:
+    """Return all of them, by noun."""
+    from staffetta.operations.catalogue import OPERATIONS  # which imports what this module declares
 
-    kind: Exchange's exception type, without its namespace. parameter: its outside name, where one is at fault.
-    """
-
-    kind = "InvalidOperationException"
-
-    def __init__(self, text: str, *, parameter: str | None = None) -> None:
-        super().__init__(text)
-        self.parameter = parameter
-
-
-class NotFound(OperationError):
-    """There is no such object."""
-
-    kind = "ManagementObjectNotFoundException"
-
-
-class AlreadyThere(OperationError):
-    """An object of this name is there already."""
-
-    kind = "ADObjectAlreadyExistsException"
-
-
-class BadParameter(OperationError):
-    """A parameter is unknown, missing, or has a value that it cannot have."""
-
-    kind = "ParameterBindingException"
-
-
-class BadValue(OperationError):
-    """A parameter's value cannot be read as what it must be."""
-
-    kind = "ParameterTransformationException"
-
-
-class RoleMissing(OperationError):
-    """The caller may not do this; the text names the roles that may."""
-
-    kind = "UnauthorizedAccessException"
+    return OPERATIONS
 
 
 def find(name: str) -> Operation:
     """Return the operation of that name, in any case of letters. Raises NotFound, with a suggestion."""
-    raise NotImplementedError
+    known = {operation.name.lower(): operation for operation in operations()}
+    if operation := known.get(name.lower()):
+        return operation
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"Did you mean {known[close[0]].name}?" if close else "Get-Command lists what there is."
+    raise NotFound(f"The term '{name}' is not recognized as the name of a cmdlet. {hint}")
 
 
 def execute(
@@ -132,4 +136,21 @@ def execute(
 
     only_ask: change nothing; the single warning says what would be done (-WhatIf). Raises OperationError.
     """
-    raise NotImplementedError
+    if not operation.roles & context.caller.roles:
+        raise RoleMissing(_role_missing(operation, context.caller))
+    given = bind(operation.input, parameters)
+    if only_ask and operation.is_change:
+        return Result((), (_what_if(operation, given),))
+    rows = tuple(operation.run(context, given))
+    return Result(rows, tuple(context.warnings))
+
+
+def _role_missing(operation: Operation, caller: Caller) -> str:
+    may = " or ".join(sorted(operation.roles))
+    has = ", ".join(sorted(caller.roles)) or "no role"
+    return f"{operation.name} needs the role {may}; {caller.name} has {has}. Add-RoleGroupMember gives a role."
+
+
+def _what_if(operation: Operation, given: Input) -> str:
+    target = next((str(getattr(given, field)) for field in operation.positions), "")
+    return f'What if: Performing the operation "{operation.name}" on target "{target}".'

@@ -15,7 +15,7 @@ PUBLIC_TRUST = "public"
 """As a trusted authority: the certificate authorities that this machine trusts."""
 
 
-_OUTSIDE = {"ip": "IP", "ips": "IPs", "ef": "EF"}
+_OUTSIDE = {"ip": "IP", "ips": "IPs", "ef": "EF", "mx": "MX", "utc": "UTC"}
 
 
 def outside_name(name: str) -> str:
