@@ -17,7 +17,7 @@ from staffetta.cli.status import EX_CONFIG, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_U
 from staffetta.cli.trace import trace
 from staffetta.operations.registry import NotFound, OperationError
 from staffetta.operations.spools import NotAvailable
-from staffetta.settings.file import SettingsError, load
+from staffetta.settings.file import SettingsError, advice, load
 
 Serve = Callable[[Path], int]
 
@@ -73,6 +73,7 @@ def _serve_command(serve: Serve) -> Callable[..., int]:
 
 def check(*, config: ConfigFile) -> int:
     """Say whether a settings file is right, and where it is not; nothing is started."""
-    load(config)
+    for warning in advice(config, load(config)):
+        print(f"{warning} (a warning)", file=sys.stderr)
     print(f"{config}: ok")
     return EX_OK

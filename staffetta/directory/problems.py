@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from staffetta.directory.objects import Kind, Stored, name_of
+from staffetta.settings.advice import warnings
 from staffetta.settings.checks import check
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import Section, outside_name
@@ -72,6 +73,12 @@ class NotConsistent(ChangeRefused):
 def problems_of(settings: Settings) -> list[ObjectProblem]:
     """Return all that the checks find in settings, by object."""
     return [_problem(settings, where, text) for where, text in check(settings)]
+
+
+def advice_on(settings: Settings, kind: Kind, name: str) -> list[ObjectProblem]:
+    """Return what an administrator should hear of an object that is right, and likely not what is meant."""
+    found = (_problem(settings, where, text) for where, text in warnings(settings) if where[0] == kind)
+    return [problem for problem in found if problem.name.casefold() == name.casefold()]
 
 
 def _problem(settings: Settings, where: tuple[str | int, ...], text: str) -> ObjectProblem:

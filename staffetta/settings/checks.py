@@ -1,17 +1,17 @@
-"""Checks across keys: what no single declaration can say. Each yields (location, what is wrong and what to write)."""
+"""Checks across keys: what no single declaration can say. Each yields (location, what is wrong and what to write).
 
-from collections import Counter
-from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
+The texts name keys as the file does; the directory turns those into the names of properties (directory/problems.py).
+"""
+
+from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain
-from staffetta.settings.addresses import networks
-from staffetta.settings.model import NO_ROUTE, Listener, NextHop, Route, Settings, Transport
-from staffetta.settings.objects import ConnectorType, InboundConnector
+from staffetta.settings.found import Found, Where, address_entry
+from staffetta.settings.model import NO_ROUTE, Listener, ListenerKind, NextHop, Route, Settings, Transport
+from staffetta.settings.object_checks import check_objects
+from staffetta.settings.objects import TokenIssuer
 
-_NAMED = ("listeners", "organizations", "accepted_domains", "inbound_connectors", "trusted_authorities", "routes")
-
-Found = Iterator[tuple[tuple[str | int, ...], str]]
+_NAME_LENGTH_MAX = 64  # Exchange's, where it says one
 
 
 def check(settings: Settings) -> Found:
@@ -21,12 +21,12 @@ def check(settings: Settings) -> Found:
     yield from _ports(settings)
     for index, listener in enumerate(settings.listeners):
         yield from _listener(("listeners", index), listener)
-    for index, connector in enumerate(settings.inbound_connectors):
-        yield from _connector(("inbound_connectors", index), connector)
     for index, route in enumerate(settings.routes):
         yield from _route(("routes", index), route)
     yield from _queue(settings)
-    yield from _domains(settings)
+    for index, issuer in enumerate(settings.token_issuers):
+        yield from _issuer(("token_issuers", index), issuer)
+    yield from check_objects(settings)
     yield from _references(settings)
     for section in ("console", "capture"):
         value = getattr(settings, section)
@@ -35,44 +35,56 @@ def check(settings: Settings) -> Found:
 
 
 def _names(settings: Settings) -> Found:
-    for section in (
-        "listeners",
-        "accepted_domains",
-        "inbound_connectors",
-        "routes",
-        "organizations",
-        "trusted_authorities",
+    for section, key in (
+        ("listeners", "name"),
+        ("routes", "name"),
+        ("organizations", "name"),
+        ("accepted_domains", "name"),
+        ("inbound_connectors", "name"),
+        ("trusted_authorities", "name"),
+        ("accounts", "user_name"),
+        ("token_issuers", "issuer"),
     ):
-        entries = getattr(settings, section)
-        counts = Counter(entry.name.lower() for entry in entries)
         seen: set[str] = set()
-        for index, entry in enumerate(entries):
-            name = entry.name.lower()
-            if not entry.name.strip():
-                yield (section, index, "name"), "it is empty; give it a name"
-            elif counts[name] > 1 and name in seen:
-                yield (section, index, "name"), f"{entry.name!r} is there twice; names must differ"
-            seen.add(name)
+        for index, entry in enumerate(getattr(settings, section)):
+            name = getattr(entry, key)
+            where = (section, index, key)
+            if not name.strip():
+                yield where, "it is empty; give it a name"
+            elif name.casefold() in seen:
+                yield where, f"{name!r} is there twice; names must differ"
+            elif not name.isprintable() or name != name.strip():
+                yield where, f"{name!r} holds spaces at its ends or control characters; write it without"
+            elif key == "name" and section != "accepted_domains" and len(name) > _NAME_LENGTH_MAX:
+                yield where, f"it has {len(name)} characters; write {_NAME_LENGTH_MAX} at most"
+            seen.add(name.casefold())
 
 
 def _own_name(settings: Settings) -> Found:
-    try:
-        parse_domain(settings.hostname)
-    except AddressError as error:
-        yield ("hostname",), f"{settings.hostname!r}: {error}; write a name such as relay.example.org"
+    for key in ("hostname", "mail_domain"):
+        if (name := getattr(settings, key)) is not None:
+            try:
+                parse_domain(name)
+            except AddressError as error:
+                yield (key,), f"{name!r}: {error}; write a name such as relay.example.org"
 
 
-def _listener(where: tuple[str | int, ...], listener: Listener) -> Found:
+def _listener(where: Where, listener: Listener) -> Found:
     yield from _address((*where, "address"), listener.address)
     if (listener.certificate is None) != (listener.private_key is None):
         missing = "private_key" if listener.private_key is None else "certificate"
         yield (*where, missing), "it is missing; certificate and private_key go together"
+    if listener.implicit_tls and listener.kind is not ListenerKind.SUBMISSION:
+        yield (
+            (*where, "implicit_tls"),
+            'it is for submission; write kind = "submission", or leave it out',
+        )
     key = (*where, "proxy_protocol_from")
     for text in listener.proxy_protocol_from:
         if "-" in text or " " in text:
             yield key, f"{text!r}: a proxy is no range; write an address, or a network such as 192.0.2.0/24"
         else:
-            yield from _entry(key, text)
+            yield from address_entry(key, text)
 
 
 def _ports(settings: Settings) -> Found:
@@ -88,7 +100,7 @@ def _ports(settings: Settings) -> Found:
         taken[listener.address] = listener.name
 
 
-def _address(where: tuple[str | int, ...], text: str) -> Found:
+def _address(where: Where, text: str) -> Found:
     host, colon, port = text.rpartition(":")
     is_right = bool(colon) and port.isascii() and port.isdigit() and int(port) < 65536
     try:
@@ -100,56 +112,7 @@ def _address(where: tuple[str | int, ...], text: str) -> Found:
         yield where, f"{text!r} is not IP:port; write 127.0.0.1:2525 or [::1]:2525"
 
 
-def _connector(where: tuple[str | int, ...], connector: InboundConnector) -> Found:
-    key = (*where, "sender_ip_addresses")
-    problems = [problem for text in connector.sender_ip_addresses for problem in _entry(key, text)]
-    yield from problems
-    if not problems and not connector.allow_any_address and _is_everybody(connector.sender_ip_addresses):
-        yield key, "this list is every address, an open door; if it is meant, set allow_any_address = true"
-    if connector.enabled and not connector.sender_ip_addresses:
-        yield from _without_addresses(where, connector)
-    for pattern in connector.sender_domains:
-        if pattern == "*":
-            continue
-        try:
-            lower = parse_domain(pattern.removeprefix("*."))
-        except AddressError as error:
-            yield (*where, "sender_domains"), f"{pattern!r}: {error}; write *, contoso.com or *.contoso.com"
-        else:
-            if lower != pattern.removeprefix("*."):
-                yield (*where, "sender_domains"), f"{pattern!r}: write it as {lower!r}"
-
-
-def _without_addresses(where: tuple[str | int, ...], connector: InboundConnector) -> Found:
-    """Such a connector would do nothing, or refuse everything, without a word."""
-    if connector.connector_type is ConnectorType.ON_PREMISES:
-        yield (
-            (*where, "sender_ip_addresses"),
-            ("it is missing, so the connector matches nobody; list addresses, or set enabled = false"),
-        )
-    elif connector.restrict_domains_to_ip_addresses:
-        yield (
-            (*where, "restrict_domains_to_ip_addresses"),
-            ("there are no sender_ip_addresses to restrict to, so these domains could not send at all; list addresses"),
-        )
-
-
-def _is_everybody(entries: tuple[str, ...]) -> bool:
-    """Whether the entries together are every IPv4 or every IPv6 address, also in halves."""
-    named = [network for text in entries for network in networks(text)]
-    four = collapse_addresses(network for network in named if isinstance(network, IPv4Network))
-    six = collapse_addresses(network for network in named if isinstance(network, IPv6Network))
-    return any(network.prefixlen == 0 for network in four) or any(network.prefixlen == 0 for network in six)
-
-
-def _entry(where: tuple[str | int, ...], text: str) -> Found:
-    try:
-        networks(text)
-    except ValueError as error:
-        yield where, f"{text!r}: {error}; write an address, a network such as 192.0.2.0/24, or a range a-b"
-
-
-def _route(where: tuple[str | int, ...], route: Route) -> Found:
+def _route(where: Where, route: Route) -> Found:
     if route.transport is Transport.MAILDIR and route.path is None:
         yield (*where, "path"), "it is missing; a maildir route names the folder of its mailboxes"
     if route.transport is not Transport.MAILDIR and not route.next_hops:
@@ -186,15 +149,12 @@ def _queue(settings: Settings) -> Found:
         )
 
 
-def _domains(settings: Settings) -> Found:
-    for index, domain in enumerate(settings.accepted_domains):
-        try:
-            lower = parse_domain(domain.name)
-        except AddressError as error:
-            yield ("accepted_domains", index, "name"), f"{domain.name!r}: {error}"
-        else:
-            if lower != domain.name:
-                yield ("accepted_domains", index, "name"), f"{domain.name!r}: write it as {lower!r}"
+def _issuer(where: Where, issuer: TokenIssuer) -> Found:
+    if not issuer.audience:
+        yield (*where, "audience"), "it is empty, so that no token would do; write what the tokens are made for"
+    scheme, is_address, _ = issuer.keys.partition("://")
+    if is_address and scheme.lower() != "https":
+        yield (*where, "keys"), f"{issuer.keys!r}: keys that come over {scheme} can be forged; write an https address"
 
 
 def _references(settings: Settings) -> Found:

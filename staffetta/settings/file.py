@@ -10,7 +10,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from staffetta.settings.advice import warnings
 from staffetta.settings.checks import check
+from staffetta.settings.found import Found
 from staffetta.settings.model import Origin, Settings
 from staffetta.settings.places import line_of
 
@@ -56,10 +58,19 @@ def load(path: Path) -> Settings:
             ]
         ) from None
     settings = _anchored(settings, path.parent.resolve())
-    problems = [Problem(str(path), line_of(source, where), _dotted(where), text) for where, text in check(settings)]
-    if problems:
+    if problems := list(_problems(path, source, check(settings))):
         raise SettingsError(problems)
     return settings.read_from(Origin(path.resolve(), path.stat().st_mtime))
+
+
+def advice(path: Path, settings: Settings) -> list[Problem]:
+    """Return what is right in the settings of a file, and likely not meant."""
+    return list(_problems(path, _read(path), warnings(settings)))
+
+
+def _problems(path: Path, source: str, found: Found) -> Iterator[Problem]:
+    for where, text in found:
+        yield Problem(str(path), line_of(source, where), _dotted(where), text)
 
 
 def _line_in(error: tomllib.TOMLDecodeError) -> int | None:

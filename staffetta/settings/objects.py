@@ -7,12 +7,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 DEFAULT_ORGANIZATION = "default"
 """The organisation of everything that names none; while it is the only one, nobody needs to know of it."""
 PUBLIC_TRUST = "public"
 """As a trusted authority: the certificate authorities that this machine trusts."""
+OWN_TRUST = "own"
+"""As a trusted authority: the built-in one, of `staffetta ca`."""
+ANY_ACCOUNT = "*"
+"""As an account: every one of the organisation."""
 
 
 _OUTSIDE = {"ip": "IP", "ips": "IPs", "ef": "EF", "mx": "MX", "utc": "UTC"}
@@ -28,7 +32,13 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _lowered(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Domains = Annotated[Texts, AfterValidator(_lowered)]
+"""Names of domains, or patterns for them: written in any case, kept in lower case."""
 
 
 class Section(BaseModel):
@@ -72,7 +82,9 @@ class Organization(Section):
 class AcceptedDomain(Section):
     """A domain that we take mail for."""
 
-    name: Annotated[str, Field(description="The domain, lower case; an internationalised one as A-labels.")]
+    name: Annotated[
+        str, AfterValidator(str.lower), Field(description="The domain; an internationalised one as A-labels.")
+    ]
     type: Annotated[
         DomainType,
         Field(description="Authoritative: all its recipients are known here. InternalRelay: more exist elsewhere."),
@@ -136,11 +148,11 @@ class InboundConnector(Section):
     ] = ConnectorType.ON_PREMISES
     comment: Annotated[str, Field(description="For people.")] = ""
     sender_domains: Annotated[
-        tuple[str, ...],
+        Domains,
         Field(description="Domains of the reverse-path: `*`, `contoso.com`, or `*.contoso.com` for it and all below."),
     ] = ("*",)
     sender_ip_addresses: Annotated[
-        tuple[str, ...], Field(description="Addresses, CIDR of any length, or ranges `a-b`; IPv4 and IPv6.")
+        Texts, Field(description="Addresses, CIDR of any length, or ranges `a-b`; IPv4 and IPv6.")
     ] = ()
     restrict_domains_to_ip_addresses: Annotated[
         StrictBool, Field(description="Partner: refuse these sender domains from any other address.")
@@ -150,7 +162,7 @@ class InboundConnector(Section):
     ] = False
     require_tls: Annotated[StrictBool, Field(description="Refuse mail that comes without TLS.")] = False
     tls_sender_certificate_name: Annotated[
-        Texts,
+        Domains,
         Field(description="Names in the client's certificate: `mail.contoso.com`, or `*.contoso.com` and all below."),
     ] = ()
     trusted_authority: Annotated[
@@ -164,7 +176,7 @@ class InboundConnector(Section):
         Texts, Field(description="Accounts that the client may have logged in as; `*` is every one.")
     ] = ()
     associated_accepted_domains: Annotated[
-        Texts, Field(description="Only senders in these accepted domains may use it; none named means all.")
+        Domains, Field(description="Only senders in these accepted domains may use it; none named means all.")
     ] = ()
     allow_authentication_without_tls: Annotated[
         StrictBool, Field(description="Offer AUTH in clear to the addresses of this connector, for old devices.")

@@ -169,7 +169,7 @@ def test_what_would_be_wrong_is_refused_in_the_words_of_properties(directory: Di
         changing.put(Kind.INBOUND_CONNECTOR, connector("Lab", "0.0.0.0/0"))
     assert str(caught.value) == (
         "inbound connector 'Lab': SenderIPAddresses: this list is every address, an open door; "
-        "if it is meant, set AllowAnyAddress = true"
+        "if it is meant, AllowAnyAddress must be true"
     )
     assert names(directory, settings) == ["Office"]
 

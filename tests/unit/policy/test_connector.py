@@ -84,9 +84,7 @@ def test_a_closer_connector_of_another_domain_hides_none_that_matches() -> None:
     assert matched("192.0.2.1", contoso, branch, sender="a@elsewhere.test") is None
 
 
-@pytest.mark.parametrize(
-    "text", ["192.0.2.01", "192.0.2.1/24", "192.0.2.9-192.0.2.1", "fe80::1%eth0-fe80::2", "x", "1-2001:db8::"]
-)
+@pytest.mark.parametrize("text", ["192.0.2.01", "192.0.2.9-192.0.2.1", "fe80::1%eth0-fe80::2", "x", "1-2001:db8::"])
 def test_what_is_no_entry_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         networks(text)
