@@ -12,6 +12,8 @@ import structlog
 from staffetta import metrics
 from staffetta.admin.http import WebServer
 from staffetta.delivery.courier import Couriers
+from staffetta.directory.live import LiveSettings
+from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
 from staffetta.mail.address import Mailbox
 from staffetta.mail.queue_id import made_at
 from staffetta.net.tls import ServerContext, self_signed
@@ -53,10 +55,12 @@ class Relay:
         return self._settings
 
     async def start(self) -> None:
-        """Open the spool, take every port, then begin. Raises SpoolCannotOpen, SettingsError, CannotListen.
+        """Open directory and spool, take every port, then begin.
 
-        A relay that cannot have all its ports tries no message and takes none.
+        A relay that cannot have all its ports tries no message and takes none. Raises DirectoryUnavailable,
+        SpoolCannotOpen, SettingsError, CannotListen.
         """
+        self._open_directory()
         settings = self._settings
         self._announce_labels()
         self._spool = await open_spool(settings)
@@ -73,7 +77,10 @@ class Relay:
         await self._queue.start()
         await self._listen(settings, iter(sockets))
         watch = ExpiryWatch(self.current_settings, lambda: datetime.now(UTC))
-        self._expiry_watch = asyncio.create_task(watch.run(), name="expiry watch")
+        self._watches = [
+            asyncio.create_task(watch.run(), name="expiry watch"),
+            asyncio.create_task(self._live.watch(), name="directory watch"),
+        ]
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
         """sockets: in the order of _addresses()."""
@@ -90,11 +97,12 @@ class Relay:
         """Read the settings file again; a bad one is logged, and the settings stay as they are."""
         try:
             settings = load(self._config)
-        except SettingsError as error:
+            late = [name for name in _NEEDS_RESTART if getattr(settings, name) != getattr(self._settings, name)]
+            kept = {name: getattr(self._settings, name) for name in late}
+            self._live.declare(settings.model_copy(update=kept))
+        except (SettingsError, NotConsistent, DirectoryUnavailable) as error:
             _log.error("settings not reloaded", error=str(error))
             return
-        late = [name for name in _NEEDS_RESTART if getattr(settings, name) != getattr(self._settings, name)]
-        self._settings = settings.model_copy(update={name: getattr(self._settings, name) for name in late})
         self._announce_labels()
         _log.info("settings reloaded", needs_restart=", ".join(late) or None)
 
@@ -103,7 +111,8 @@ class Relay:
         self._is_draining = True
         metrics.DRAINING.set(1)
         _log.info("draining")
-        self._expiry_watch.cancel()
+        for watch in self._watches:
+            watch.cancel()
         draining = [listener.drain(grace_seconds) for listener in self._listeners]
         await asyncio.gather(*draining, self._queue.drain(grace_seconds))
         await self._couriers.close()
@@ -112,6 +121,7 @@ class Relay:
         if self._web:
             await self._web.stop()
         await self._spool.close()
+        self._directory.close()
         _log.info("stopped")
 
     # What the web side asks.
@@ -154,6 +164,18 @@ class Relay:
         return [*facts, ("data", str(self._settings.data_dir))]
 
     # Inside.
+
+    def _open_directory(self) -> None:
+        self._directory = Directory.open(self._settings.data_dir)
+        try:
+            self._live = LiveSettings(self._directory, self._settings, self._take_settings)
+        except NotConsistent as error:
+            self._directory.close()
+            problem = f"it contradicts the directory in {self._settings.data_dir}; change one of them:\n{error}"
+            raise SettingsError([Problem(str(self._config), None, "", problem)]) from error
+
+    def _take_settings(self, settings: Settings) -> None:
+        self._settings = settings
 
     def _route_notification(self, mailbox: Mailbox) -> tuple[str, str]:
         routed = route(mailbox, None, self._settings)

@@ -12,6 +12,7 @@ from staffetta import logs
 from staffetta.app import CannotListen, Relay
 from staffetta.cli.status import EX_IOERR, EX_OK, EX_TEMPFAIL
 from staffetta.cli.welcome import print_welcome
+from staffetta.directory.database import DirectoryUnavailable
 from staffetta.settings.file import load
 from staffetta.settings.model import LogFormat, Settings
 from staffetta.spool.database import SpoolCannotOpen
@@ -24,7 +25,7 @@ def serve(config: Path) -> int:
     """Run the relay of a settings file until SIGTERM or SIGINT; SIGHUP reads the file again.
 
     Returns the exit status. What another process has (spool, port) is 75: the same command works once that has
-    stopped. A spool that an administrator must look at is 74. Raises SettingsError.
+    stopped. A spool or directory that an administrator must look at is 74. Raises SettingsError.
     """
     settings = load(config)
     is_postfix = settings.log.format is LogFormat.POSTFIX
@@ -33,7 +34,7 @@ def serve(config: Path) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(settings, config))
-    except (SpoolCannotOpen, CannotListen) as error:
+    except (DirectoryUnavailable, SpoolCannotOpen, CannotListen) as error:
         sys.stderr.write(f"{error}\n")
         return EX_TEMPFAIL if isinstance(error, SpoolLocked | CannotListen) else EX_IOERR
     return EX_OK

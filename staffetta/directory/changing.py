@@ -126,7 +126,7 @@ def read_objects(connection: sqlite3.Connection, kind: Kind, guid: str | None = 
             value = MODELS[kind].model_validate_json(text)
         except ValidationError as error:
             raise DirectoryUnavailable(
-                f"The directory holds an {kind.words} {each} that this version cannot read: {error}. "
+                f"The directory holds an object {each} that this version cannot read: {error}. "
                 "Start the version of the relay that wrote it."
             ) from error
         yield Stored(kind, each, organization_of(value), value, created_at, changed_at)

@@ -100,6 +100,8 @@ def _make(path: Path) -> None:
             _migrate(connection, new)
         finally:
             connection.close()
+        if os.geteuid() == 0:  # the relay needs it, which is another user: the one whose folder this is
+            os.chown(new, path.parent.stat().st_uid, path.parent.stat().st_gid)
         try:
             path.hardlink_to(new)
         except FileExistsError:

@@ -1,7 +1,7 @@
 """The directory: objects that the console may change, in one SQLite database beside the spool.
 
 Rule 1: a change and its audit row are one transaction; there is no way to change without the audit.
-Rule 2: every change raises the generation, so that the running relay sees it within a second.
+Rule 2: every change of an object raises the generation, so that the running relay sees it within a second.
 Rule 3: any process may open it at any time; calls block for milliseconds, so an event loop makes them in a thread.
 Rule 4: what would make the settings as a whole wrong is refused before it is written: the checks of the file are
 the checks of the console.
@@ -85,7 +85,7 @@ class Directory:
             self._reader.close()
 
     def generation(self) -> int:
-        """Return a number that is another one after every change, by whichever process; cheap enough to ask often.
+        """Return a number that is another one after every change of an object, by whichever process; cheap.
 
         Raises DirectoryUnavailable, as do all that follow.
         """
@@ -136,7 +136,7 @@ class Directory:
                 yield changing
                 if changing.has_changed_objects:
                     self._check(settings.declared)
-                self._writer.execute("UPDATE directory SET generation = generation + 1")
+                    self._writer.execute("UPDATE directory SET generation = generation + 1")
                 if only_try:
                     raise _Undo
 
