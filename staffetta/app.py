@@ -29,7 +29,7 @@ from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import Settings
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
-_ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.DIRECT_SEND)
+_ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
 _NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "log")
 
 _log = structlog.get_logger()

@@ -4,6 +4,8 @@ Rule 1: octets that we did not write are never rewritten; everything here reads.
 Rule 2: nothing here is slower than a few searches over the section, since every message comes this way.
 """
 
+from collections.abc import Iterator
+
 _BLANK_LINE = b"\r\n\r\n"
 _LINE_OCTETS_MAX = 998  # RFC 5322 §2.1.1; values are shown and compared, never carried, so a longer one is cut
 
@@ -38,9 +40,27 @@ class HeaderSection:
         found = self._lower.find(key)
         if found < 0:
             return None
-        start = found + len(key) - 2  # `octets` lacks the CRLF that `_lower` has in front
+        return self._value(found + len(key), _LINE_OCTETS_MAX)
+
+    def every(self, name: bytes) -> Iterator[str]:
+        """Yield the value of each field of that name, whole: unfolded, stripped, bad UTF-8 replaced.
+
+        Also where white space stands before the colon, which no one may write and some read (RFC 5322 §4.5).
+        """
+        key = b"\r\n" + name
+        found = self._lower.find(key)
+        while found >= 0:
+            colon = found + len(key)
+            while self._lower[colon : colon + 1] in (b" ", b"\t"):
+                colon += 1
+            if self._lower[colon : colon + 1] == b":":
+                yield self._value(colon + 1, len(self.octets))
+            found = self._lower.find(key, colon)
+
+    def _value(self, after_colon: int, octets_max: int) -> str:
+        start = after_colon - 2  # `octets` lacks the CRLF that `_lower` has in front
         end = self._field_end(start)
-        value = self.octets[start : min(end, start + _LINE_OCTETS_MAX)]
+        value = self.octets[start : min(end, start + octets_max)]
         return value.replace(b"\r\n", b"").strip().decode("utf-8", "replace")
 
     def _field_end(self, start: int) -> int:

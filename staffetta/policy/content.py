@@ -1,11 +1,14 @@
 """The decisions after the content: faults of its octets, its header section, loops."""
 
-from staffetta.policy.decision import Decision, Reason
+from staffetta.policy.decision import Attribution, Decision, Reason
 from staffetta.settings.model import Settings
 from staffetta.smtp import reply
 from staffetta.smtp.events import ContentFault
 
 HEADER_TOO_LARGE = Decision(reply.HEADER_TOO_LARGE, Reason.HEADER_TOO_LARGE)
+
+INTERNAL_FIELDS = (b"x-ms-exchange-organization-", b"x-ms-exchange-crosspremises-", b"x-crosspremisesheaders")
+"""How the names of Exchange's internal header fields begin, in lower case."""
 
 _ACCEPTED = Decision(reply.OK, Reason.ACCEPTED)
 _FAULTS = {
@@ -26,3 +29,11 @@ def travelled(hops: int, settings: Settings) -> Decision:
     if hops > settings.limits.received_max:
         return Decision(reply.LOOP, Reason.LOOP, {"received": hops})
     return _ACCEPTED
+
+
+def must_lose_internal_fields(attribution: Attribution) -> bool:
+    """Whether INTERNAL_FIELDS must go from this message: who is let in by them is trusted like one of the house.
+
+    Only a connector whose CloudServicesMailEnabled is on keeps them.
+    """
+    return attribution.connector is None or not attribution.connector.cloud_services_mail_enabled

@@ -23,6 +23,16 @@ def accepted_domain(name: str, settings: Settings) -> AcceptedDomain | None:
     return None
 
 
+def domain_of_certificate(name: str, settings: Settings) -> AcceptedDomain | None:
+    """Return the accepted domain that a name in a certificate belongs to: itself, or the domain right above a host.
+
+    name: lower case. `*.contoso.com` belongs to contoso.com alone.
+    """
+    base = name.removeprefix("*.")
+    domain = accepted_domain(base, settings)
+    return domain if domain is not None or base != name else accepted_domain(base.partition(".")[2], settings)
+
+
 def is_known(mailbox: Mailbox, domain: AcceptedDomain, settings: Settings) -> bool:
     """Whether the recipient exists as far as we can tell. Postmaster always does (RFC 5321 §4.5.1)."""
     if domain.type is not DomainType.AUTHORITATIVE:

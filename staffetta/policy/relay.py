@@ -1,15 +1,19 @@
 """The decisions at connect, MAIL and RCPT: who may send what to whom.
 
-Relay to the outside needs both (Exchange's rule since November 2023): the sender's domain is accepted here, and the
-session matches an OnPremises connector. Everybody may send to the inside, unless Direct Send is rejected.
+Relay to the outside needs both (Exchange's rule since November 2023): A, the domain of the sender or of the
+certificate is accepted here; and B, the session matches an OnPremises connector. Who logged in to an account that no
+connector names may relay too, as itself (submission.py). Everybody may send to the inside, unless a partner's
+restriction or RejectDirectSend of the recipient's organisation stops it.
 """
 
 from itertools import islice
 
 from staffetta.mail.address import Mailbox
-from staffetta.policy.connector import failed_conditions, partner
+from staffetta.policy.connector import attribute, covering_partner, failed_conditions, partner, restriction
 from staffetta.policy.decision import Attribution, Decision, Reason, SessionFacts
-from staffetta.policy.domain import accepted_domain, is_ambiguous, is_known
+from staffetta.policy.domain import accepted_domain, domain_of_certificate, is_ambiguous, is_known
+from staffetta.policy.identity import presented, shown_names
+from staffetta.policy.index import index_of
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector
 from staffetta.smtp import reply
@@ -20,8 +24,9 @@ CONNECTORS_EXPLAINED_MAX = 20  # a stranger must not make us write a line for ea
 
 _WELCOME = Decision(reply.OK, Reason.ACCEPTED)
 _SENDER_OK = Decision(reply.SENDER_OK, Reason.ACCEPTED)
-_BY_CONNECTOR = Decision(reply.RECIPIENT_OK, Reason.CONNECTOR)
-_DIRECT_SEND = Decision(reply.RECIPIENT_OK, Reason.DIRECT_SEND)
+_RECIPIENT_OK = {
+    reason: Decision(reply.RECIPIENT_OK, reason) for reason in (Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
+}
 
 
 def connect(facts: SessionFacts, settings: Settings) -> Decision:
@@ -31,12 +36,13 @@ def connect(facts: SessionFacts, settings: Settings) -> Decision:
 
 def sender(facts: SessionFacts, attribution: Attribution, mail: Mail, settings: Settings) -> Decision:
     """Decide about MAIL."""
+    if attribution.account is None and facts.listener in index_of(settings).submission_listeners:
+        return Decision(reply.NOT_AUTHENTICATED, Reason.NOT_AUTHENTICATED, _of_session(facts, attribution))
     connector = attribution.connector
-    if connector is None and (match := partner(facts, mail.reverse_path, settings)):
-        connector = match.connector
-    if connector is not None and connector.require_tls and facts.tls is None:
-        return Decision(reply.TLS_REQUIRED, Reason.TLS_REQUIRED, {"connector": connector.name})
-    return _SENDER_OK
+    if connector is None and attribution.account is None:
+        match = partner(facts, mail.reverse_path, settings, attribution.organization, attribution.at)
+        connector = match.connector if match is not None else None
+    return _tls_required(facts, attribution, connector) or _SENDER_OK
 
 
 def recipient(
@@ -53,32 +59,48 @@ def recipient(
 def _outside(
     facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox, settings: Settings
 ) -> Decision:
-    is_sender_ours = _is_ours(reverse_path, settings)
     connector = attribution.connector
+    is_sender_ours = _is_of(attribution.organization, reverse_path, settings)
+    is_certificate_ours = _is_certificate_of(attribution, settings)
     # A host beyond us trusts us more than it trusts our client, so that it must get no address to read as a route.
     is_routable, is_plain = not mailbox.domain.startswith("["), not is_ambiguous(mailbox)
-    if connector is not None and is_sender_ours and settings.default_route is not None and is_routable and is_plain:
-        return _BY_CONNECTOR
-    reason = _reason_outside(connector, is_sender_ours=is_sender_ours, is_plain=is_plain)
+    is_blocked = connector is not None and connector.blocked
+    if connector is not None:
+        may_relay = (is_sender_ours or is_certificate_ours) and not is_blocked
+    else:
+        may_relay = attribution.account is not None
+    if may_relay and settings.default_route is not None and is_routable and is_plain:
+        return _RECIPIENT_OK[attribution.reason]
+    if connector is None and attribution.account is None:
+        restricted = _restricted(facts, attribution, reverse_path, mailbox, settings)
+        if restricted is not None:
+            return restricted
     evidence = {
         **_evidence(facts, attribution, reverse_path, mailbox),
         "recipient_domain_accepted": False,
         "sender_domain_accepted": is_sender_ours,
+        "certificate_domain_accepted": is_certificate_ours if attribution.certificate_names else None,
         "recipient_address_literal": not is_routable,
         "connector_matched": connector is not None,
         "default_route": settings.default_route,
-        **_explained(facts, reverse_path, settings),
     }
-    return Decision(reply.RELAY_DENIED, reason, evidence)
+    if is_blocked:
+        return Decision(reply.CONNECTOR_BLOCKED, Reason.CONNECTOR_BLOCKED, evidence)
+    reason = _reason_outside(attribution, may_relay=may_relay, is_plain=is_plain)
+    is_by_certificate = reason is Reason.CERTIFICATE_DOMAIN_NOT_ACCEPTED
+    answer = reply.RELAY_DENIED_CERTIFICATE_DOMAIN if is_by_certificate else reply.RELAY_DENIED
+    return Decision(answer, reason, {**evidence, **_explained(facts, reverse_path, settings, attribution)})
 
 
-def _reason_outside(connector: InboundConnector | None, *, is_sender_ours: bool, is_plain: bool) -> Reason:
+def _reason_outside(attribution: Attribution, *, may_relay: bool, is_plain: bool) -> Reason:
     """Name what failed first: no connector, a sender not ours, an ambiguous address; else literal or no road out."""
-    if connector is None:
+    if may_relay:
+        return Reason.RELAY_DENIED if is_plain else Reason.AMBIGUOUS_ADDRESS
+    if attribution.connector is None:
         return Reason.RELAY_DENIED
-    if not is_sender_ours:
-        return Reason.SENDER_DOMAIN_NOT_ACCEPTED
-    return Reason.RELAY_DENIED if is_plain else Reason.AMBIGUOUS_ADDRESS
+    if attribution.certificate_names:
+        return Reason.CERTIFICATE_DOMAIN_NOT_ACCEPTED
+    return Reason.SENDER_DOMAIN_NOT_ACCEPTED
 
 
 def _inside(
@@ -89,46 +111,126 @@ def _inside(
     domain: AcceptedDomain,
     settings: Settings,
 ) -> Decision:
-    evidence = _evidence(facts, attribution, reverse_path, mailbox)
+    # To the recipient's organisation, whom another one lets in is a stranger like all others.
+    here = attribution
+    if attribution.organization != domain.organization:
+        here = attribute(facts, reverse_path, settings, attribution.at, organization=domain.organization)
     if is_ambiguous(mailbox):
+        evidence = _evidence(facts, here, reverse_path, mailbox)
         return Decision(reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS, evidence)
-    if attribution.connector is None and (refusal := _unattributed(facts, reverse_path, settings, evidence)):
+    refusal = _blocked(facts, attribution, here, reverse_path, mailbox)
+    if refusal is None and here.connector is None and here.account is None:
+        refusal = _unattributed(facts, here, reverse_path, mailbox, settings)
+    if refusal is not None:
         return refusal
     if not is_known(mailbox, domain, settings):
-        return Decision(reply.RECIPIENT_ACCESS_DENIED, Reason.RECIPIENT_UNKNOWN, {**evidence, "domain": domain.name})
-    return _DIRECT_SEND if attribution.connector is None else _BY_CONNECTOR
+        evidence = {**_evidence(facts, here, reverse_path, mailbox), "domain": domain.name}
+        return Decision(reply.RECIPIENT_ACCESS_DENIED, Reason.RECIPIENT_UNKNOWN, evidence)
+    return _RECIPIENT_OK[attribution.reason if here.reason is Reason.DIRECT_SEND else here.reason]
 
 
-def _unattributed(
-    facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings, evidence: Detail
+def _blocked(
+    facts: SessionFacts, attribution: Attribution, here: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox
 ) -> Decision | None:
-    """What may stop mail that no OnPremises connector let in: a partner's restriction, or RejectDirectSend."""
-    match = partner(facts, reverse_path, settings)
-    is_partner = match is not None and match.is_identified
-    if match is not None and match.connector.restrict_domains_to_ip_addresses and not is_partner:
-        refused = {**evidence, "partner": match.connector.name}
-        return Decision(reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED, refused)
-    if settings.reject_direct_send and not is_partner and _is_ours(reverse_path, settings):
-        return Decision(reply.DIRECT_SEND_NOT_ALLOWED, Reason.DIRECT_SEND_REJECTED, evidence)
+    for each in (attribution, here):
+        if each.connector is not None and each.connector.blocked:
+            evidence = _evidence(facts, each, reverse_path, mailbox)
+            return Decision(reply.CONNECTOR_BLOCKED, Reason.CONNECTOR_BLOCKED, evidence)
     return None
 
 
-def _is_ours(reverse_path: Mailbox | None, settings: Settings) -> bool:
-    return reverse_path is not None and accepted_domain(reverse_path.domain, settings) is not None
+def _unattributed(
+    facts: SessionFacts, here: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox, settings: Settings
+) -> Decision | None:
+    """What may stop mail that no OnPremises connector let in: a partner's restriction, or RejectDirectSend."""
+    if restricted := _restricted(facts, here, reverse_path, mailbox, settings):
+        return restricted
+    if here.organization not in index_of(settings).no_direct_send:
+        return None
+    if not _is_of(here.organization, reverse_path, settings):
+        return None
+    if covering_partner(facts, reverse_path, settings, here.organization, here.at) is not None:
+        return None
+    evidence = {
+        **_evidence(facts, here, reverse_path, mailbox),
+        **_explained(facts, reverse_path, settings, here),
+    }
+    return Decision(reply.DIRECT_SEND_NOT_ALLOWED, Reason.DIRECT_SEND_REJECTED, evidence)
+
+
+def _restricted(
+    facts: SessionFacts, here: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox, settings: Settings
+) -> Decision | None:
+    """What the organisation's Partner connector for this sender refuses."""
+    match = partner(facts, reverse_path, settings, here.organization, here.at)
+    if match is None:
+        return None
+    if refusal := _tls_required(facts, here, match.connector):
+        return refusal
+    is_blocked = match.is_identified and match.connector.blocked
+    failed = restriction(match, facts, settings, here.at)
+    if failed is None and not is_blocked:
+        return None
+    evidence = {**_evidence(facts, here, reverse_path, mailbox), "partner": match.connector.name}
+    if is_blocked:
+        return Decision(reply.CONNECTOR_BLOCKED, Reason.CONNECTOR_BLOCKED, evidence)
+    words = {f"connector {match.connector.name}": failed.words} if failed is not None else {}
+    return Decision(reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED, {**evidence, **words})
+
+
+def _tls_required(facts: SessionFacts, attribution: Attribution, connector: InboundConnector | None) -> Decision | None:
+    """Of a Partner it is known at MAIL where there is one organisation, and else at RCPT."""
+    if connector is None or not connector.require_tls or facts.tls is not None:
+        return None
+    evidence = {**_of_session(facts, attribution), "connector": connector.name}
+    return Decision(reply.TLS_REQUIRED, Reason.TLS_REQUIRED, evidence)
+
+
+def _is_of(organization: str | None, reverse_path: Mailbox | None, settings: Settings) -> bool:
+    """Whether the sender's domain is accepted for this organisation."""
+    domain = accepted_domain(reverse_path.domain, settings) if reverse_path is not None else None
+    return domain is not None and domain.organization == organization
+
+
+def _is_certificate_of(attribution: Attribution, settings: Settings) -> bool:
+    domains = (domain_of_certificate(name, settings) for name in attribution.certificate_names)
+    return any(domain is not None and domain.organization == attribution.organization for domain in domains)
 
 
 def _evidence(
     facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox
 ) -> dict[str, str | int | float | bool | None]:
     return {
-        "peer": str(facts.peer),
+        **_of_session(facts, attribution),
         "sender_domain": reverse_path.domain if reverse_path else None,
         "recipient_domain": mailbox.domain,
-        "connector": attribution.connector.name if attribution.connector else None,
     }
 
 
-def _explained(facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings) -> Detail:
+def _of_session(facts: SessionFacts, attribution: Attribution) -> dict[str, str | int | float | bool | None]:
+    """What we saw of the client."""
+    seen: dict[str, str | int | float | bool | None] = {
+        "peer": str(facts.peer),
+        "account": facts.account,
+        "is_tls": facts.tls is not None,
+        "connector": attribution.connector.name if attribution.connector else None,
+        "organization": attribution.organization,
+    }
+    shown = presented(facts)
+    if shown is not None:
+        seen["certificate_names"] = shown_names(shown)
+        seen["certificate_subject"] = shown.subject
+        seen["certificate_issuer"] = shown.issuer
+        seen["certificate_fingerprint"] = shown.fingerprint
+    return seen
+
+
+def _explained(
+    facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings, attribution: Attribution
+) -> Detail:
     """Why the first connectors did not match; the keys have a prefix, so that none is taken for another fact."""
-    conditions = failed_conditions(facts, reverse_path, settings)
-    return {f"connector {name}": condition for name, condition in islice(conditions, CONNECTORS_EXPLAINED_MAX)}
+    conditions = failed_conditions(facts, reverse_path, settings, attribution)
+    return {
+        f"connector {connector.name}": failed.words
+        for connector, failed in islice(conditions, CONNECTORS_EXPLAINED_MAX)
+    }

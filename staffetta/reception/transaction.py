@@ -5,7 +5,7 @@ import time
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.queue_id import to_text
 from staffetta.mail.received import count_hops
-from staffetta.policy import content, relay
+from staffetta.policy import content, relay, submission
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, Reason, SessionFacts
 from staffetta.policy.route import route
@@ -31,7 +31,7 @@ class Transaction:
         self.facts = facts
         self.mail = mail
         self.settings = settings
-        self.attribution = attribute(facts, mail.reverse_path, settings)
+        self.attribution = attribute(facts, mail.reverse_path, settings, time.time())
         self.routed: dict[tuple[str, str], RoutedRecipient] = {}
         self.intake: Intake | None = None
 
@@ -83,7 +83,10 @@ class Transaction:
             return content.HEADER_TOO_LARGE
         if intake.trouble is not None:
             return Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": intake.trouble})
-        return content.travelled(count_hops(header), self.settings)
+        decision = content.travelled(count_hops(header), self.settings)
+        if decision.is_accepted:
+            decision = submission.authorship(self.attribution, self.mail.reverse_path, header)
+        return decision
 
     async def commit(self, spool: Spool, stamp: Stamp, size: int) -> NewMessage:
         """Keep the message in the spool, and return it once it is durable. Raises SpoolUnavailable.
@@ -126,7 +129,8 @@ class Transaction:
             "helo": facts.helo,
             "tls": shown_tls(facts.tls),
             "connector": connector.name if connector else None,
-            "reason": str(Reason.CONNECTOR if connector else Reason.DIRECT_SEND),
+            "account": facts.account,
+            "reason": str(self.attribution.reason),
             "size": size,
             "session": facts.session_id,
         }

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 _TEXT_OCTETS_MAX = 480  # a reply line has at most 512 octets, code and CRLF included (RFC 5321 §4.5.3.1.5)
+_SHOWN_OCTETS_MAX = 160  # of something that a client or an administrator wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ AUTH_NEEDS_TLS = Reply(538, "7.11", "Encryption required for requested authentic
 
 # Policy: who may send what (Exchange's codes and words).
 RELAY_DENIED = Reply(550, "7.64", "TenantAttribution; Relay Access Denied")
+RELAY_DENIED_CERTIFICATE_DOMAIN = Reply(550, "7.64", "Relay Access Denied ATTR36")
 RECIPIENT_ACCESS_DENIED = Reply(550, "4.1", "Recipient address rejected: Access denied")
 DIRECT_SEND_NOT_ALLOWED = Reply(
     550,
@@ -142,6 +144,8 @@ PARTNER_RESTRICTED = Reply(
     "TenantInboundAttribution; There is a partner connector configured that matched the message's recipient domain. "
     "The connector had either the RestrictDomainsToIPAddresses or RestrictDomainsToCertificate set",
 )
+CONNECTOR_BLOCKED = Reply(550, "7.711", "Access denied, bad inbound connector. AS(2204)")
+NOT_AUTHENTICATED = Reply(530, "7.57", "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM")
 
 # Content.
 MESSAGE_TOO_LARGE = Reply(552, "3.4", "The message is larger than this server takes")
@@ -180,6 +184,17 @@ def queued(message_id: str | None, queue_id: str, hostname: str) -> Reply:
     return Reply(250, "6.0", text)
 
 
+def send_as_denied(login: str, sender: str) -> Reply:
+    """The answer to content whose sender is not the login's. sender: the one that is not, as the client wrote it."""
+    return Reply(554, "2.252", f"SendAsDenied; {_fit(login)} not allowed to send as {_fit(sender)}")
+
+
+def _fit(text: str) -> str:
+    """What somebody wrote, in printable ASCII and of a length that leaves room for another and a stamp."""
+    shown = text.encode("ascii", "backslashreplace").decode("ascii")
+    return "".join(character if character.isprintable() else "?" for character in shown)[:_SHOWN_OCTETS_MAX]
+
+
 def catalogue() -> dict[str, Reply]:
     """Every constant reply by its name, and an example of each template."""
     constants = {name: value for name, value in globals().items() if isinstance(value, Reply)}
@@ -187,5 +202,6 @@ def catalogue() -> dict[str, Reply]:
         "greeting": greeting("relay.example"),
         "hello": hello("relay.example", "192.0.2.1", ("SIZE 157286400", "PIPELINING")),
         "challenge": challenge(b"Username:"),
+        "send_as_denied": send_as_denied("scanner@contoso.com", "director@contoso.com"),
         "queued": queued("<id@client.example>", "0123456789ABC", "relay.example"),
     }

@@ -89,7 +89,7 @@ def test_row_25_every_address_needs_an_explicit_yes(entries: list[str], tmp_path
 
 def is_matched(entry: str, peer: str) -> bool:
     given = settings(25, inbound_connectors=(InboundConnector(name="c", sender_ip_addresses=(entry,)),))
-    return attribute(SessionFacts("0", "relay", plain_address(peer)), None, given).connector is not None
+    return attribute(SessionFacts("0", "relay", plain_address(peer)), None, given, 0.0).connector is not None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from staffetta.settings.objects import AcceptedDomain, InboundConnector
 
 def matched(peer: str, *connectors: InboundConnector, sender: str = "a@contoso.test") -> str | None:
     settings = Settings(hostname="r.test", data_dir="/nowhere", inbound_connectors=connectors)  # type: ignore[arg-type]
-    connector = attribute(SessionFacts("0", "relay", ip_address(peer)), parse_mailbox(sender), settings).connector
+    connector = attribute(SessionFacts("0", "relay", ip_address(peer)), parse_mailbox(sender), settings, 0.0).connector
     return connector.name if connector else None
 
 

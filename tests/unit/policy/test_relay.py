@@ -49,7 +49,7 @@ def settings(**changes: object) -> Settings:
 def decide(peer: str, sender: str, recipient: str, given: Settings) -> Decision:
     facts = SessionFacts("0", "relay", ip_address(peer), "client.example")
     reverse_path = parse_mailbox(sender) if sender else None
-    attribution = attribute(facts, reverse_path, given)
+    attribution = attribute(facts, reverse_path, given, 0.0)
     return relay.recipient(facts, attribution, reverse_path, Rcpt(Recipient(parse_mailbox(recipient))), given)
 
 
@@ -134,7 +134,7 @@ def test_a_connector_that_requires_tls_refuses_clear_text_at_mail(tls: TlsFacts 
     facts = SessionFacts("0", "relay", ip_address("192.0.2.99"), "client.example", tls)
     mail = Mail(parse_mailbox("ada@contoso.test"), None, body="7BIT", smtputf8=False, ret=None, envelope_id=None)  # type: ignore[arg-type]
     given = settings()
-    assert relay.sender(facts, attribute(facts, mail.reverse_path, given), mail, given).reply == answer
+    assert relay.sender(facts, attribute(facts, mail.reverse_path, given, 0.0), mail, given).reply == answer
 
 
 def test_a_refusal_explains_no_more_connectors_than_a_trace_can_bear() -> None:
