@@ -18,6 +18,7 @@ from staffetta.mail.address import Mailbox
 from staffetta.mail.queue_id import made_at
 from staffetta.net.tls import ServerContext, self_signed
 from staffetta.operations.expiry import ExpiryWatch, certificate_of
+from staffetta.operations.office import Office
 from staffetta.operations.spools import open_spool
 from staffetta.policy.decision import Reason
 from staffetta.policy.route import route
@@ -87,7 +88,8 @@ class Relay:
         for listener in self._listeners:
             await listener.start(next(sockets))
         if settings.console:
-            self._web = WebServer(self, next(sockets))
+            office = Office(self._directory, self.current_settings)
+            self._web = WebServer(self, office, next(sockets))
             self._web.start()
         if settings.capture:
             self._capture = CaptureHost(settings.capture.path, f"outside.{settings.hostname}", settings.limits)

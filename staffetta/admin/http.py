@@ -1,11 +1,11 @@
-"""The web side, in the relay's own event loop: /healthz, /readyz, /metrics and a page that says what runs where.
+"""The web side, in the relay's own event loop: /healthz, /readyz, /metrics, and the operations (rest.py, invoke.py).
 
-Nothing here knows a room: what is true is asked of `Status`, which the app hands in.
+Rule 1: nothing here knows a room: what is true is asked of `Status` and `Office`, which the app hands in.
+Rule 2: only health and metrics, and a page that says nothing, are for who has no token.
 """
 
 import asyncio
 import contextlib
-import html
 import socket
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -15,12 +15,23 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from staffetta.admin import invoke, rest
+from staffetta.admin.office import Office
+from staffetta.admin.problems import HEADERS
+
 _HEADERS = {
+    **HEADERS,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
 }
+_HOME_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Staffetta</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }</style>
+<h1>Staffetta</h1>
+<p><a href="/healthz">healthz</a> · <a href="/readyz">readyz</a> · <a href="/metrics">metrics</a></p>
+<p>The operations are at /api; /api/openapi.json describes them to who has a token.</p>
+</html>
+"""
 
 
 class Status(Protocol):
@@ -36,9 +47,9 @@ class Status(Protocol):
         """What runs and where, as (name, value), in the order to be shown."""
 
 
-def create_app(status: Status) -> FastAPI:
+def create_app(status: Status, office: Office) -> FastAPI:
     """Return the ASGI application."""
-    app = FastAPI(title="Staffetta", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Staffetta", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @app.get("/healthz")
     async def live() -> PlainTextResponse:
@@ -57,18 +68,19 @@ def create_app(status: Status) -> FastAPI:
 
     @app.get("/")
     async def home() -> HTMLResponse:
-        return HTMLResponse(_home_page(status), headers=_HEADERS)
+        return HTMLResponse(_HOME_PAGE, headers=_HEADERS)
 
+    app.router.routes.extend([*rest.routes(office), *invoke.routes(office)])
     return app
 
 
 class WebServer:
     """The HTTP server of one address. It handles no signals: they are the app's."""
 
-    def __init__(self, status: Status, listening: socket.socket) -> None:
+    def __init__(self, status: Status, office: Office, listening: socket.socket) -> None:
         """listening: bound already, so that a taken port is told before anything starts."""
         config = uvicorn.Config(
-            create_app(status),
+            create_app(status, office),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -102,22 +114,3 @@ class _QuietServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def _home_page(status: Status) -> str:
-    rows = "".join(f"<tr><th>{html.escape(name)}<td>{html.escape(value)}" for name, value in status.facts())
-    obstacles = status.obstacles()
-    state = "Ready" if not obstacles else "Not ready: " + html.escape("; ".join(obstacles))
-    return f"""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Staffetta</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }}
-th {{ text-align: left; padding-right: 2rem; vertical-align: top; font-weight: 600 }}
-</style>
-<h1>Staffetta</h1>
-<p role="status">{state}</p>
-<table>{rows}</table>
-<p><a href="/healthz">healthz</a> · <a href="/readyz">readyz</a> · <a href="/metrics">metrics</a></p>
-</html>
-"""

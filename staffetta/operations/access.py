@@ -16,6 +16,7 @@ from staffetta.directory.problems import (
     ForeignOrganization,
     NotConsistent,
     NotThere,
+    advice_on,
 )
 from staffetta.directory.store import Author, Changing, DirectoryUnavailable, Kind, Stored
 from staffetta.operations.errors import AlreadyThere, BadParameter, BadValue, NotFound, OperationError, Unavailable
@@ -79,6 +80,26 @@ def made(section: type[Section], **values: Any) -> Section:
         first = error.errors()[0]
         name = outside_name(str(first["loc"][0])) if first["loc"] else None
         raise BadValue(f"Cannot validate argument on parameter '{name}'. {first['msg']}", parameter=name) from None
+
+
+def put(context: Context, operation: str, kind: Kind, value: Section, *, guid: str | None = None) -> Stored:
+    """Add an object, or with guid replace one, and warn of what it says that is likely not meant.
+
+    Raises OperationError.
+    """
+    with changing(context, operation) as change:
+        stored = change.put(kind, value, guid=guid)
+    with told():
+        for advice in advice_on(context.directory.merged(context.settings), kind, stored.name):
+            context.warnings.append(f"{outside_name(advice.key)}: {advice.text}.")
+    return stored
+
+
+def remove(context: Context, operation: str, kind: Kind, identity: str) -> None:
+    """Remove the object of this name or GUID. Raises OperationError."""
+    stored = found(context, kind, identity)
+    with changing(context, operation) as change:
+        change.remove(stored)
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def _parameter(field: str, info: FieldInfo, positions: tuple[str, ...]) -> Param
         field=field,
         kind=kind,
         is_required=info.is_required(),
-        description=info.description or "",
+        description=info.description or _description(info.annotation),
         default=None if info.is_required() else info.default,
         choices=tuple(str(each.value) for each in types[0]) if kind is ParameterKind.CHOICE else (),
         position=positions.index(field) if field in positions else None,
@@ -116,6 +116,12 @@ _KINDS: tuple[tuple[type, ParameterKind], ...] = (
     (datetime, ParameterKind.TIME),
     (str, ParameterKind.TEXT),
 )
+
+
+def _description(annotation: Any) -> str:
+    """Of `Described | None`."""
+    found = (each for part in get_args(annotation) for each in getattr(part, "__metadata__", ()))
+    return next((each.description for each in found if isinstance(each, FieldInfo) and each.description), "")
 
 
 def _leaves(annotation: Any) -> list[Any]:

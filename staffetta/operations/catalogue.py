@@ -1,6 +1,11 @@
 """All operations. What is not listed here does not exist, in no projection."""
 
-from staffetta.operations import connectors
+from staffetta.operations import auditing, connectors, domains, organizations
 from staffetta.operations.registry import Operation
 
-OPERATIONS: tuple[Operation, ...] = (*connectors.OPERATIONS,)
+OPERATIONS: tuple[Operation, ...] = (
+    *connectors.OPERATIONS,
+    *domains.OPERATIONS,
+    *organizations.OPERATIONS,
+    *auditing.OPERATIONS,
+)

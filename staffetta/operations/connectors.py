@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from staffetta.directory.store import Kind, Stored
-from staffetta.operations.access import changing, chosen, found, made, organization_for
+from staffetta.operations.access import chosen, found, made, organization_for, put, remove
 from staffetta.operations.address_spaces import address_space, costs, domains_in
 from staffetta.operations.duties import CHANGE, READ
 from staffetta.operations.errors import BadValue
@@ -86,22 +86,18 @@ def new(context: Context, given: Any) -> Iterable[Output]:
             "outside. For a server of your own: -ConnectorType OnPremises."
         )
     values["organization"] = organization_for(context, given.organization)
-    with changing(context, f"New-{_NOUN}") as change:
-        return [_row(change.put(Kind.INBOUND_CONNECTOR, made(InboundConnector, **values)))]
+    return [_row(put(context, f"New-{_NOUN}", Kind.INBOUND_CONNECTOR, made(InboundConnector, **values)))]
 
 
 def set_(context: Context, given: Any) -> Iterable[Output]:
     stored = found(context, Kind.INBOUND_CONNECTOR, given.identity)
     values = stored.value.model_dump() | _values(context, given, stored.value)
-    with changing(context, f"Set-{_NOUN}") as change:
-        change.put(Kind.INBOUND_CONNECTOR, made(InboundConnector, **values), guid=stored.guid)
+    put(context, f"Set-{_NOUN}", Kind.INBOUND_CONNECTOR, made(InboundConnector, **values), guid=stored.guid)
     return []
 
 
-def remove(context: Context, given: RemoveInboundConnector) -> Iterable[Output]:
-    stored = found(context, Kind.INBOUND_CONNECTOR, given.identity)
-    with changing(context, f"Remove-{_NOUN}") as change:
-        change.remove(stored)
+def remove_(context: Context, given: RemoveInboundConnector) -> Iterable[Output]:
+    remove(context, f"Remove-{_NOUN}", Kind.INBOUND_CONNECTOR, given.identity)
     return []
 
 
@@ -186,7 +182,7 @@ OPERATIONS = (
         RemoveInboundConnector,
         None,
         CHANGE,
-        remove,
+        remove_,
         is_change=True,
         positions=("identity",),
         example="'SMTP Relay'",

@@ -66,6 +66,7 @@ class Context:
         """Return the context of one call, with a snapshot taken now. declared: what the file says.
 
         Where file and directory contradict each other it is the file alone, so that the directory can be mended.
+        Raises DirectoryUnavailable.
         """
         try:
             return cls(directory.merged(declared), directory, caller, now)

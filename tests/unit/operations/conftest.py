@@ -8,6 +8,5 @@ from tests.unit.operations.office import Office
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
-    office = Office(tmp_path)
-    yield office
-    office.directory.close()
+    with Office(tmp_path) as office:
+        yield office

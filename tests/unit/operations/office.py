@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from staffetta.directory.store import Directory
 from staffetta.operations.registry import Context, Output, Result, execute, find
@@ -32,6 +32,12 @@ class Office:
         )
         self.directory = Directory.open(folder, now=lambda: NOW)
         self.warnings: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.directory.close()
 
     def context(self, caller: Caller = ADMINISTRATOR) -> Context:
         return Context.of(self.settings, self.directory, caller, lambda: NOW)

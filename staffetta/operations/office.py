@@ -1,0 +1,31 @@
+"""Where operations are carried out: the directory and the file's settings of now, for whoever calls."""
+
+import time
+from collections.abc import Callable
+
+from staffetta.directory.store import Directory
+from staffetta.operations.access import told
+from staffetta.operations.registry import Context
+from staffetta.operations.roles import Caller
+from staffetta.settings.model import Settings
+
+
+class Office:
+    """Calls block for milliseconds; an event loop makes them in a thread."""
+
+    def __init__(
+        self, directory: Directory, get_settings: Callable[[], Settings], now: Callable[[], float] = time.time
+    ) -> None:
+        """get_settings: the snapshot of now, of the file or merged. now: seconds since 1970."""
+        self._directory = directory
+        self._get_settings = get_settings
+        self._now = now
+
+    def caller(self, token: str, address: str | None) -> Caller | None:
+        """Return who holds this token; None where it is unknown, expired or revoked. address: the client's."""
+        return None
+
+    def context(self, caller: Caller) -> Context:
+        """Return what an operation of this caller works with. Raises Unavailable."""
+        with told():
+            return Context.of(self._get_settings().declared, self._directory, caller, self._now)

@@ -1,0 +1,97 @@
+"""InvokeCommand, in the shapes on record of Exchange's own."""
+
+import re
+
+import pytest
+
+from tests.unit.admin.web import Answer, Web
+
+CONNECTOR = {
+    "Name": "SMTP Relay",
+    "ConnectorType": "OnPremises",
+    "SenderDomains": "*",
+    "SenderIPAddresses": "192.0.2.7",
+}
+
+
+def invoke(web: Web, cmdlet: str, tenant: str = "default", token: str = "all", **parameters: object) -> Answer:
+    body = {"CmdletInput": {"CmdletName": cmdlet, "Parameters": parameters}}
+    return web("POST", f"/adminapi/beta/{tenant}/InvokeCommand", body, token=token)
+
+
+def names(answer: Answer) -> list[str]:
+    return [row["Name"] for row in answer.json["value"]]
+
+
+def test_success_has_warnings_and_types_beside_the_values(web: Web) -> None:
+    answer = invoke(web, "New-InboundConnector", **CONNECTOR)
+    assert answer.status == 200
+    assert list(answer.json) == ["@odata.context", "adminapi.warnings@odata.type", "@adminapi.warnings", "value"]
+    assert answer.json["adminapi.warnings@odata.type"] == "#Collection(String)"
+    (row,) = answer.json["value"]
+    assert row["WhenCreatedUTC@data.type"] == "System.DateTime"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z", row["WhenCreatedUTC"])
+    assert row["RequireTls"] is False
+
+
+def test_lists_are_changed_by_tagged_tables(web: Web) -> None:
+    invoke(web, "New-InboundConnector", **CONNECTOR)
+    for change, expected in (
+        ({"Add": "192.0.2.8"}, ["192.0.2.7", "192.0.2.8"]),
+        ({"Add": ["192.0.2.9"], "Remove": ["192.0.2.7"]}, ["192.0.2.8", "192.0.2.9"]),
+    ):
+        tagged = {"@odata.type": "#Exchange.GenericHashTable", **change}
+        assert invoke(web, "Set-InboundConnector", Identity="SMTP Relay", SenderIPAddresses=tagged).status == 200
+        (row,) = invoke(web, "Get-InboundConnector", Identity="SMTP Relay").json["value"]
+        assert row["SenderIPAddresses"] == expected
+
+
+def test_the_common_parameters_of_powershell_are_taken(web: Web) -> None:
+    asked = invoke(web, "New-InboundConnector", **CONNECTOR, WhatIf=True, Confirm=False, ErrorAction="Stop")
+    assert asked.json["@adminapi.warnings"] == [
+        'What if: Performing the operation "New-InboundConnector" on target "SMTP Relay".'
+    ]
+    assert names(invoke(web, "Get-InboundConnector")) == ["Declared"]
+
+
+def test_what_is_not_there_is_404_in_exchange_s_words(web: Web) -> None:
+    answer = invoke(web, "Get-InboundConnector", Identity="x")
+    assert (answer.status, answer.json["error"]["code"]) == (404, "NotFound")
+    (detail,) = answer.json["error"]["details"]
+    number, kind, text = detail["message"].split("|")
+    assert re.fullmatch(r"Ex[0-9A-F]{6}", number)
+    assert kind == "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException"
+    assert text == "The operation couldn't be performed because object 'x' couldn't be found on 'relay.example.org'."
+
+
+@pytest.mark.parametrize(
+    ("parameters", "kind"),
+    [
+        ({"ConnectorType": "Internal"}, "System.Management.Automation.ParameterTransformationException"),
+        ({"Nothing": 1}, "System.Management.Automation.ParameterBindingException"),
+        ({"SenderIPAddresses": "192.0.2.300"}, "System.InvalidOperationException"),
+    ],
+)
+def test_a_mistake_is_400_with_type_and_text(web: Web, parameters: dict[str, object], kind: str) -> None:
+    answer = invoke(web, "New-InboundConnector", **CONNECTOR | parameters)
+    assert (answer.status, answer.json["error"]["code"]) == (400, "BadRequest")
+    assert answer.json["error"]["details"][0]["message"].split("|")[1] == kind
+    assert answer.json["error"]["innererror"]["type"] == "Microsoft.Exchange.Admin.OData.Core.ODataServiceException"
+
+
+def test_an_unknown_cmdlet_gets_a_suggestion_and_the_wrong_role_403(web: Web) -> None:
+    assert "Did you mean Get-InboundConnector?" in invoke(web, "Get-InboundConnectors").text
+    assert invoke(web, "New-InboundConnector", token="view", **CONNECTOR).status == 403
+
+
+@pytest.mark.parametrize("body", [{}, {"CmdletInput": {}}, {"CmdletInput": {"CmdletName": "x", "Parameters": None}}])
+def test_a_body_of_another_shape_is_refused(web: Web, body: object) -> None:
+    assert web("POST", "/adminapi/beta/default/InvokeCommand", body).status == 400
+
+
+def test_the_tenant_narrows_what_is_seen(web: Web) -> None:
+    assert names(invoke(web, "Get-AcceptedDomain")) == ["contoso.com", "fabrikam.com"]
+    assert names(invoke(web, "Get-AcceptedDomain", "fabrikam")) == ["fabrikam.com"]
+    assert names(invoke(web, "Get-AcceptedDomain", "fabrikam", "fabrikam")) == ["fabrikam.com"]
+    assert invoke(web, "Get-AcceptedDomain", "default", "fabrikam").status == 404
+    assert invoke(web, "Get-AcceptedDomain", "nobody").status == 404

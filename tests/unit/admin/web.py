@@ -1,0 +1,119 @@
+"""A web side to call: a real server on a loopback port, an office on disk, and a client of the standard library."""
+
+import asyncio
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from staffetta.admin.http import WebServer
+from staffetta.operations.registry import Context
+from staffetta.operations.roles import Caller, Role
+from tests.unit.operations.office import Office
+
+CALLERS = {
+    "all": Caller("ada", frozenset(Role), "api"),
+    "view": Caller("vic", frozenset({Role.VIEW_ONLY}), "api"),
+    "fabrikam": Caller("fay", frozenset({Role.ORGANIZATION_MANAGEMENT}), "api", organization="fabrikam"),
+}
+
+
+class FakeStatus:
+    def __init__(self, *obstacles: str) -> None:
+        self._obstacles = obstacles
+        self.refreshed = 0
+
+    def obstacles(self) -> Sequence[str]:
+        return self._obstacles
+
+    async def refresh_metrics(self) -> None:
+        self.refreshed += 1
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        return [("Relay <relay>", "127.0.0.1:2525")]
+
+
+class OfficeWithTokens:
+    """The office of the tests, where a token is the name of a caller."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    def caller(self, token: str, address: str | None) -> Caller | None:
+        return CALLERS.get(token)
+
+    def context(self, caller: Caller) -> Context:
+        return self._office.context(caller)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Web:
+    """Calls by HTTP, one connection each."""
+
+    address: str
+    office: Office
+    status: FakeStatus
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = "all",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        octets = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        try:
+            connection.request(method, path, octets, sent)
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read().decode())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def serving(folder: Path, *obstacles: str) -> Iterator[Web]:
+    """A web side that lives for the block, on an event loop in a thread of its own."""
+    status = FakeStatus(*obstacles)
+    stop = threading.Event()
+    with Office(folder) as office:
+        listening = socket.create_server(("127.0.0.1", 0))
+        host, port = listening.getsockname()[:2]
+
+        async def live() -> None:
+            server = WebServer(status, OfficeWithTokens(office), listening)
+            server.start()
+            try:
+                await asyncio.to_thread(stop.wait)
+            finally:
+                await server.stop()
+
+        thread = threading.Thread(target=asyncio.run, args=(live(),))
+        thread.start()
+        try:
+            yield Web(f"{host}:{port}", office, status)
+        finally:
+            stop.set()
+            thread.join()
