@@ -98,13 +98,15 @@ class TlsSession:
     def peer_certificates(self) -> tuple[bytes, ...]:
         """Return what the peer sent as DER, leaf first, then the others in its order; empty where it sent none.
 
-        A server's OpenSSL leaves the leaf out of the chain and a client's does not, hence the comparison.
+        A server's OpenSSL leaves the leaf out of the chain and a client's does not, hence the comparison. Nothing is
+        parsed beyond what OpenSSL did, which takes certificates that a stricter reader does not: policy says so then.
         """
-        leaf = self._connection.get_peer_certificate(as_cryptography=True)
+        leaf = self._connection.get_peer_certificate()
         if leaf is None:
             return ()
-        chain = self._connection.get_peer_cert_chain(as_cryptography=True) or []
-        return (_der(leaf), *(_der(certificate) for certificate in chain if certificate != leaf))
+        leaf_der = _der(leaf)
+        chain = [_der(certificate) for certificate in self._connection.get_peer_cert_chain() or []]
+        return (leaf_der, *(der for der in chain if der != leaf_der))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +210,8 @@ def _let_pass(_connection: SSL.Connection, _certificate: crypto.X509, _error: in
     return True
 
 
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.DER)
+def _der(certificate: crypto.X509) -> bytes:
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
 
 def _text_of(error: Exception) -> str:

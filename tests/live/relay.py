@@ -27,9 +27,7 @@ address = "127.0.0.1:{port}"
 certificate = "certificate.pem"
 private_key = "key.pem"
 
-[[inbound_connectors]]
-name = "Loopback"
-sender_ip_addresses = ["127.0.0.0/8"]
+{connectors}
 
 [[accepted_domains]]
 name = "contoso.test"
@@ -46,6 +44,11 @@ tls = "{tls}"
 retry_first_seconds = 0.2
 retry_max_seconds = 1
 unknown_retry_seconds = 0.2
+"""
+LOOPBACK = """
+[[inbound_connectors]]
+name = "Loopback"
+sender_ip_addresses = ["127.0.0.0/8"]
 """
 
 
@@ -71,6 +74,7 @@ class Relay:
     """A relay on loopback that hands everything to `next_port`.
 
     folder: holds settings, certificate, data and log. more: TOML to append to the settings.
+    connectors: TOML of the inbound connectors.
     wrapper: words before the command line, such as a tracer's; prepare: called in the new process before the program.
     """
 
@@ -79,6 +83,7 @@ class Relay:
     transport: str = "smtp"
     tls: str = "opportunistic"
     more: str = ""
+    connectors: str = LOOPBACK
     wrapper: Sequence[str] = ()
     prepare: Callable[[], None] | None = None
     port: int = field(default_factory=free_port)
@@ -97,7 +102,13 @@ class Relay:
         return (self.folder / "log").read_text(errors="replace")
 
     def write_settings(self) -> None:
-        text = SETTINGS.format(port=self.port, next_port=self.next_port, transport=self.transport, tls=self.tls)
+        text = SETTINGS.format(
+            port=self.port,
+            next_port=self.next_port,
+            transport=self.transport,
+            tls=self.tls,
+            connectors=self.connectors,
+        )
         self.config.write_text(text + self.more, encoding="utf-8")
 
     def launch(self) -> subprocess.Popen[str]:
