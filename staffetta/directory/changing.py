@@ -11,9 +11,12 @@ from staffetta.directory import audit
 from staffetta.directory.audit import AuditRow, Author
 from staffetta.directory.database import DirectoryUnavailable
 from staffetta.directory.objects import MODELS, Kind, Stored, declared_objects, name_of, organization_of, outside
-from staffetta.directory.problems import AlreadyNamed, Declared, ForeignOrganization, NotThere
+from staffetta.directory.problems import AlreadyNamed, ChangeRefused, Declared, ForeignOrganization, NotThere
 from staffetta.settings.model import Settings
-from staffetta.settings.objects import Section
+from staffetta.settings.objects import DEFAULT_ORGANIZATION, Section
+
+_OF_ORGANIZATIONS = {"administrator": "administrator", "token": "API token"}
+"""Tables whose rows belong to an organisation by its name, and what a row is called."""
 
 
 class Changing:
@@ -44,13 +47,13 @@ class Changing:
         if not isinstance(value, MODELS[kind]):
             raise TypeError(f"{kind} holds {MODELS[kind].__name__}, not {type(value).__name__}")
         old = None if guid is None else self._own(kind, guid)
-        self._check_organization(kind, value)
+        self.check_organization(organization_of(value), kind.words, name_of(value))
         if old is not None and old.value == value:
             return old
         name_key = name_of(value).casefold()
         taken = self.connection.execute("SELECT guid FROM object WHERE (kind, name_key) = (?, ?)", (kind, name_key))
         if name_key in self._declared[kind] or any(other != guid for (other,) in taken):
-            raise AlreadyNamed(kind, name_of(value))
+            raise AlreadyNamed(kind.words, name_of(value))
         guid = guid or str(uuid.uuid4())
         stored = Stored(kind, guid, organization_of(value), value, old.created_at if old else self.at, self.at)
         self.connection.execute(
@@ -59,20 +62,45 @@ class Changing:
             "changed_at = excluded.changed_at",
             (kind, guid, name_key, value.model_dump_json(), stored.created_at, self.at),
         )
+        if kind is Kind.ORGANIZATION and old is not None:
+            for table in _OF_ORGANIZATIONS:
+                self.connection.execute(
+                    f"UPDATE {table} SET organization = ? WHERE organization = ? COLLATE NOCASE",
+                    (stored.name, old.name),
+                )
         self._note(stored, outside(old.value) if old else None, outside(value))
         return stored
 
     def remove(self, stored: Stored) -> None:
-        """Remove an object. Raises NotThere, Declared, ForeignOrganization."""
+        """Remove an object. Raises NotThere, Declared, ForeignOrganization; ChangeRefused where others need it."""
         old = self._own(stored.kind, stored.guid, stored.name)
+        for table, words in _OF_ORGANIZATIONS.items() if stored.kind is Kind.ORGANIZATION else ():
+            kept = f"SELECT name FROM {table} WHERE organization = ? COLLATE NOCASE"
+            for (name,) in self.connection.execute(kept, (old.name,)):
+                raise ChangeRefused(f"The organization {old.name!r} has the {words} {name!r}; remove that first.")
         self.connection.execute("DELETE FROM object WHERE guid = ?", (old.guid,))
         self._note(old, outside(old.value), None)
+
+    def organization_named(self, name: str | None) -> str | None:
+        """Return the organisation as it is spelt; None is all of them. Raises NotThere."""
+        if name is None or name.casefold() == DEFAULT_ORGANIZATION:
+            return name and DEFAULT_ORGANIZATION
+        for stored in self.objects(Kind.ORGANIZATION):
+            if stored.name.casefold() == name.casefold():
+                return stored.name
+        raise NotThere(Kind.ORGANIZATION.words, name)
+
+    def check_organization(self, organization: str | None, words: str, name: str) -> None:
+        """Raise ForeignOrganization where the author may not touch what belongs there; None: all of them."""
+        only = self.author.organization
+        if only is not None and (organization is None or organization.casefold() != only.casefold()):
+            raise ForeignOrganization(words, name, organization)
 
     def audit(
         self,
         kind: str,
         target: str,
-        organization: str,
+        organization: str | None,
         *,
         before: dict[str, Any] | None = None,
         after: dict[str, Any] | None = None,
@@ -85,7 +113,7 @@ class Changing:
             source=self.author.source,
             address=self.author.address,
             operation=self.author.operation,
-            organization=organization,
+            organization=organization or DEFAULT_ORGANIZATION,
             kind=kind,
             target=target,
             before=before,
@@ -100,14 +128,9 @@ class Changing:
                 raise Declared(declared, self._settings)
         found = next(read_objects(self.connection, kind, guid), None)
         if found is None:
-            raise NotThere(kind, name or guid)
-        self._check_organization(kind, found.value)
+            raise NotThere(kind.words, name or guid)
+        self.check_organization(found.organization, kind.words, found.name)
         return found
-
-    def _check_organization(self, kind: Kind, value: Section) -> None:
-        only = self.author.organization
-        if only is not None and organization_of(value).casefold() != only.casefold():
-            raise ForeignOrganization(kind, name_of(value), organization_of(value))
 
     def _note(self, stored: Stored, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
         self.has_changed_objects = True

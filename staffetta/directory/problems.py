@@ -17,17 +17,17 @@ class ChangeRefused(Exception):
 
 
 class AlreadyNamed(ChangeRefused):
-    """Another object of the kind has this name; upper and lower case are one."""
+    """Another one of the kind has this name; upper and lower case are one."""
 
-    def __init__(self, kind: Kind, name: str) -> None:
-        super().__init__(f"The {kind.words} {name!r} is there already; take another name.")
+    def __init__(self, words: str, name: str) -> None:
+        super().__init__(f"The {words} {name!r} is there already; take another name.")
 
 
 class NotThere(ChangeRefused):
-    """The object is gone: somebody else removed it."""
+    """There is no such thing, perhaps no longer."""
 
-    def __init__(self, kind: Kind, name: str) -> None:
-        super().__init__(f"The {kind.words} {name!r} is not there any more.")
+    def __init__(self, words: str, name: str) -> None:
+        super().__init__(f"There is no {words} {name!r}.")
 
 
 class Declared(ChangeRefused):
@@ -41,10 +41,11 @@ class Declared(ChangeRefused):
 
 
 class ForeignOrganization(ChangeRefused):
-    """The object belongs to an organisation that the author may not touch."""
+    """It belongs to an organisation that the author may not touch, or to all of them."""
 
-    def __init__(self, kind: Kind, name: str, organization: str) -> None:
-        super().__init__(f"The {kind.words} {name!r} belongs to the organisation {organization!r}, which is not yours.")
+    def __init__(self, words: str, name: str, organization: str | None) -> None:
+        whose = f"the organisation {organization!r}, which is not yours" if organization else "all organisations"
+        super().__init__(f"The {words} {name!r} belongs to {whose}.")
 
 
 @dataclass(frozen=True, slots=True)

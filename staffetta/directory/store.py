@@ -78,6 +78,10 @@ class Directory:
         with told(path):
             return cls(path, now)
 
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._now()
+
     def close(self) -> None:
         """Let the database go; the directory is of no more use."""
         with self._writing, self._reading:
@@ -150,6 +154,12 @@ class Directory:
         """A connection that sees one state; for the other modules of this room."""
         with self._reading, told(self._path), transaction(self._reader, "DEFERRED"):
             yield self._reader
+
+    @contextmanager
+    def noting(self) -> Iterator[sqlite3.Connection]:
+        """A transaction for what is no change of anybody's, such as when a token was used last; for this room."""
+        with self._writing, told(self._path), transaction(self._writer):
+            yield self._writer
 
     def _check(self, declared: Settings) -> None:
         """Refuse what the change makes wrong; what was wrong before must not keep it from being mended."""
