@@ -19,9 +19,11 @@ ANY_SENDER = "*"
 _OF_DOMAIN = "*@"
 
 _ACCEPTED = Decision(reply.OK, Reason.ACCEPTED)
-_FIELD_CHARACTERS_MAX = 10_000
+_FIELD_CHARACTERS_MAX = 2000  # looking for the ends of quotes and comments takes the square of it
+_COMMENT_DEPTH_MAX = 10
 # A quoted string that is a local part, one that is a display name, or a comment without another inside.
 _QUOTED_OR_COMMENT = re.compile(r'("(?:[^"\\]|\\.)*"(?=\s*@))|"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)')
+_UNCLEAR = frozenset('@"()\\')  # where one of these is left over, readers differ
 _AROUND_SPECIALS = re.compile(r"\s*([@.])\s*")
 _ADDRESS = re.compile(r'("(?:[^"\\]|\\.)*"|[^\s<>(),;:"@\[\]\\]+)@(\[[^\]\s]*\]|[^\s<>(),;:"@\[\]\\]+)')
 
@@ -56,18 +58,13 @@ def addresses_in(value: str) -> list[str]:
     """
     if len(value) > _FIELD_CHARACTERS_MAX:
         return [value]
-    plain, count = value, 1
-    while count:  # comments nest, so the innermost go first; a quoted local part stays
-        plain, count = _without_quoted_and_comments(plain)
+    plain = value
+    for _ in range(_COMMENT_DEPTH_MAX):  # comments nest, so the innermost go first
+        plain = _QUOTED_OR_COMMENT.sub(lambda match: match.group(1) or " ", plain)
     plain = _AROUND_SPECIALS.sub(r"\1", plain)
     found = [match.group() for match in _ADDRESS.finditer(plain)]
-    rest = _ADDRESS.sub("", plain)
-    return found if found and "@" not in rest else [value]
-
-
-def _without_quoted_and_comments(text: str) -> tuple[str, int]:
-    changed = _QUOTED_OR_COMMENT.sub(lambda match: match.group(1) or " ", text)
-    return changed, int(changed != text)
+    is_clear = _UNCLEAR.isdisjoint(_ADDRESS.sub("", plain))
+    return found if found and is_clear else [value]
 
 
 def _senders(reverse_path: Mailbox | None, header: HeaderSection) -> Iterator[tuple[str, str]]:

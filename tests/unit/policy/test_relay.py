@@ -1,168 +1,244 @@
 """Who may send what to whom: one table, after the decision procedure of Exchange Online."""
 
-from ipaddress import ip_address
-
 import pytest
 
-from staffetta.mail.address import parse_mailbox
-from staffetta.mail.envelope import Recipient
 from staffetta.policy import relay
-from staffetta.policy.connector import attribute
-from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
-from staffetta.settings.model import Route, Settings
-from staffetta.settings.objects import AcceptedDomain, ConnectorType, DomainType, InboundConnector
+from staffetta.policy.decision import Reason
+from staffetta.settings.objects import InboundConnector
 from staffetta.smtp import reply
-from staffetta.smtp.events import Mail, Rcpt
 from staffetta.smtp.reply import Reply
+from tests.unit.policy.world import ADDRESSES, PARTNER, SESSIONS, Session, decide, settings
 
-OFFICE, STRANGER, PARTNER = "192.0.2.10", "198.51.100.7", "203.0.113.5"
-
-
-def settings(**changes: object) -> Settings:
-    kept: dict[str, object] = {
-        "hostname": "relay.contoso.test",
-        "data_dir": "/nowhere",
-        "routes": (Route(name="mailboxes"), Route(name="outside")),
-        "default_route": "outside",
-        "accepted_domains": (
-            AcceptedDomain(name="contoso.test", recipients=("ada", "Bob"), route="mailboxes"),
-            AcceptedDomain(
-                name="branch.test", type=DomainType.INTERNAL_RELAY, include_subdomains=True, route="outside"
-            ),
-        ),
-        "inbound_connectors": (
-            InboundConnector(name="off", enabled=False, sender_ip_addresses=(OFFICE,)),
-            InboundConnector(name="office", sender_ip_addresses=("192.0.2.0/24", "2001:db8::/32")),
-            InboundConnector(name="tls only", sender_ip_addresses=("192.0.2.99",), require_tls=True),
-            InboundConnector(
-                name="gateway",
-                connector_type=ConnectorType.PARTNER,
-                sender_domains=("partner.test",),
-                sender_ip_addresses=(PARTNER,),
-                restrict_domains_to_ip_addresses=True,
-            ),
-        ),
-    }
-    return Settings.model_validate({**kept, **changes})
-
-
-def decide(peer: str, sender: str, recipient: str, given: Settings) -> Decision:
-    facts = SessionFacts("0", "relay", ip_address(peer), "client.example")
-    reverse_path = parse_mailbox(sender) if sender else None
-    attribution = attribute(facts, reverse_path, given, 0.0)
-    return relay.recipient(facts, attribution, reverse_path, Rcpt(Recipient(parse_mailbox(recipient))), given)
-
-
-OUTSIDE = "eve@outside.example"
-TABLE: list[tuple[str, str, str, Reply, Reason]] = [
-    # peer, reverse-path, recipient: reply, reason
-    (OFFICE, "ada@contoso.test", OUTSIDE, reply.RECIPIENT_OK, Reason.CONNECTOR),
-    ("2001:db8::1", "ada@contoso.test", OUTSIDE, reply.RECIPIENT_OK, Reason.CONNECTOR),
-    (OFFICE, "x@sub.branch.test", OUTSIDE, reply.RECIPIENT_OK, Reason.CONNECTOR),
-    (OFFICE, "x@sub.contoso.test", OUTSIDE, reply.RELAY_DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED),
-    (OFFICE, "x@foreign.test", OUTSIDE, reply.RELAY_DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED),
-    (OFFICE, "", OUTSIDE, reply.RELAY_DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED),
-    (STRANGER, "ada@contoso.test", OUTSIDE, reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (STRANGER, "x@foreign.test", OUTSIDE, reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (STRANGER, "", OUTSIDE, reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (PARTNER, "x@partner.test", OUTSIDE, reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (OFFICE, "ada@contoso.test", "bob@contoso.test", reply.RECIPIENT_OK, Reason.CONNECTOR),
-    (STRANGER, "x@foreign.test", "bob@contoso.test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "ada@contoso.test", "BOB@Contoso.Test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "", "bob@contoso.test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "", "postmaster@contoso.test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "", '"bob"@contoso.test', reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "", "nobody@contoso.test", reply.RECIPIENT_ACCESS_DENIED, Reason.RECIPIENT_UNKNOWN),
-    (OFFICE, "ada@contoso.test", "nobody@contoso.test", reply.RECIPIENT_ACCESS_DENIED, Reason.RECIPIENT_UNKNOWN),
-    (STRANGER, "", "anyone@branch.test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "", "anyone@deep.down.branch.test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "", "a%outside.example@branch.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (STRANGER, "", "outside.example!a@branch.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (STRANGER, "", '"a@outside.example"@branch.test', reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (STRANGER, "", "|program@contoso.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (STRANGER, "", "/etc/passwd@branch.test", reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (STRANGER, "", '":include:/etc/passwd"@branch.test', reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (STRANGER, "", '"\\|program"@branch.test', reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (OFFICE, "ada@contoso.test", "a%b.example@outside.example", reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (OFFICE, "ada@contoso.test", "b.example!a@outside.example", reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (OFFICE, "ada@contoso.test", '"a@b.example"@outside.example', reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (OFFICE, "ada@contoso.test", "|program@outside.example", reply.RELAY_DENIED, Reason.AMBIGUOUS_ADDRESS),
-    (OFFICE, "x@foreign.test", "a%b.example@outside.example", reply.RELAY_DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED),
-    (STRANGER, "", "a%b.example@outside.example", reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (STRANGER, "", "a@[192.0.2.1]", reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (OFFICE, "ada@contoso.test", "a@[192.0.2.1]", reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (OFFICE, "ada@contoso.test", "a@[IPv6:2001:db8::1]", reply.RELAY_DENIED, Reason.RELAY_DENIED),
-    (PARTNER, "x@partner.test", "bob@contoso.test", reply.RECIPIENT_OK, Reason.DIRECT_SEND),
-    (STRANGER, "x@partner.test", "bob@contoso.test", reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED),
+OUTSIDE, BOB = "eve@outside.example", "bob@contoso.test"
+OURS, FOREIGN = "ada@contoso.test", "x@foreign.test"
+OK, DENIED, ATTR36 = reply.RECIPIENT_OK, reply.RELAY_DENIED, reply.RELAY_DENIED_CERTIFICATE_DOMAIN
+NO_SUCH, ONLY_PARTNER = reply.RECIPIENT_ACCESS_DENIED, reply.PARTNER_RESTRICTED
+TABLE: list[tuple[str, str, str, Reply, Reason, str | None]] = [
+    # session, reverse-path, recipient: reply, reason, connector
+    #
+    # To the outside, by address: A, the sender's domain is accepted here, and B, the address is a connector's.
+    ("office", OURS, OUTSIDE, OK, Reason.CONNECTOR, "office"),
+    ("office by IPv6", OURS, OUTSIDE, OK, Reason.CONNECTOR, "office"),
+    ("office", "x@sub.branch.test", OUTSIDE, OK, Reason.CONNECTOR, "office"),
+    ("office", "x@sub.contoso.test", OUTSIDE, DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED, "office"),
+    ("office", FOREIGN, OUTSIDE, DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED, "office"),
+    ("office", "", OUTSIDE, DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED, "office"),
+    ("stranger", OURS, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("stranger", FOREIGN, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("stranger", "", OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("blocked host", OURS, OUTSIDE, reply.CONNECTOR_BLOCKED, Reason.CONNECTOR_BLOCKED, "blocked"),
+    #
+    # By certificate: its domain stands in for the sender's, so that null and foreign senders pass.
+    ("certificate", OURS, OUTSIDE, OK, Reason.CONNECTOR, "certificate"),
+    ("certificate", FOREIGN, OUTSIDE, OK, Reason.CONNECTOR, "certificate"),
+    ("certificate", "", OUTSIDE, OK, Reason.CONNECTOR, "certificate"),
+    ("certificate from the office", OURS, OUTSIDE, OK, Reason.CONNECTOR, "certificate"),
+    ("wildcard certificate", "", OUTSIDE, OK, Reason.CONNECTOR, "certificate"),
+    ("certificate of a foreign domain", OURS, OUTSIDE, OK, Reason.CONNECTOR, "provider"),
+    ("certificate of a foreign domain", FOREIGN, OUTSIDE, ATTR36, Reason.CERTIFICATE_DOMAIN_NOT_ACCEPTED, "provider"),
+    ("certificate of a foreign domain", "", OUTSIDE, ATTR36, Reason.CERTIFICATE_DOMAIN_NOT_ACCEPTED, "provider"),
+    ("pinned certificate", OURS, OUTSIDE, OK, Reason.CONNECTOR, "printer"),
+    ("pinned certificate", "", OUTSIDE, ATTR36, Reason.CERTIFICATE_DOMAIN_NOT_ACCEPTED, "printer"),
+    #
+    # A certificate that is not taken leaves the session what it is without one.
+    ("certificate of another name", OURS, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("self-signed certificate", OURS, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("expired certificate", OURS, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("certificate for code", OURS, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("certificate without its issuer's", OURS, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("self-signed certificate from the office", OURS, OUTSIDE, OK, Reason.CONNECTOR, "office"),
+    ("self-signed certificate", OURS, BOB, OK, Reason.DIRECT_SEND, None),
+    #
+    # By credentials: a connector that names the account, else client submission (as whom, is asked after the content).
+    ("erp logged in", OURS, OUTSIDE, OK, Reason.CONNECTOR, "erp"),
+    ("erp logged in", FOREIGN, OUTSIDE, DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED, "erp"),
+    ("erp logged in from the office", OURS, OUTSIDE, OK, Reason.CONNECTOR, "erp"),
+    ("scanner logged in", OURS, OUTSIDE, OK, Reason.SUBMISSION, None),
+    ("scanner logged in", "", OUTSIDE, OK, Reason.SUBMISSION, None),
+    ("scanner logged in", OURS, BOB, OK, Reason.SUBMISSION, None),
+    ("scanner logged in from the office", OURS, OUTSIDE, OK, Reason.SUBMISSION, None),
+    ("account switched off", OURS, OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("scanner on submission", OURS, OUTSIDE, OK, Reason.SUBMISSION, None),
+    ("nobody on submission", OURS, BOB, reply.NOT_AUTHENTICATED, Reason.NOT_AUTHENTICATED, None),
+    ("office on submission", OURS, BOB, reply.NOT_AUTHENTICATED, Reason.NOT_AUTHENTICATED, "office"),
+    #
+    # A Partner never grants relay, and restricts its own domains: at every recipient.
+    ("gateway", "x@partner.test", OUTSIDE, DENIED, Reason.RELAY_DENIED, None),
+    ("gateway", "x@partner.test", BOB, OK, Reason.DIRECT_SEND, None),
+    ("stranger", "x@partner.test", BOB, ONLY_PARTNER, Reason.PARTNER_RESTRICTED, None),
+    ("stranger", "x@partner.test", OUTSIDE, ONLY_PARTNER, Reason.PARTNER_RESTRICTED, None),
+    ("office", "x@partner.test", BOB, OK, Reason.CONNECTOR, "office"),
+    ("partner's certificate", "x@secure.test", BOB, OK, Reason.DIRECT_SEND, None),
+    ("certificate of another name", "x@mail.secure.test", BOB, ONLY_PARTNER, Reason.PARTNER_RESTRICTED, None),
+    ("stranger", "x@secure.test", BOB, reply.TLS_REQUIRED, Reason.TLS_REQUIRED, None),
+    #
+    # To the inside: everybody.
+    ("office", OURS, BOB, OK, Reason.CONNECTOR, "office"),
+    ("stranger", FOREIGN, BOB, OK, Reason.DIRECT_SEND, None),
+    ("stranger", OURS, "BOB@Contoso.Test", OK, Reason.DIRECT_SEND, None),
+    ("stranger", "", BOB, OK, Reason.DIRECT_SEND, None),
+    ("stranger", "", "postmaster@contoso.test", OK, Reason.DIRECT_SEND, None),
+    ("stranger", "", '"bob"@contoso.test', OK, Reason.DIRECT_SEND, None),
+    ("stranger", "", "nobody@contoso.test", NO_SUCH, Reason.RECIPIENT_UNKNOWN, None),
+    ("office", OURS, "nobody@contoso.test", NO_SUCH, Reason.RECIPIENT_UNKNOWN, "office"),
+    ("certificate", "", "nobody@contoso.test", NO_SUCH, Reason.RECIPIENT_UNKNOWN, "certificate"),
+    ("scanner logged in", OURS, "nobody@contoso.test", NO_SUCH, Reason.RECIPIENT_UNKNOWN, None),
+    ("stranger", "", "anyone@branch.test", OK, Reason.DIRECT_SEND, None),
+    ("stranger", "", "anyone@deep.down.branch.test", OK, Reason.DIRECT_SEND, None),
+    ("blocked host", OURS, BOB, reply.CONNECTOR_BLOCKED, Reason.CONNECTOR_BLOCKED, "blocked"),
+    #
+    # What some server might read as a route to elsewhere, a program, a file or a list.
+    ("stranger", "", "a%outside.example@branch.test", NO_SUCH, Reason.AMBIGUOUS_ADDRESS, None),
+    ("stranger", "", "outside.example!a@branch.test", NO_SUCH, Reason.AMBIGUOUS_ADDRESS, None),
+    ("stranger", "", '"a@outside.example"@branch.test', NO_SUCH, Reason.AMBIGUOUS_ADDRESS, None),
+    ("stranger", "", "|program@contoso.test", NO_SUCH, Reason.AMBIGUOUS_ADDRESS, None),
+    ("stranger", "", "/etc/passwd@branch.test", NO_SUCH, Reason.AMBIGUOUS_ADDRESS, None),
+    ("stranger", "", '":include:/etc/passwd"@branch.test', NO_SUCH, Reason.AMBIGUOUS_ADDRESS, None),
+    ("stranger", "", '"\\|program"@branch.test', NO_SUCH, Reason.AMBIGUOUS_ADDRESS, None),
+    ("office", OURS, "a%b.example@outside.example", DENIED, Reason.AMBIGUOUS_ADDRESS, "office"),
+    ("office", OURS, "b.example!a@outside.example", DENIED, Reason.AMBIGUOUS_ADDRESS, "office"),
+    ("office", OURS, '"a@b.example"@outside.example', DENIED, Reason.AMBIGUOUS_ADDRESS, "office"),
+    ("office", OURS, "|program@outside.example", DENIED, Reason.AMBIGUOUS_ADDRESS, "office"),
+    ("scanner logged in", OURS, "a%b.example@outside.example", DENIED, Reason.AMBIGUOUS_ADDRESS, None),
+    ("office", FOREIGN, "a%b.example@outside.example", DENIED, Reason.SENDER_DOMAIN_NOT_ACCEPTED, "office"),
+    ("stranger", "", "a%b.example@outside.example", DENIED, Reason.RELAY_DENIED, None),
+    ("stranger", "", "a@[192.0.2.1]", DENIED, Reason.RELAY_DENIED, None),
+    ("office", OURS, "a@[192.0.2.1]", DENIED, Reason.RELAY_DENIED, "office"),
+    ("office", OURS, "a@[IPv6:2001:db8::1]", DENIED, Reason.RELAY_DENIED, "office"),
 ]
 
 
-@pytest.mark.parametrize(("peer", "sender", "recipient", "answer", "reason"), TABLE)
-def test_decision_at_rcpt(peer: str, sender: str, recipient: str, answer: Reply, reason: Reason) -> None:
-    decision = decide(peer, sender, recipient, settings())
-    assert (decision.reply, decision.reason) == (answer, reason)
+@pytest.mark.parametrize(("session", "sender", "recipient", "answer", "reason", "connector"), TABLE)
+def test_decision(
+    session: str, sender: str, recipient: str, answer: Reply, reason: Reason, connector: str | None
+) -> None:
+    decision, attribution = decide(SESSIONS[session], sender, recipient, settings())
+    matched = attribution.connector.name if attribution.connector else None
+    assert (str(decision.reply), decision.reason, matched) == (str(answer), reason, connector)
 
 
 @pytest.mark.parametrize(
-    ("peer", "sender", "answer"),
+    ("answer", "words"),
     [
-        (STRANGER, "ada@contoso.test", reply.DIRECT_SEND_NOT_ALLOWED),
-        (STRANGER, "x@foreign.test", reply.RECIPIENT_OK),
-        (STRANGER, "", reply.RECIPIENT_OK),
-        (OFFICE, "ada@contoso.test", reply.RECIPIENT_OK),
+        (reply.RELAY_DENIED, "550 5.7.64 TenantAttribution; Relay Access Denied"),
+        (reply.RELAY_DENIED_CERTIFICATE_DOMAIN, "550 5.7.64 Relay Access Denied ATTR36"),
+        (reply.RECIPIENT_ACCESS_DENIED, "550 5.4.1 Recipient address rejected: Access denied"),
+        (
+            reply.PARTNER_RESTRICTED,
+            (
+                "550 5.7.51 TenantInboundAttribution; There is a partner connector configured that matched the "
+                "message's recipient domain. The connector had either the RestrictDomainsToIPAddresses or "
+                "RestrictDomainsToCertificate set"
+            ),
+        ),
+        (
+            reply.DIRECT_SEND_NOT_ALLOWED,
+            (
+                "550 5.7.68 TenantInboundAttribution; Direct Send not allowed for this organization "
+                "from unauthorized sources"
+            ),
+        ),
+        (
+            reply.NOT_AUTHENTICATED,
+            "530 5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
+        ),
+        (reply.TLS_REQUIRED, "451 4.7.3 STARTTLS is required to send mail"),
+        (reply.CONNECTOR_BLOCKED, "550 5.7.711 Access denied, bad inbound connector. AS(2204)"),
+        (
+            reply.send_as_denied("scanner@contoso.test", "boss@contoso.test"),
+            "554 5.2.252 SendAsDenied; scanner@contoso.test not allowed to send as boss@contoso.test",
+        ),
     ],
 )
-def test_reject_direct_send_stops_our_name_from_unknown_sources(peer: str, sender: str, answer: Reply) -> None:
-    assert decide(peer, sender, "bob@contoso.test", settings(reject_direct_send=True)).reply == answer
+def test_replies_are_in_exchanges_words(answer: Reply, words: str) -> None:
+    assert str(answer) == words
+
+
+@pytest.mark.parametrize(
+    ("session", "sender", "answer"),
+    [
+        ("stranger", OURS, reply.DIRECT_SEND_NOT_ALLOWED),
+        ("stranger", FOREIGN, OK),
+        ("stranger", "", OK),
+        ("office", OURS, OK),
+        ("certificate", OURS, OK),
+        ("self-signed certificate", OURS, reply.DIRECT_SEND_NOT_ALLOWED),
+        ("scanner logged in", OURS, OK),
+        ("account switched off", OURS, reply.DIRECT_SEND_NOT_ALLOWED),
+        ("gateway", OURS, reply.DIRECT_SEND_NOT_ALLOWED),
+    ],
+)
+def test_reject_direct_send_stops_our_name_from_unknown_sources(session: str, sender: str, answer: Reply) -> None:
+    decision, _ = decide(SESSIONS[session], sender, BOB, settings(reject_direct_send=True))
+    assert decision.reply == answer
+
+
+def test_a_partner_that_covers_our_name_may_send_directly() -> None:
+    gateway = InboundConnector(name="gateway", sender_ip_addresses=(ADDRESSES["gateway"],), **PARTNER)
+    given = settings(reject_direct_send=True, inbound_connectors=(gateway,))
+    assert decide(SESSIONS["gateway"], OURS, BOB, given)[0].reply == OK
+    assert decide(SESSIONS["stranger"], OURS, BOB, given)[0].reply == reply.DIRECT_SEND_NOT_ALLOWED
 
 
 def test_without_a_road_out_nothing_goes_out() -> None:
-    decision = decide(OFFICE, "ada@contoso.test", OUTSIDE, settings(default_route=None))
-    assert (decision.reply, decision.reason) == (reply.RELAY_DENIED, Reason.RELAY_DENIED)
+    decision, _ = decide(SESSIONS["office"], OURS, OUTSIDE, settings(default_route=None))
+    assert (decision.reply, decision.reason) == (DENIED, Reason.RELAY_DENIED)
 
 
 def test_a_refusal_says_what_was_looked_at_and_why_each_connector_failed() -> None:
-    evidence = decide(STRANGER, "ada@contoso.test", OUTSIDE, settings()).evidence
-    assert evidence["peer"] == STRANGER
+    evidence = decide(SESSIONS["self-signed certificate"], OURS, OUTSIDE, settings())[0].evidence
+    assert evidence["peer"] == ADDRESSES["stranger"]
     assert evidence["sender_domain_accepted"] is True
-    assert evidence["connector off"] == "it is switched off"
-    assert evidence["connector office"] == f"its addresses do not hold {STRANGER}"
+    assert evidence["certificate_names"] == "mail.contoso.test"
+    names = "the presented one's names are mail.contoso.test"
+    told = {key.removeprefix("connector "): words for key, words in evidence.items() if key.startswith("connector ")}
+    assert told == {
+        "certificate": "its certificate is not taken: it is self-signed, and not one of authority 'ours'",
+        "off": "it is switched off",
+        "office": f"its addresses do not hold {ADDRESSES['stranger']}",
+        "blocked": f"its addresses do not hold {ADDRESSES['stranger']}",
+        "tls only": f"its addresses do not hold {ADDRESSES['stranger']}",
+        "provider": f"it needs a certificate mail.provider.test; {names}",
+        "printer": f"it needs a certificate of its list, by fingerprint; {names}",
+        "erp": "it is for clients that log in, and this one did not",
+        "gateway": "it is of type Partner, which never grants relay",
+        "secure": "it is of type Partner, which never grants relay",
+    }
 
 
-@pytest.mark.parametrize(("tls", "answer"), [(None, reply.TLS_REQUIRED), (TlsFacts("TLSv1.3", "x"), reply.SENDER_OK)])
-def test_a_connector_that_requires_tls_refuses_clear_text_at_mail(tls: TlsFacts | None, answer: Reply) -> None:
-    facts = SessionFacts("0", "relay", ip_address("192.0.2.99"), "client.example", tls)
-    mail = Mail(parse_mailbox("ada@contoso.test"), None, body="7BIT", smtputf8=False, ret=None, envelope_id=None)  # type: ignore[arg-type]
-    given = settings()
-    assert relay.sender(facts, attribute(facts, mail.reverse_path, given, 0.0), mail, given).reply == answer
+@pytest.mark.parametrize(("is_tls", "answer"), [(False, reply.TLS_REQUIRED), (True, OK)])
+def test_a_connector_that_requires_tls_refuses_clear_text_at_mail(is_tls: bool, answer: Reply) -> None:
+    assert decide(Session("tls only", is_tls=is_tls), OURS, OUTSIDE, settings())[0].reply == answer
 
 
 def test_a_refusal_explains_no_more_connectors_than_a_trace_can_bear() -> None:
-    many = tuple(InboundConnector(name=f"c{number}", sender_ip_addresses=(OFFICE,)) for number in range(1000))
-    evidence = decide(STRANGER, "ada@contoso.test", OUTSIDE, settings(inbound_connectors=many)).evidence
+    many = tuple(
+        InboundConnector(name=f"c{number}", sender_ip_addresses=(ADDRESSES["office"],)) for number in range(1000)
+    )
+    evidence = decide(SESSIONS["stranger"], OURS, OUTSIDE, settings(inbound_connectors=many))[0].evidence
     assert sum(key.startswith("connector c") for key in evidence) == relay.CONNECTORS_EXPLAINED_MAX
 
 
 @pytest.mark.parametrize(
-    ("peer", "sender", "answer"),
+    ("session", "sender", "answer"),
     [
-        (PARTNER, "x@anywhere.test", reply.RECIPIENT_OK),
-        (STRANGER, "x@anywhere.test", reply.PARTNER_RESTRICTED),
-        (STRANGER, "", reply.PARTNER_RESTRICTED),
-        (STRANGER, "x@open.test", reply.RECIPIENT_OK),
-        (STRANGER, "x@sub.open.test", reply.RECIPIENT_OK),
-        (OFFICE, "x@anywhere.test", reply.RECIPIENT_OK),
+        ("gateway", "x@anywhere.test", OK),
+        ("stranger", "x@anywhere.test", ONLY_PARTNER),
+        ("stranger", "", ONLY_PARTNER),
+        ("stranger", "x@open.test", OK),
+        ("stranger", "x@sub.open.test", OK),
+        ("office", "x@anywhere.test", OK),
+        ("scanner logged in", "x@anywhere.test", OK),
     ],
 )
-def test_only_my_gateway_may_deliver_but_for_a_closer_partner(peer: str, sender: str, answer: Reply) -> None:
-    partner = {"connector_type": ConnectorType.PARTNER}
-    gateway = {**partner, "sender_domains": ("*",), "restrict_domains_to_ip_addresses": True}
+def test_only_my_gateway_may_deliver_but_for_a_closer_partner(session: str, sender: str, answer: Reply) -> None:
+    gateway = {**PARTNER, "sender_domains": ("*",), "restrict_domains_to_ip_addresses": True}
     given = settings(
         inbound_connectors=(
-            InboundConnector(name="office", sender_ip_addresses=(OFFICE,)),
+            InboundConnector(name="office", sender_ip_addresses=(ADDRESSES["office"],)),
             InboundConnector(name="old gateway", sender_ip_addresses=("203.0.113.99",), **gateway),
-            InboundConnector(name="gateway", sender_ip_addresses=(PARTNER,), **gateway),
-            InboundConnector(name="open", sender_domains=("*.open.test",), **partner),
+            InboundConnector(name="gateway", sender_ip_addresses=(ADDRESSES["gateway"],), **gateway),
+            InboundConnector(name="open", sender_domains=("*.open.test",), **PARTNER),
         )
     )
-    assert decide(peer, sender, "bob@contoso.test", given).reply == answer
+    assert decide(SESSIONS[session], sender, BOB, given)[0].reply == answer
