@@ -23,6 +23,7 @@ from staffetta.operations.spools import open_spool
 from staffetta.policy.decision import Reason
 from staffetta.policy.route import route
 from staffetta.queue.manager import QueueManager
+from staffetta.reception.authentication import Authenticator
 from staffetta.reception.capture import CaptureHost
 from staffetta.reception.listener import Listener
 from staffetta.settings import model
@@ -47,6 +48,7 @@ class Relay:
         self._settings = settings
         self._config = config
         self._is_draining = False
+        self._authenticator = Authenticator()
         self._listeners: list[Listener] = []
         self._capture: CaptureHost | None = None
         self._web: WebServer | None = None
@@ -118,6 +120,7 @@ class Relay:
         draining = [listener.drain(grace_seconds) for listener in self._listeners]
         await asyncio.gather(*draining, self._queue.drain(grace_seconds))
         await self._couriers.close()
+        self._authenticator.close()
         if self._capture:
             self._capture.stop()
         if self._web:
@@ -186,7 +189,13 @@ class Relay:
     def _listener(self, declared: model.Listener) -> Listener:
         own = None if declared.certificate else self._own_certificate(declared)
         try:
-            return Listener(declared, spool=self._spool, get_settings=self.current_settings, tls=own)
+            return Listener(
+                declared,
+                spool=self._spool,
+                get_settings=self.current_settings,
+                tls=own,
+                authenticator=self._authenticator,
+            )
         except (OSError, ValueError) as error:
             key = f"listeners.{declared.name}.certificate"
             raise SettingsError([Problem(str(self._config), None, key, f"it cannot be used: {error}")]) from error
@@ -200,7 +209,7 @@ class Relay:
             path.touch(mode=0o600)
             path.write_bytes(certificate + key)
         pem = path.read_bytes()
-        return ServerContext.load(pem, pem, request_client_certificate=declared.request_client_certificate)
+        return ServerContext.load(pem, pem)
 
     def _announce_labels(self) -> None:
         metrics.present_at_zero(

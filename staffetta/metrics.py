@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from staffetta import __version__
 
+AUTHENTICATION_MECHANISMS = ("LOGIN", "PLAIN", "XOAUTH2")
 SESSION_RESULTS = ("quit", "lost", "timeout", "refused", "closed")
 """quit: the client said QUIT. lost: it went away without. timeout: it said nothing for too long. refused: at connect.
 closed: we ended it with 421 or 521 (too many faults, draining, smuggling)."""
@@ -33,6 +34,9 @@ RECEIVED_BYTES = Counter(
     "staffetta_received_bytes_total", "Octets of content of messages answered with 250.", ["listener"]
 )
 REFUSALS = Counter("staffetta_refusals_total", "Connections, commands and messages that policy refused.", ["reason"])
+AUTHENTICATIONS = Counter(
+    "staffetta_authentications_total", "Clients that logged in; who could not is among the refusals.", ["mechanism"]
+)
 TLS_SESSIONS = Counter(
     "staffetta_tls_sessions_total", "TLS handshakes completed, by direction and version.", ["direction", "version"]
 )
@@ -87,6 +91,8 @@ def present_at_zero(*, listeners: Iterable[str], routes: Iterable[str], reasons:
             QUEUE_RECIPIENTS.labels(route, state)
     for reason in reasons:
         REFUSALS.labels(reason)
+    for mechanism in AUTHENTICATION_MECHANISMS:
+        AUTHENTICATIONS.labels(mechanism)
     for direction in TLS_DIRECTIONS:
         for version in TLS_VERSIONS:
             TLS_SESSIONS.labels(direction, version)

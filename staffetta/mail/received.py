@@ -17,14 +17,14 @@ _HELO_CHARACTERS_MAX = 255  # RFC 5321 §4.5.3.1.2
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9.\-_:\[\]]")
 
 
-def with_keyword(*, is_esmtp: bool, is_tls: bool, is_utf8: bool) -> str:
+def with_keyword(*, is_esmtp: bool, is_tls: bool, is_utf8: bool, is_authenticated: bool = False) -> str:
     """Return the protocol's registered name (RFC 3848 §1, RFC 6531 §4.3).
 
-    HELO inside TLS has no name of its own; it is SMTP.
+    HELO has no names of its own for TLS and AUTH; it is SMTP.
     """
     if not is_esmtp:
         return "SMTP"
-    return ("UTF8SMTP" if is_utf8 else "ESMTP") + ("S" if is_tls else "")
+    return ("UTF8SMTP" if is_utf8 else "ESMTP") + ("S" if is_tls else "") + ("A" if is_authenticated else "")
 
 
 def clauses(

@@ -111,21 +111,22 @@ class TlsSession:
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """A certificate with its key, ready for any number of sessions."""
+    """A certificate chain with its key, ready for any number of sessions."""
 
     context: SSL.Context
 
     @classmethod
-    def load(cls, cert_chain_pem: bytes, key_pem: bytes, *, request_client_certificate: bool) -> Self:
-        """Make a context. cert_chain_pem: leaf first. Raises ValueError where they do not fit or cannot be read."""
+    def load(cls, cert_chain_pem: bytes, key_pem: bytes) -> Self:
+        """Make a context. cert_chain_pem: leaf first, then what a client needs to verify it.
+
+        Raises ValueError where they do not fit or cannot be read.
+        """
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
         context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # an idle session keeps no 16 KiB buffers
-        if request_client_certificate:
-            context.set_verify(SSL.VERIFY_PEER, _let_pass)
         try:
             leaf, *others = x509.load_pem_x509_certificates(cert_chain_pem)
             context.use_certificate(leaf)
@@ -137,9 +138,11 @@ class ServerContext:
             raise ValueError(f"the private key cannot be used with the certificate: {_text_of(error)}") from None
         return cls(context)
 
-    def session(self) -> TlsSession:
-        """Begin the server's side of a session."""
+    def session(self, *, asks_for_certificate: bool = False) -> TlsSession:
+        """Begin the server's side of a session. asks_for_certificate: of the client, which need not have one."""
         connection = SSL.Connection(self.context, None)
+        if asks_for_certificate:
+            connection.set_verify(SSL.VERIFY_PEER, _let_pass)
         connection.set_accept_state()
         return TlsSession(connection)
 

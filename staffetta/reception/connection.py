@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
 
     def start_tls(self, context: ServerContext) -> None:
         """From now on octets are TLS. The reply that says so has been written."""
-        self._tls = context.session()
+        self._tls = context.session(asks_for_certificate=self._desk.asks_for_certificate())
         self.extend_deadline()
 
     def pause_reading(self) -> None:
@@ -198,7 +198,15 @@ class Connection(asyncio.Protocol):
     def _begin(self, client: IPAddress) -> None:
         self._address = client
         self._serving = Serving(self._desk, self, self._loop, client)
-        self._serving.begin(has_place=self._desk.admit(client))
+        has_place = self._desk.admit(client)
+        if self._desk.declared.implicit_tls:
+            assert (
+                self._desk.tls is not None
+            )  # the settings' checks, and a certificate of our own where none is declared
+            self.start_tls(self._desk.tls)
+        if has_place and self._tls is not None:
+            return  # the greeting comes after the handshake; who is sent away is spared it
+        self._serving.begin(has_place=has_place)
 
     def _receive(self, data: bytes) -> None:
         if self._preface is not None:
@@ -241,5 +249,7 @@ class Connection(asyncio.Protocol):
         certificates = tls.peer_certificates()
         certificate = PeerCertificate(certificates[0], certificates[1:]) if certificates else None
         self._serving.secured(TlsFacts(tls.version, tls.cipher, certificate))
+        if self._desk.declared.implicit_tls:
+            self._serving.begin(has_place=True)
         metrics.TLS_SESSIONS.labels("inbound", tls.version).inc()
         self.extend_deadline()

@@ -16,7 +16,9 @@ from staffetta import metrics
 from staffetta.mail.queue_id import to_text
 from staffetta.net.proxy import IPAddress
 from staffetta.net.tls import ServerContext
+from staffetta.policy import authentication
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
+from staffetta.reception.authentication import Authenticator
 from staffetta.settings.addresses import Network, networks
 from staffetta.settings.model import Listener as Declared
 from staffetta.settings.model import Settings
@@ -55,6 +57,7 @@ class Desk:
     spool: Spool
     get_settings: Callable[[], Settings]
     tls: ServerContext | None
+    authenticator: Authenticator
     is_draining: bool = False
     visitors: set[Visitor] = field(default_factory=set)
     per_address: Counter[IPAddress] = field(default_factory=Counter)
@@ -106,6 +109,10 @@ class Desk:
         if self.visitors:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), seconds)
+
+    def asks_for_certificate(self) -> bool:
+        """Whether a client that starts TLS now is asked for its certificate."""
+        return authentication.asks_for_certificate(self.declared, self.get_settings())
 
     def sweep(self, now: float) -> None:
         """Tell each visitor whose deadline has passed. One timer serves all sessions."""
@@ -160,6 +167,18 @@ class Desk:
             recipient=forward_path,
             reason=str(decision.reason),
             reply=refusal.reply,
+        )
+
+    def note_login(self, facts: SessionFacts, mechanism: str) -> None:
+        """Write down that a client has proved who it is."""
+        metrics.AUTHENTICATIONS.labels(mechanism).inc()
+        _log.info(
+            "authenticated",
+            session=facts.session_id,
+            listener=facts.listener,
+            peer=str(facts.peer),
+            account=facts.account,
+            mechanism=mechanism,
         )
 
     def note_message(self, message: NewMessage, size: int) -> None:

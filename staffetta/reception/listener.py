@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from staffetta.net.tls import ServerContext
+from staffetta.reception.authentication import Authenticator
 from staffetta.reception.connection import Connection
 from staffetta.reception.desk import Desk
 from staffetta.settings.model import Listener as Declared
@@ -21,6 +22,7 @@ class Listener:
     """One of the settings' listeners, running between start() and drain().
 
     declared: holds until a restart. get_settings: the snapshot of now. tls: instead of the declared certificate.
+    authenticator: shared by all listeners; left out, one of its own.
     Raises OSError or ValueError where the declared certificate or key cannot be read or used.
     """
 
@@ -31,10 +33,12 @@ class Listener:
         spool: Spool,
         get_settings: Callable[[], Settings],
         tls: ServerContext | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
         self.name = declared.name
         self.declared = declared
-        self.desk = Desk(declared, spool, get_settings, tls or _declared_context(declared))
+        context = tls or _declared_context(declared)
+        self.desk = Desk(declared, spool, get_settings, context, authenticator or Authenticator())
         self._server: asyncio.Server | None = None
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -92,8 +96,4 @@ def _declared_context(declared: Declared) -> ServerContext | None:
     if declared.certificate is None:
         return None
     key: Path = declared.private_key or declared.certificate
-    return ServerContext.load(
-        declared.certificate.read_bytes(),
-        key.read_bytes(),
-        request_client_certificate=declared.request_client_certificate,
-    )
+    return ServerContext.load(declared.certificate.read_bytes(), key.read_bytes())

@@ -1,23 +1,26 @@
 """One session: events of the client to policy, answers back, and the message to the spool.
 
 Rule 1: all replies of a turn go out in one write.
-Rule 2: nothing here awaits but the commit; what comes meanwhile is kept, within bounds, and not acted upon.
+Rule 2: nothing here awaits but the commit and the check of credentials; what comes meanwhile is kept, within bounds,
+and not acted upon.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Protocol
 
 from staffetta.mail.queue_id import to_text
 from staffetta.net.proxy import IPAddress
 from staffetta.net.tls import ServerContext
-from staffetta.policy import relay
+from staffetta.policy import authentication, relay
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
 from staffetta.reception.desk import Desk
 from staffetta.reception.stamp import Stamp
 from staffetta.reception.transaction import Transaction
 from staffetta.smtp import reply
 from staffetta.smtp.events import (
+    Authenticate,
     Closing,
     ContentEnd,
     ContentPart,
@@ -34,7 +37,7 @@ from staffetta.smtp.server import ServerSession
 from staffetta.spool.spool import SpoolUnavailable
 
 _PROGRESS_OCTETS = 16_384  # of content, within data_timeout_seconds: by default 90 octets a second
-_HELD_OCTETS_MAX = 65536  # pipelined input during a commit, beyond which we stop reading
+_HELD_OCTETS_MAX = 65536  # pipelined input while we work, beyond which we stop reading
 
 
 class Wire(Protocol):
@@ -59,7 +62,6 @@ class Serving:
     """See the head of this file."""
 
     __slots__ = (
-        "_commit",
         "_desk",
         "_facts",
         "_fresh_octets",
@@ -70,6 +72,7 @@ class Serving:
         "_stamp",
         "_transaction",
         "_wire",
+        "_working",
     )
 
     def __init__(self, desk: Desk, wire: Wire, loop: asyncio.AbstractEventLoop, client: IPAddress) -> None:
@@ -85,11 +88,12 @@ class Serving:
             is_tls_offered=desk.tls is not None,
             session_id=self._facts.session_id,
             postmaster_domain=settings.accepted_domains[0].name if settings.accepted_domains else settings.hostname,
+            auth=authentication.offer(client, desk.declared, settings),
         )
         self._hello: tuple[str | None, bool] = (None, False)  # what facts and stamp were made of
         self._stamp: Stamp | None = None
         self._transaction: Transaction | None = None
-        self._commit: asyncio.Task[None] | None = None  # under way; held here, since the loop holds it weakly
+        self._working: asyncio.Task[None] | None = None  # on an answer; held here, since the loop holds it weakly
         self._held_octets = 0
         self._fresh_octets = 0  # that came since the deadline moved on
 
@@ -131,7 +135,7 @@ class Serving:
         """Take octets, already decrypted."""
         self._session.receive(data)
         self._fresh_octets += len(data)
-        if self._commit is None:
+        if self._working is None:
             self._turn()
             return
         self._held_octets += len(data)
@@ -140,14 +144,14 @@ class Serving:
 
     def secured(self, tls: TlsFacts) -> None:
         """The handshake is complete; what was said in clear is forgotten (RFC 3207 §4.2)."""
-        self._facts = replace(self._facts, helo=None, tls=tls)
+        self._facts = replace(self._facts, helo=None, tls=tls, account=None)
         self._hello = (None, False)
         self._stamp = None
         self._session.tls_started()
 
     def lost(self) -> None:
         """The client has gone. A commit under way goes on: the client may have seen neither answer, and will retry."""
-        if self._commit is None:
+        if self._working is None:
             self._forget_transaction()
 
     # Events.
@@ -159,12 +163,12 @@ class Serving:
         while not isinstance(event := session.next_event(), Want):
             is_progress = True
             self._handle(event)
-            if self._commit is not None or wire.is_closed:
+            if self._working is not None or wire.is_closed:
                 break
         if out := session.outgoing():
             is_progress = True
             wire.write(out)
-        if self._commit is not None:
+        if self._working is not None:
             wire.suspend_deadline()
         elif event is Want.NOTHING:
             wire.close("closed")
@@ -191,17 +195,15 @@ class Serving:
                 self._forget_transaction()
             case StartTls():
                 self._on_start_tls()
+            case Authenticate():
+                self._on_authenticate(event)
             case Refused():
                 self._desk.note_refused_line(self._facts, event.line, event.reply)
             case Closing():
                 self._on_closing(event)
 
     def _on_mail(self, event: Mail) -> None:
-        hello = (self._session.helo, self._session.is_esmtp)
-        if hello != self._hello:
-            self._hello = hello
-            self._facts = replace(self._facts, helo=self._session.helo)
-            self._stamp = None
+        self._note_hello()
         transaction = Transaction(self._facts, event, self._desk.get_settings())
         if self._desk.spool.trouble is not None:
             decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": self._desk.spool.trouble})
@@ -212,6 +214,13 @@ class Serving:
             self._session.answer(decision.reply)
         else:
             self._session.answer(self._desk.refuse(self._facts, decision, _path(event)))
+
+    def _note_hello(self) -> None:
+        hello = (self._session.helo, self._session.is_esmtp)
+        if hello != self._hello:
+            self._hello = hello
+            self._facts = replace(self._facts, helo=self._session.helo)
+            self._stamp = None
 
     def _on_rcpt(self, event: Rcpt) -> None:
         assert self._transaction is not None
@@ -232,16 +241,33 @@ class Serving:
         assert transaction is not None
         decision = transaction.judge_content(event)
         if decision.is_accepted:
-            self._commit = self._loop.create_task(self._keep(transaction, event.size))
+            self._answer_later(self._kept(transaction, event.size))
         else:
             self._forget_transaction()
             self._session.answer(self._desk.refuse(self._facts, decision, _path(transaction.mail)))
 
-    async def _keep(self, transaction: Transaction, size: int) -> None:
-        """Keep the message, then answer, and act on what came meanwhile."""
+    def _on_authenticate(self, event: Authenticate) -> None:
+        self._note_hello()
+        self._answer_later(self._authenticated(event))
+
+    async def _authenticated(self, event: Authenticate) -> reply.Reply:
+        """Return the answer to AUTH."""
+        verdict = await self._desk.authenticator.judge(event, self._facts.peer, self._desk.get_settings())
+        if verdict.account is None:
+            return self._desk.refuse(self._facts, verdict.decision)
+        self._facts = replace(self._facts, account=verdict.account.user_name)
+        self._stamp = None
+        self._desk.note_login(self._facts, event.mechanism)
+        return verdict.decision.reply
+
+    def _answer_later(self, answering: Coroutine[None, None, reply.Reply]) -> None:
+        self._working = self._loop.create_task(self._answer_when_done(answering))
+
+    async def _answer_when_done(self, answering: Coroutine[None, None, reply.Reply]) -> None:
+        """Answer, and act on what came meanwhile. No transaction outlives it: there is none in AUTH."""
         try:
-            answer = await self._kept(transaction, size)
-            self._commit = self._transaction = None
+            answer = await answering
+            self._working = self._transaction = None
             if self._wire.is_closed:
                 return
             self._session.answer(answer)
@@ -250,7 +276,7 @@ class Serving:
             self._held_octets = 0
             self._turn()
         except Exception:
-            self._commit = self._transaction = None
+            self._working = self._transaction = None
             self._wire.fail()
 
     async def _kept(self, transaction: Transaction, size: int) -> reply.Reply:

@@ -10,7 +10,7 @@ from staffetta.policy.decision import SessionFacts, TlsFacts
 
 
 class Stamp:
-    """What a session's messages get in front. Made anew when the client says HELO or EHLO, or starts TLS."""
+    """What a session's messages get in front. Made anew when the client says HELO or EHLO, starts TLS or logs in."""
 
     __slots__ = ("_plain", "_utf8")
 
@@ -21,7 +21,12 @@ class Stamp:
                 peer=str(facts.peer),
                 hostname=hostname,
                 local=local,
-                protocol=with_keyword(is_esmtp=is_esmtp, is_tls=facts.tls is not None, is_utf8=is_utf8),
+                protocol=with_keyword(
+                    is_esmtp=is_esmtp,
+                    is_tls=facts.tls is not None,
+                    is_utf8=is_utf8,
+                    is_authenticated=facts.account is not None,
+                ),
                 tls=_shown(facts.tls),
             )
 

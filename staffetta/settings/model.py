@@ -211,6 +211,9 @@ class Settings(Section):
         StrictBool,
         Field(description="Refuse mail in the name of an accepted domain from sessions that match no connector."),
     ] = False
+    smtp_client_authentication_disabled: Annotated[
+        StrictBool, Field(description="Let no account log in (AUTH), whatever its own switch says.")
+    ] = False
     console: Annotated[Console | None, Field(description="The web side; left out, there is none.")] = None
     capture: Annotated[
         Capture | None, Field(description="The built-in host that plays the outside; left out, there is none.")

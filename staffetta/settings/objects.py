@@ -77,6 +77,9 @@ class Organization(Section):
     reject_direct_send: Annotated[
         StrictBool, Field(description="As the key of that name above, for this organisation's domains.")
     ] = False
+    smtp_client_authentication_disabled: Annotated[
+        StrictBool, Field(description="As the key of that name above, for this organisation's accounts.")
+    ] = False
 
 
 class AcceptedDomain(Section):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.net.tls import ServerContext
+from staffetta.reception.authentication import Authenticator
 from staffetta.reception.listener import Listener
 from staffetta.settings import model
 from staffetta.spool.memory import MemorySpool
@@ -83,13 +84,21 @@ async def listening(
     *,
     tls: ServerContext | None = None,
     declared: dict[str, Any] | None = None,
+    changed: dict[str, Any] | None = None,
+    authenticator: Authenticator | None = None,
     **limits: Any,
 ) -> AsyncIterator[Bench]:
-    """A listener, closed at the end."""
-    snapshot = settings(**limits)
+    """A listener, closed at the end. changed: settings that are others than those above."""
+    snapshot = settings(**limits).model_copy(update=changed)
     spool = spool or MemorySpool()
     values = {"name": "relay", "address": "127.0.0.1:0"} | (declared or {})
-    listener = Listener(model.Listener(**values), spool=spool, get_settings=lambda: snapshot, tls=tls)
+    listener = Listener(
+        model.Listener(**values),
+        spool=spool,
+        get_settings=lambda: snapshot,
+        tls=tls,
+        authenticator=authenticator,
+    )
     await listener.start()
     try:
         yield Bench(listener, spool)

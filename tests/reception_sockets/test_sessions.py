@@ -180,9 +180,7 @@ def test_content_that_cannot_be_taken_is_refused_by_name(limits, content, code, 
 
 def test_starttls_then_a_message_says_so_in_received():
     async def main():
-        tls = ServerContext.load(
-            *self_signed("relay.contoso.test", datetime.datetime.now(datetime.UTC)), request_client_certificate=False
-        )
+        tls = ServerContext.load(*self_signed("relay.contoso.test", datetime.datetime.now(datetime.UTC)))
         async with listening(tls=tls) as bench:
             client = await bench.greeted()
             assert (await client.say("STARTTLS\n"))[0].startswith("220")
@@ -203,9 +201,7 @@ def test_starttls_then_a_message_says_so_in_received():
 
 def test_a_broken_handshake_ends_the_connection_only():
     async def main():
-        tls = ServerContext.load(
-            *self_signed("relay.contoso.test", datetime.datetime.now(datetime.UTC)), request_client_certificate=False
-        )
+        tls = ServerContext.load(*self_signed("relay.contoso.test", datetime.datetime.now(datetime.UTC)))
         async with listening(tls=tls) as bench:
             client = await bench.greeted()
             await client.say("STARTTLS\n")

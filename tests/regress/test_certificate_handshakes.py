@@ -57,7 +57,7 @@ def _all_of(connection: SSL.Connection) -> bytes:
 @pytest.fixture(scope="module")
 def server() -> ServerContext:
     certificate, key = self_signed("relay.example", datetime.datetime.now(datetime.UTC))
-    return ServerContext.load(certificate, key, request_client_certificate=True)
+    return ServerContext.load(certificate, key)
 
 
 def in_version_four(made: Made) -> bytes:
@@ -85,7 +85,7 @@ CERTIFICATES = {
 @pytest.mark.parametrize("name", CERTIFICATES)
 def test_the_handshake_completes_and_the_certificate_arrives(name: str, version: str, server: ServerContext) -> None:
     made = CERTIFICATES[name]()
-    session = server.session()
+    session = server.session(asks_for_certificate=True)
     Client(version, made).shake_hands(session)
     assert session.peer_certificates()[0] == made.der
 
@@ -95,7 +95,7 @@ def test_what_only_openssl_can_read_arrives_octet_by_octet(version: str, server:
     """Brubaker et al., "Using Frankencerts", 2014: readers differ, so that one of them must not stand before policy."""
     made = make("a.test")
     odd = in_version_four(made)
-    session = server.session()
+    session = server.session(asks_for_certificate=True)
     Client(version, made, leaf_der=odd).shake_hands(session)
     assert session.peer_certificates() == (odd,)
 
@@ -103,7 +103,7 @@ def test_what_only_openssl_can_read_arrives_octet_by_octet(version: str, server:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_ten_thousand_names_are_more_than_is_listened_to(version: str, server: ServerContext) -> None:
     """The one certificate that ends a handshake: OpenSSL reads 100 KiB of them, and says so with an alert."""
-    session = server.session()
+    session = server.session(asks_for_certificate=True)
     client = Client(version, make(*[f"host{number}.contoso.test" for number in range(10_000)]))
     with pytest.raises(TlsFailure, match="excessive message size"):
         client.shake_hands(session)
@@ -122,7 +122,7 @@ def test_a_certificate_is_not_carried_over_to_another_session(
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
     before: ssl.SSLSession | None = None
     for _ in range(2):
-        incoming, outgoing, session = ssl.MemoryBIO(), ssl.MemoryBIO(), server.session()
+        incoming, outgoing, session = ssl.MemoryBIO(), ssl.MemoryBIO(), server.session(asks_for_certificate=True)
         tls = context.wrap_bio(incoming, outgoing, session=before)
         for _ in range(ROUND_TRIPS_MAX):
             with contextlib.suppress(ssl.SSLWantReadError):

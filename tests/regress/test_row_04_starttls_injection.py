@@ -13,7 +13,7 @@ from tests.regress.relay import INSIDE, INSIDER, OUTSIDER, Running, relay
 
 def server_context() -> ServerContext:
     certificate, key = self_signed("relay.contoso.test", datetime.datetime.now(datetime.UTC))
-    return ServerContext.load(certificate, key, request_client_certificate=False)
+    return ServerContext.load(certificate, key)
 
 
 async def secured(client: Client) -> None:

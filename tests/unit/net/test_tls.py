@@ -37,8 +37,8 @@ def client_context(**limits: ssl.TLSVersion) -> ssl.SSLContext:
     return context
 
 
-def server_context(*, request_client_certificate: bool = False) -> ServerContext:
-    return ServerContext.load(*self_signed("relay.example", NOW), request_client_certificate=request_client_certificate)
+def server_context() -> ServerContext:
+    return ServerContext.load(*self_signed("relay.example", NOW))
 
 
 def test_both_directions_carry_what_was_sent():
@@ -72,7 +72,7 @@ def test_the_certificate_of_an_unknown_authority_is_reported_not_judged():
     issued = intermediate.issue_cert("mail.client.example")
     context = client_context()
     issued.configure_cert(context)
-    server, client = server_context(request_client_certificate=True).session(), Client(context)
+    server, client = server_context().session(asks_for_certificate=True), Client(context)
     client.shake_hands(server)
     leaf, *others = (x509.load_der_x509_certificate(der) for der in server.peer_certificates())
     san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -81,7 +81,7 @@ def test_the_certificate_of_an_unknown_authority_is_reported_not_judged():
 
 
 def test_a_client_without_a_certificate_is_let_in():
-    server, client = server_context(request_client_certificate=True).session(), Client(client_context())
+    server, client = server_context().session(asks_for_certificate=True), Client(client_context())
     client.shake_hands(server)
     assert server.peer_certificates() == ()
 
@@ -127,4 +127,4 @@ def test_a_key_of_another_certificate_is_an_error_in_words():
     certificate, _ = self_signed("one.example", NOW)
     _, key = self_signed("two.example", NOW)
     with pytest.raises(ValueError, match="private key cannot be used"):
-        ServerContext.load(certificate, key, request_client_certificate=False)
+        ServerContext.load(certificate, key)

@@ -1,0 +1,101 @@
+"""Guessing slows down: who fails to log in waits longer each time, and in the end is not heard for a while.
+
+Buckets are values: each failure fills one by one, time empties it. An account has a bucket, whoever guesses at it, and
+an address has one, whatever it guesses.
+
+Rule 1: the same wrong guess again fills nothing. A device with an old password is no attacker, and shuts nobody out.
+Rule 2: where an account has logged in before, its own bucket at that address counts alone: nobody can shut it out
+from elsewhere, nor by guessing at others from behind the same address.
+Rule 3: all of it is bounded; what was longest untouched is forgotten first.
+"""
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+DELAY_SECONDS_MAX = 15.0
+_ENTRIES_MAX = 50_000
+_IPV6_PREFIX = 64  # what one customer commonly has
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """level_max: beyond it nothing is tried any more. empty_seconds: in which the level sinks by one."""
+
+    level_max: float
+    empty_seconds: float
+
+
+ACCOUNT = Rule(level_max=20, empty_seconds=300)
+ADDRESS = Rule(level_max=50, empty_seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How full it was at a time; at: seconds of any steady clock. guess: the last one, as a digest."""
+
+    level: float = 0.0
+    at: float = 0.0
+    guess: bytes = b""
+
+    def level_at(self, now: float, rule: Rule) -> float:
+        return max(0.0, self.level - (now - self.at) / rule.empty_seconds)
+
+    def filled(self, guess: bytes, now: float, rule: Rule) -> "Bucket":
+        """Return the bucket after a failure."""
+        return Bucket(self.level_at(now, rule) + (guess != self.guess), now, guess)
+
+
+def delay_seconds(level: float) -> float:
+    """How long an answer waits at a level: 1, 2, 4, 8 seconds and so on, up to a limit."""
+    return min(DELAY_SECONDS_MAX, math.pow(2.0, max(0.0, level - 1)))
+
+
+Address = IPv4Address | IPv6Address
+_Key = tuple[str | None, int | None]  # account and network; None: whichever
+
+
+class Guesses:
+    """See the head of this file. Times are seconds of one steady clock; a guess is a digest, never the secret."""
+
+    def __init__(self) -> None:
+        self._buckets: OrderedDict[_Key, Bucket] = OrderedDict()
+        self._known: OrderedDict[_Key, None] = OrderedDict()
+
+    def is_shut(self, account: str, address: Address, now: float) -> bool:
+        """Whether nothing may be tried now."""
+        return any(
+            self._buckets.get(key, Bucket()).level_at(now, rule) >= rule.level_max
+            for key, rule in self._counted(account, address)
+        )
+
+    def failed(self, account: str, address: Address, guess: bytes, now: float) -> float:
+        """Count a wrong guess, and return how many seconds its answer has to wait."""
+        level = 0.0
+        for key, rule in self._counted(account, address):
+            bucket = self._buckets.pop(key, Bucket()).filled(guess, now, rule)
+            self._buckets[key] = bucket
+            level = max(level, bucket.level)
+        while len(self._buckets) > _ENTRIES_MAX:
+            self._buckets.popitem(last=False)
+        return delay_seconds(level)
+
+    def succeeded(self, account: str, address: Address) -> None:
+        """Remember that the account logs in from there."""
+        key = (account, _network(address))
+        self._known[key] = None
+        self._known.move_to_end(key)
+        while len(self._known) > _ENTRIES_MAX:
+            self._known.popitem(last=False)
+
+    def _counted(self, account: str, address: Address) -> list[tuple[_Key, Rule]]:
+        network = _network(address)
+        if (account, network) in self._known:
+            return [((account, network), ACCOUNT)]
+        return [((account, None), ACCOUNT), ((None, network), ADDRESS)]
+
+
+def _network(address: Address) -> int:
+    """A number for the network; those of IPv4 lie below those of IPv6."""
+    return int(address) if address.version == 4 else int(address) >> _IPV6_PREFIX << _IPV6_PREFIX

@@ -1,0 +1,247 @@
+"""Logging in over real sockets: who is let in, what the others hear and what we keep of it, and at what pace."""
+
+import asyncio
+import base64
+import contextlib
+import datetime
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from staffetta.mail.content import MemoryContent
+from staffetta.net.tls import ServerContext, self_signed
+from staffetta.reception.authentication import Authenticator
+from staffetta.reception.guessing import ACCOUNT, DELAY_SECONDS_MAX
+from staffetta.settings.objects import Account, InboundConnector, Organization
+from staffetta.settings.passwords import hash_password
+from tests.reception_sockets.dialog import Bench, Client, listening, run
+
+PAIR = self_signed("relay.contoso.test", datetime.datetime.now(datetime.UTC))
+HASHES = (hash_password("right horse"), hash_password("second device"))
+ACCOUNTS = (
+    Account(user_name="scanner@contoso.test", password_hashes=HASHES),
+    Account(user_name="off@contoso.test", password_hashes=HASHES, enabled=False),
+    Account(user_name="bare@contoso.test"),
+    Account(user_name="tenant@fabrikam.test", password_hashes=HASHES, organization="fabrikam"),
+)
+UNSUCCESSFUL = "535 5.7.3 Authentication unsuccessful [relay.contoso.test "
+
+
+class Pauses:
+    """Waits no time, and tells for how long it should have waited."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+@contextlib.asynccontextmanager
+async def submission(authenticator: Authenticator | None = None, **changed: Any) -> AsyncIterator[Bench]:
+    """A listener with TLS from the first octet."""
+    async with listening(
+        tls=ServerContext.load(*PAIR),
+        declared={"kind": "submission", "implicit_tls": True, "name": "submissions"},
+        changed={"accounts": ACCOUNTS} | changed,
+        authenticator=authenticator or Authenticator(pause=Pauses()),
+    ) as bench:
+        yield bench
+
+
+def client_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def secured(bench: Bench) -> Client:
+    """A client that has shaken hands and said EHLO."""
+    client = Client(
+        *await asyncio.open_connection("127.0.0.1", bench.listener.port, ssl=client_context(), server_hostname="")
+    )
+    assert (await client.reply()).startswith("220 ")
+    await client.say("EHLO client.example\n")
+    return client
+
+
+def plain(user_name: str, password: str | bytes) -> str:
+    octets = password.encode() if isinstance(password, str) else password
+    message = b"\0" + user_name.encode() + b"\0" + octets
+    return f"AUTH PLAIN {base64.b64encode(message).decode()}\n"
+
+
+@pytest.mark.parametrize("user_name", ["scanner@contoso.test", "Scanner@Contoso.Test"])
+@pytest.mark.parametrize("password", ["right horse", "second device"])
+def test_every_device_s_password_lets_the_account_in(user_name: str, password: str) -> None:
+    async def main() -> None:
+        async with submission() as bench:
+            client = await secured(bench)
+            assert await client.say(plain(user_name, password)) == ["235 2.7.0 Authentication successful"]
+            assert bench.spool.refusals == []
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("user_name", "password", "cause"),
+    [
+        ("scanner@contoso.test", "Right horse", "the password is wrong"),
+        ("scanner@contoso.test", "", "the password is wrong"),
+        ("scanner@contoso.test", b"right\xff", "the password is wrong"),
+        ("scanner@contoso.test", HASHES[0], "the password is wrong"),
+        ("nobody@contoso.test", "right horse", "there is no such account"),
+        ("bare@contoso.test", "", "the account has no password"),
+        ("off@contoso.test", "left horse", "the password is wrong"),
+    ],
+)
+def test_client_hears_nothing_of_what_the_trace_tells(user_name: str, password: str | bytes, cause: str) -> None:
+    async def main() -> None:
+        async with submission() as bench:
+            client = await secured(bench)
+            (answer,) = await client.say(plain(user_name, password))
+            assert answer.startswith(UNSUCCESSFUL)
+            (refusal,) = bench.spool.refusals
+            assert (refusal.reason, refusal.helo) == ("authentication failed", "client.example")
+            assert refusal.evidence == {"user_name": user_name, "mechanism": "PLAIN", "cause": cause}
+            secret = password if isinstance(password, str) else "right"
+            assert not secret or secret not in repr(refusal)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("user_name", "changed", "where"),
+    [
+        ("off@contoso.test", {}, "Mailbox"),
+        ("scanner@contoso.test", {"smtp_client_authentication_disabled": True}, "Tenant"),
+        (
+            "tenant@fabrikam.test",
+            {"organizations": (Organization(name="fabrikam", smtp_client_authentication_disabled=True),)},
+            "Tenant",
+        ),
+    ],
+)
+def test_who_is_switched_off_hears_it_with_the_right_password(
+    user_name: str, changed: dict[str, Any], where: str
+) -> None:
+    async def main() -> None:
+        async with submission(**changed) as bench:
+            client = await secured(bench)
+            (answer,) = await client.say(plain(user_name, "right horse"))
+            assert answer.startswith(
+                f"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the {where} ["
+            )
+            assert bench.spool.refusals[0].reason == "authentication disabled"
+
+    run(main)
+
+
+def test_who_logged_in_stands_in_trace_and_the_received_field_says_so() -> None:
+    async def main() -> None:
+        async with submission() as bench:
+            client = await secured(bench)
+            await client.say(plain("SCANNER@contoso.test", "right horse"))
+            await client.say("MAIL FROM:<scanner@contoso.test>\nRCPT TO:<b@contoso.test>\nDATA\n", 3)
+            assert (await client.say("From: scanner@contoso.test\n\nx\n.\n"))[0].startswith("250 2.6.0 ")
+            (message,) = bench.messages
+            assert isinstance(message.content, MemoryContent)
+            assert b" with ESMTPSA\r\n (version=TLS1_3, " in message.content.octets
+            assert message.events[0].detail["account"] == "scanner@contoso.test"
+
+    run(main)
+
+
+def test_what_is_pipelined_behind_the_password_waits_for_its_check() -> None:
+    async def main() -> None:
+        async with submission() as bench:
+            client = await secured(bench)
+            answers = await client.say(plain("scanner@contoso.test", "right horse") + "NOOP\nAUTH PLAIN\nQUIT\n", 4)
+            assert [answer[:3] for answer in answers] == ["235", "250", "503", "221"]
+
+    run(main)
+
+
+def test_client_that_goes_while_it_is_checked_harms_nobody() -> None:
+    async def main() -> None:
+        async with submission() as bench:
+            client = await secured(bench)
+            client.send(plain("scanner@contoso.test", "wrong").replace("\n", "\r\n").encode())
+            client.writer.transport.abort()
+            other = await secured(bench)
+            assert (await other.say(plain("scanner@contoso.test", "right horse")))[0].startswith("235")
+
+    run(main)
+
+
+def test_answers_to_wrong_guesses_come_later_each_time_and_then_nothing_is_heard() -> None:
+    async def main() -> None:
+        pauses = Pauses()
+        async with submission(Authenticator(pause=pauses, clock=lambda: 0.0)) as bench:
+            for number in range(int(ACCOUNT.level_max)):
+                client = await secured(bench)
+                (answer,) = await client.say(plain("scanner@contoso.test", f"guess {number}"))
+                assert answer.startswith(UNSUCCESSFUL)
+            assert pauses.seconds[:6] == [1, 2, 4, 8, 15, 15]
+            client = await secured(bench)
+            (answer,) = await client.say(plain("scanner@contoso.test", "right horse"))
+            assert answer.startswith("454 4.7.0 Temporary authentication failure [")
+            assert pauses.seconds[-1] == DELAY_SECONDS_MAX
+            assert bench.spool.refusals[-1].reason == "too many guesses"
+            (answer,) = await (await secured(bench)).say(plain("off@contoso.test", "right horse"))
+            assert answer.startswith("535 5.7.139 ")
+
+    run(main)
+
+
+def test_device_with_an_old_password_shuts_nobody_out() -> None:
+    async def main() -> None:
+        pauses = Pauses()
+        async with submission(Authenticator(pause=pauses, clock=lambda: 0.0)) as bench:
+            for _ in range(int(ACCOUNT.level_max) + 2):
+                client = await secured(bench)
+                await client.say(plain("scanner@contoso.test", "the old one"))
+            assert set(pauses.seconds) == {1}
+            client = await secured(bench)
+            assert (await client.say(plain("scanner@contoso.test", "right horse")))[0].startswith("235")
+
+    run(main)
+
+
+def test_password_that_was_right_is_known_again_and_another_is_not() -> None:
+    async def main() -> None:
+        authenticator = Authenticator(pause=Pauses())
+        async with submission(authenticator) as bench:
+            assert (await (await secured(bench)).say(plain("scanner@contoso.test", "right horse")))[0][:3] == "235"
+            authenticator.close()  # no check is possible any more
+            assert (await (await secured(bench)).say(plain("scanner@contoso.test", "right horse")))[0][:3] == "235"
+            assert (await (await secured(bench)).say(plain("scanner@contoso.test", "second device")))[0][:3] == "421"
+
+    run(main)
+
+
+def test_greeting_of_implicit_tls_comes_inside_it() -> None:
+    async def main() -> None:
+        async with submission() as bench:
+            client = await bench.connect()  # says nothing, and hears nothing
+            client.send(b"EHLO client.example\r\n")
+            assert not (await client.rest()).startswith(("220", "250"))
+            await secured(bench)
+
+    run(main)
+
+
+def test_old_device_may_log_in_in_clear_where_a_connector_says_so() -> None:
+    tolerant = InboundConnector(name="Old", sender_ip_addresses=("127.0.0.1",), allow_authentication_without_tls=True)
+
+    async def main() -> None:
+        async with listening(changed={"accounts": ACCOUNTS, "inbound_connectors": (tolerant,)}) as bench:
+            client = await bench.greeted()
+            assert (await client.say(plain("scanner@contoso.test", "right horse")))[0].startswith("235")
+        async with listening(changed={"accounts": ACCOUNTS}) as bench:
+            client = await bench.greeted()
+            assert (await client.say(plain("scanner@contoso.test", "right horse")))[0].startswith("502")
+
+    run(main)

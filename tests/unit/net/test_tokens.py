@@ -1,0 +1,245 @@
+"""Tokens of a provider of our own: its keys are served over HTTP on loopback, or lie in a file."""
+
+import base64
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
+
+from staffetta.net import tokens
+from staffetta.net.tokens import KeysUnavailable, TokenRefused, Tokens, is_place
+from staffetta.settings.objects import TokenIssuer
+
+NOW = 1_800_000_000.0
+ISSUER = "https://login.example/tenant"
+KEYS: dict[str, tuple[str, Key]] = {
+    "one": ("RS256", RSAKey.generate_key(2048, {"kid": "one"})),
+    "two": ("ES256", ECKey.generate_key("P-256", {"kid": "two"})),
+    "three": ("Ed25519", OKPKey.generate_key("Ed25519", {"kid": "three"})),
+}
+
+
+@dataclass
+class Provider:
+    """published: ids of the keys that it serves. asked: how often it was asked."""
+
+    url: str = ""
+    published: list[str] = field(default_factory=lambda: ["one", "two", "three"])
+    asked: int = 0
+    is_down: bool = False
+    leads_to: str | None = None
+
+    def document(self) -> bytes:
+        return json.dumps(KeySet([KEYS[kid][1] for kid in self.published]).as_dict(private=False)).encode()
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    provider = Provider()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            provider.asked += 1
+            self.send_response(500 if provider.is_down else 302 if provider.leads_to else 200)
+            if provider.leads_to:
+                self.send_header("Location", provider.leads_to)
+            self.end_headers()
+            self.wfile.write(provider.document())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    provider.url = f"http://127.0.0.1:{server.server_port}/keys"
+    yield provider
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def issuer(keys: str) -> TokenIssuer:
+    return TokenIssuer(issuer=ISSUER, audience=("https://relay.example", "relay"), keys=keys)
+
+
+def token(kid: str = "one", header: dict[str, Any] | None = None, **claims: Any) -> str:
+    algorithm, key = KEYS[kid]
+    usual = {"iss": ISSUER, "aud": "relay", "exp": NOW + 3600, "preferred_username": "scanner@contoso.test"}
+    every = {name: value for name, value in (usual | claims).items() if value is not None}
+    return jwt.encode({"alg": algorithm, "kid": kid} | (header or {}), every, key, algorithms=[algorithm])
+
+
+@pytest.mark.parametrize("kid", KEYS)
+def test_good_token_names_the_user(provider: Provider, kid: str) -> None:
+    assert Tokens(now=Clock()).user_of(token(kid), [issuer(provider.url)]) == "scanner@contoso.test"
+
+
+def test_keys_may_lie_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_bytes(Provider().document())
+    assert Tokens(now=Clock()).user_of(token(), [issuer(str(path))]) == "scanner@contoso.test"
+
+
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ({"iss": "https://login.example/other"}, "not among token_issuers"),
+        ({"iss": None}, "not among token_issuers"),
+        ({"aud": "another"}, "aud"),
+        ({"aud": None}, "aud"),
+        ({"aud": ["another", "third"]}, "aud"),
+        ({"exp": NOW - 61}, "expired"),
+        ({"exp": None}, "exp"),
+        ({"exp": "tomorrow"}, "exp"),
+        ({"nbf": NOW + 61}, "not yet valid"),
+        ({"preferred_username": None}, "preferred_username"),
+        ({"preferred_username": ["a", "b"]}, "preferred_username"),
+        ({"preferred_username": ""}, "preferred_username"),
+    ],
+)
+def test_claim_that_is_wrong_is_named(provider: Provider, claims: dict[str, Any], why: str) -> None:
+    with pytest.raises(TokenRefused, match=why):
+        Tokens(now=Clock()).user_of(token(**claims), [issuer(provider.url)])
+
+
+@pytest.mark.parametrize("claims", [{"aud": ["x", "relay"]}, {"exp": NOW - 59}, {"nbf": NOW + 59}])
+def test_claims_within_bounds_are_taken(provider: Provider, claims: dict[str, Any]) -> None:
+    Tokens(now=Clock()).user_of(token(**claims), [issuer(provider.url)])
+
+
+def _part(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def _by_a_shared_secret() -> str:
+    """The classic: the public key, which everybody has, as the secret of an HMAC."""
+    signed = f"{_part({'alg': 'HS256', 'kid': 'one'})}.{token().split('.')[1]}"
+    public: bytes = KEYS["one"][1].as_pem(private=False)  # type: ignore[union-attr]
+    digest = hmac.digest(public, signed.encode(), "sha256")
+    return f"{signed}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def _unsigned() -> str:
+    return f"{_part({'alg': 'none'})}.{token().split('.')[1]}."
+
+
+def _by_another_key() -> str:
+    stranger = RSAKey.generate_key(2048, {"kid": "one"})
+    claims = {"iss": ISSUER, "aud": "relay", "exp": NOW + 3600, "preferred_username": "scanner@contoso.test"}
+    return jwt.encode({"alg": "RS256", "kid": "one"}, claims, stranger, algorithms=["RS256"])
+
+
+def _altered() -> str:
+    head, _, signature = token().split(".")
+    return ".".join((head, token(preferred_username="boss@contoso.test").split(".")[1], signature))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        _by_a_shared_secret,
+        _unsigned,
+        _by_another_key,
+        _altered,
+        lambda: token(header={"kid": "two"}),
+        lambda: token(header={"kid": "unknown"}),
+        lambda: "",
+        lambda: "a.b",
+        lambda: "a.b.c",
+        lambda: "e30.e30.e30",
+        lambda: "e30.W10.e30",
+        lambda: ".".join(["eyJhbGciOiJSUzI1NiJ9", "bm8", "x"]),
+        lambda: token()[:-4],
+        lambda: token() + ".x.y",
+    ],
+)
+def test_forged_or_broken_token_is_refused(provider: Provider, make: Any) -> None:
+    with pytest.raises(TokenRefused):
+        Tokens(now=Clock()).user_of(make(), [issuer(provider.url)])
+
+
+def test_keys_are_read_once_an_hour(provider: Provider) -> None:
+    clock = Clock()
+    checker = Tokens(now=clock)
+    for _ in range(5):
+        checker.user_of(token(), [issuer(provider.url)])
+    assert provider.asked == 1
+    clock.now += tokens.FRESH_SECONDS + 1
+    checker.user_of(token(exp=clock.now + 60), [issuer(provider.url)])
+    assert provider.asked == 2
+
+
+def test_new_key_is_found_and_made_up_keys_do_not_make_us_ask_each_time(provider: Provider) -> None:
+    clock = Clock()
+    checker = Tokens(now=clock)
+    provider.published = ["one"]
+    checker.user_of(token(), [issuer(provider.url)])
+    for _ in range(5):
+        with pytest.raises(TokenRefused, match="two"):
+            checker.user_of(token("two"), [issuer(provider.url)])
+    assert provider.asked == 1
+    provider.published = ["two"]
+    clock.now += tokens.BETWEEN_READINGS_SECONDS
+    checker.user_of(token("two"), [issuer(provider.url)])
+    assert provider.asked == 2
+
+
+def test_provider_that_is_down_keeps_nobody_out_whose_key_we_have(provider: Provider) -> None:
+    clock = Clock()
+    checker = Tokens(now=clock)
+    checker.user_of(token(), [issuer(provider.url)])
+    provider.is_down = True
+    clock.now += tokens.STALE_SECONDS - 1
+    checker.user_of(token(exp=clock.now + 60), [issuer(provider.url)])
+    clock.now += tokens.BETWEEN_READINGS_SECONDS
+    with pytest.raises(KeysUnavailable, match="500"):
+        checker.user_of(token(exp=clock.now + 60), [issuer(provider.url)])
+
+
+def test_provider_that_leads_elsewhere_in_clear_is_not_followed(provider: Provider) -> None:
+    provider.leads_to = "http://login.example/keys"
+    with pytest.raises(KeysUnavailable, match="https alone"):
+        Tokens(now=Clock()).user_of(token(), [issuer(provider.url)])
+
+
+@pytest.mark.parametrize("document", ["", "[]", "{}", '{"keys": []}', '{"keys": [1]}', '{"keys": [{"kty": "RSA"}]}'])
+def test_document_without_keys_is_trouble_of_ours(tmp_path: Path, document: str) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(document)
+    with pytest.raises(KeysUnavailable):
+        Tokens(now=Clock()).user_of(token(), [issuer(str(path))])
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("https://login.example/keys", True),
+        ("http://127.0.0.1:8080/keys", True),
+        ("http://localhost/keys", True),
+        ("/etc/staffetta/keys.json", True),
+        ("http://login.example/keys", False),
+        ("ftp://login.example/keys", False),
+        ("file:///etc/passwd", False),
+        ("https://", False),
+        ("keys.json", False),
+        ("", False),
+    ],
+)
+def test_places_of_keys(place: str, expected: bool) -> None:
+    assert is_place(place) is expected
