@@ -13,6 +13,7 @@ from staffetta.cli.ca import ca_commands
 from staffetta.cli.options import ConfigFile
 from staffetta.cli.queue import queue_commands
 from staffetta.cli.refusals import refusals
+from staffetta.cli.shell import shell
 from staffetta.cli.status import EX_CONFIG, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
 from staffetta.cli.trace import trace
 from staffetta.operations.registry import NotFound, OperationError
@@ -58,6 +59,7 @@ def _commands(serve: Serve) -> App:
     app.command(check)
     app.command(trace)
     app.command(refusals)
+    app.command(shell)
     app.command(queue_commands())
     app.command(ca_commands())
     return app
