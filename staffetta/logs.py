@@ -4,6 +4,8 @@ Every room logs with `structlog.get_logger()` and keywords; how a line looks is 
 Both forms escape control characters, so that nothing a peer sent can forge or split a line.
 """
 
+import asyncio
+import atexit
 import json
 import logging
 import os
@@ -21,6 +23,7 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _STANDARD_ERROR = 2
+_GATHER_SECONDS = 0.01  # no reader of a log is faster; under load it is a write for dozens of lines
 _encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for every line
 
 Write = Callable[[bytes], object]
@@ -33,11 +36,12 @@ def configure(*, postfix: bool, level: str, hostname: str, write: Write | None =
     level: debug, info, warning or error. write: takes one line; standard error where it is not given.
     """
     number = _LEVELS.get(level.lower(), logging.INFO)
+    write = write or _StandardError().write  # one for all loggers, or each would gather for itself
     render: Render = postfix_line(hostname) if postfix else json_line
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: _Lines(write or _write_to_standard_error),
+        logger_factory=lambda *_: _Lines(write),
         cache_logger_on_first_use=True,  # a logger is resolved at its first line, long after this; it saves 3 µs a line
     )
     # Libraries log through the standard module: their warnings belong in the same place and form.
@@ -59,9 +63,31 @@ class _Lines:
     debug = info = warning = error = critical = msg
 
 
-def _write_to_standard_error(line: bytes) -> None:
-    # Unbuffered: a buffer that could not be flushed would fail every later line as well.
-    os.write(_STANDARD_ERROR, line)
+class _StandardError:
+    """Gathers the lines of one moment, since a write costs more than a line. Outside the loop it writes at once."""
+
+    def __init__(self) -> None:
+        self._gathered: list[bytes] = []
+        atexit.register(self._flush)  # the loop may end before the moment does
+
+    def write(self, line: bytes) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # another thread, or before and after the loop
+            os.write(_STANDARD_ERROR, line)
+            return
+        self._gathered.append(line)
+        if len(self._gathered) == 1:
+            loop.call_later(_GATHER_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        lines, self._gathered = self._gathered, []
+        if not lines:
+            return
+        try:
+            os.write(_STANDARD_ERROR, b"".join(lines))
+        except OSError:
+            LOG_LINES_LOST.inc(len(lines))
 
 
 def json_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:

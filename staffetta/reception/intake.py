@@ -84,16 +84,21 @@ class Intake:
         """To the draft. Parts are kept only until the header section has been found among them."""
         if self._draft is None:
             self._draft = self._open_draft()
-            octets = b"".join(self._parts)
-        self._draft.write(octets)
+            for part in self._parts:
+                self._draft.write(part)
+        else:
+            self._draft.write(octets)
         if self._section is None:
             self._look_for_header()
         if self._section is not None:
             self._parts.clear()
 
     def _look_for_header(self) -> None:
-        beginning = b"".join(self._parts)
+        beginning = self._parts[0]
         end = section_end(beginning)
+        if end is None:
+            beginning = b"".join(self._parts)
+            end = section_end(beginning)
         if end is not None or len(beginning) > self._header_octets_max:
             self._section = self._checked(beginning, len(beginning) if end is None else end)
         if self.is_header_too_large:

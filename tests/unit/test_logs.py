@@ -1,8 +1,10 @@
+import asyncio
 import errno
 import io
 import json
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
@@ -69,3 +71,36 @@ def test_failed_library_call_keeps_its_traceback() -> None:
         logging.getLogger("library").exception("call failed")
     assert b"error: call failed: logger=library" in written.getvalue()
     assert b"RuntimeError: broken" in written.getvalue()
+
+
+def lines_of_one_moment(monkeypatch: pytest.MonkeyPatch, write: Callable[[int, bytes], int]) -> None:
+    async def say_both() -> None:
+        written = asyncio.Event()
+
+        def write_and_tell(descriptor: int, octets: bytes) -> int:
+            written.set()
+            return write(descriptor, octets)
+
+        monkeypatch.setattr(os, "write", write_and_tell)
+        logs.configure(postfix=False, level="info", hostname="relay.example")
+        structlog.get_logger().info("first")
+        structlog.get_logger().info("second")
+        await written.wait()
+
+    asyncio.run(say_both())
+
+
+def test_lines_of_one_moment_are_one_write_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[bytes] = []
+    lines_of_one_moment(monkeypatch, lambda _descriptor, octets: writes.append(octets) or len(octets))
+    assert [json.loads(line)["event"] for line in writes[0].splitlines()] == ["first", "second"]
+    assert len(writes) == 1
+
+
+def test_gathered_lines_that_cannot_be_written_are_each_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk_full(_descriptor: int, _octets: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lost = metrics.LOG_LINES_LOST._value.get()
+    lines_of_one_moment(monkeypatch, disk_full)
+    assert metrics.LOG_LINES_LOST._value.get() == lost + 2
