@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+from docs import powershell
 from staffetta import metrics
 from staffetta.settings.documents import annotated_example, reference_page
 from staffetta.smtp import reply
@@ -105,6 +106,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "rfc.md": rfc_page,
     "settings.md": reference_page,
     "../examples/annotated.toml": annotated_example,
+    "../powershell/Staffetta/Staffetta.psd1": powershell.manifest,
+    "../powershell/Staffetta/Cmdlets.psm1": powershell.cmdlets,
 }
 
 
