@@ -134,7 +134,8 @@ class Relay:
     def obstacles(self) -> Sequence[str]:
         """Why the relay cannot take mail now; empty when it can."""
         draining = ["draining"] if self._is_draining else []
-        return [*draining, f"spool: {self._spool.trouble}"] if self._spool.trouble else draining
+        spool = [f"spool: {self._spool.trouble}"] if self._spool.trouble else []
+        return [*draining, *spool, *self._queue.troubles()]
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges of queue and disk up to date."""

@@ -18,6 +18,10 @@ closed: we ended it with 421 or 521 (too many faults, draining, smuggling)."""
 
 ATTEMPT_RESULTS = ("delivered", "deferred", "failed", "unknown")
 RECIPIENT_STATES = ("ready", "in attempt", "deferred", "held")
+QUEUE_PARTS = ("poll", "orders", "settler", "lane")
+"""poll: looks for what is due. orders: carries out what administrators ask. settler: writes outcomes down.
+lane: carries messages to one destination."""
+
 TLS_DIRECTIONS = ("inbound", "outbound")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
@@ -48,6 +52,7 @@ QUEUE_RECIPIENTS = Gauge("staffetta_queue_recipients", "Recipients that are not 
 QUEUE_OLDEST_AGE = Gauge(
     "staffetta_queue_oldest_age_seconds", "Age of the oldest message in the queue, 0 when it is empty.", ["route"]
 )
+QUEUE_FAULTS = Counter("staffetta_queue_faults_total", "Errors of ours that a part of the queue survived.", ["part"])
 SPOOL_FREE_BYTES = Gauge("staffetta_spool_free_bytes", "Free disk space under the spool.")
 SPOOL_TROUBLE = Gauge("staffetta_spool_trouble", "1 while new mail is refused because the spool cannot keep it.")
 COMMIT_SECONDS = Histogram(
@@ -93,6 +98,8 @@ def present_at_zero(*, listeners: Iterable[str], routes: Iterable[str], reasons:
         REFUSALS.labels(reason)
     for mechanism in AUTHENTICATION_MECHANISMS:
         AUTHENTICATIONS.labels(mechanism)
+    for part in QUEUE_PARTS:
+        QUEUE_FAULTS.labels(part)
     for direction in TLS_DIRECTIONS:
         for version in TLS_VERSIONS:
             TLS_SESSIONS.labels(direction, version)

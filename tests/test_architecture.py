@@ -15,6 +15,7 @@ CATCH_ALL = {
     "reception/connection.py",
     "reception/serve.py",
     "queue/attempt.py",
+    "queue/supervision.py",
     "spool/commit.py",
     "spool/database.py",
     "spool/sqlite.py",

@@ -1,7 +1,7 @@
 """`staffetta queue`: what waits and why, and what can be done about it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -10,7 +10,7 @@ from staffetta.cli.options import ConfigFile, Json, Limit
 from staffetta.cli.status import EX_NOINPUT, EX_OK, EX_USAGE
 from staffetta.cli.tables import print_json, print_table
 from staffetta.operations import queues
-from staffetta.operations.queues import CommandVerb
+from staffetta.operations.queues import CommandResult, CommandVerb
 from staffetta.settings.file import load
 
 _COLUMNS = {
@@ -67,12 +67,25 @@ def _action(verb: CommandVerb, help_text: str) -> Callable[..., int]:
             return EX_USAGE
         settings = load(config)
         try:
-            count = queues.act(settings, verb, queue_ids)
+            result = queues.act(settings, verb, queue_ids)
         except ValueError as error:  # not a queue id
             print(error, file=sys.stderr)
             return EX_USAGE
-        print(f"{verb}: {count} recipient{'' if count == 1 else 's'}")
-        return EX_OK if count or all else EX_NOINPUT
+        print("\n".join(_told(verb, result)))
+        is_something = result.changed or result.claimed or result.held
+        return EX_OK if is_something or all else EX_NOINPUT
 
     command.__doc__ = help_text
     return command
+
+
+def _told(verb: CommandVerb, result: CommandResult) -> Iterator[str]:
+    yield f"{verb}: {result.changed} recipient{'' if result.changed == 1 else 's'}"
+    if result.claimed and verb in (CommandVerb.HOLD, CommandVerb.DELETE):
+        yield f"{_are(result.claimed)} being tried now; it follows for those that stay open"
+    if result.held:
+        yield f"{_are(result.held)} held; release {'it' if result.held == 1 else 'them'} first"
+
+
+def _are(count: int) -> str:
+    return f"{count} {'is' if count == 1 else 'are'}"

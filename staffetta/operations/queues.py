@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from staffetta.mail.queue_id import from_text
 from staffetta.operations.spools import NotAvailable, not_available, open_spool, spool_folder
 from staffetta.settings.model import Settings
-from staffetta.spool.commands import command_result, leave_command
+from staffetta.spool.commands import CommandResult, command_result, leave_command
 from staffetta.spool.lock import SpoolLocked
 from staffetta.spool.spool import CommandVerb
 from staffetta.trace.events import Status
 from staffetta.trace.search import DATABASE_NAME, TraceQuery, TraceRow, queue_rows, search
 
-__all__ = ["CommandVerb", "NoAnswer", "NotAvailable", "TraceRow", "act", "waiting"]
+__all__ = ["CommandResult", "CommandVerb", "NoAnswer", "NotAvailable", "TraceRow", "act", "waiting"]
 
 ANSWER_SECONDS = 15.0  # the relay looks for commands twice a second; a busy disk takes longer
 _POLL_SECONDS = 0.1
@@ -49,8 +49,8 @@ def act(
     *,
     answer_seconds: float = ANSWER_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
-) -> int:
-    """Hold, release, retry or delete messages, and return how many recipients that changed.
+) -> CommandResult:
+    """Hold, release, retry or delete messages, and return what came of it.
 
     queue_ids: none means every message in the queue.
     Raises ValueError for what is not a queue id, NotAvailable where there is no spool, NoAnswer.
@@ -60,14 +60,14 @@ def act(
     with not_available():
         command = leave_command(folder, verb, numbers, asked_by=getpass.getuser())
         deadline = time.monotonic() + answer_seconds
-        while (count := command_result(folder, command)) is None:
+        while (result := command_result(folder, command)) is None:
             if time.monotonic() > deadline:
                 raise NoAnswer(f"The relay has not answered within {answer_seconds:.0f} s. {NoAnswer.__doc__}")
             try:
                 asyncio.run(_carry_out_here(settings))
             except SpoolLocked:
                 sleep(_POLL_SECONDS)
-    return count
+    return result
 
 
 async def _carry_out_here(settings: Settings) -> None:

@@ -5,7 +5,7 @@ lets one lane more go, until the route's concurrency is reached. Times are secon
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from staffetta.mail.outcome import Deferred, Stage
@@ -16,9 +16,52 @@ from staffetta.spool.spool import Claim
 _NO_TROUBLE = Deferred(status="4.4.0", diagnostic="", stage=Stage.ROUTE)
 
 
+class Line:
+    """Claims that wait, oldest first. octets: what they cost in memory."""
+
+    __slots__ = ("_claims", "octets")
+
+    def __init__(self) -> None:
+        self._claims: deque[Claim] = deque()
+        self.octets = 0
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def append(self, claim: Claim) -> None:
+        """Put the claim at the end."""
+        self._claims.append(claim)
+        self.octets += claim.octets_in_memory
+
+    def extend(self, claims: Iterable[Claim]) -> None:
+        """Put the claims at the end, in their order."""
+        for claim in claims:
+            self.append(claim)
+
+    def popleft(self) -> Claim:
+        """Take the oldest."""
+        claim = self._claims.popleft()
+        self.octets -= claim.octets_in_memory
+        return claim
+
+    def pop_younger_half(self) -> list[Claim]:
+        """Take the younger half, at least one if there is any."""
+        half = [self._claims.pop() for _ in range((len(self._claims) + 1) // 2)]
+        self.octets -= sum(claim.octets_in_memory for claim in half)
+        return half
+
+    def withdraw(self, is_wanted: Callable[[Claim], bool]) -> list[Claim]:
+        """Take out those claims, and return them in order."""
+        withdrawn = [claim for claim in self._claims if is_wanted(claim)]
+        if withdrawn:
+            self._claims = deque(claim for claim in self._claims if not is_wanted(claim))
+            self.octets -= sum(claim.octets_in_memory for claim in withdrawn)
+        return withdrawn
+
+
 @dataclass(slots=True)
 class Destination:
-    """waiting: claims in hand, oldest first. lanes: carrying now. troubles: in a row. trouble: what the last one said.
+    """waiting: claims in hand. lanes: carrying now. troubles: in a row. trouble: what the last one said.
 
     lanes_max: how many lanes a destination that was in trouble may have; None: as many as the route allows.
     has_backlog: the spool has more for it than was taken. has_overdue: some of that may have waited too long.
@@ -26,7 +69,7 @@ class Destination:
 
     route: str
     name: str
-    waiting: deque[Claim] = field(default_factory=deque)
+    waiting: Line = field(default_factory=Line)
     lanes: int = 0
     lanes_max: int | None = None
     troubles: int = 0
@@ -66,12 +109,3 @@ class Destination:
         """An administrator says that it is worth a probe."""
         self.not_before = 0.0
         self.has_overdue = False
-
-    def withdraw(self, is_wanted: Callable[[Claim], bool]) -> list[Claim]:
-        """Take those claims out of the waiting ones, and return them in order."""
-        withdrawn = [claim for claim in self.waiting if is_wanted(claim)]
-        if withdrawn:
-            kept = [claim for claim in self.waiting if not is_wanted(claim)]
-            self.waiting.clear()
-            self.waiting.extend(kept)
-        return withdrawn

@@ -1,6 +1,7 @@
 """Makes outcomes durable, many at a time: what has gathered while one batch was written is the next batch.
 
-Rule 1: an outcome is never dropped. While the disk refuses, it waits here and is written again and again.
+Rule 1: an outcome is never dropped. While the disk refuses, it waits here and is written again and again. One that
+meets an error of ours harms no other: it is written bare, and if even that fails, its claim is given back.
 Rule 2: what waits is bounded: lanes wait in room().
 Rule 3: values that no notification can show cost that notification, and no outcome.
 """
@@ -15,12 +16,14 @@ from staffetta import metrics
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Unknown
 from staffetta.mail.queue_id import to_text
 from staffetta.queue.bounce import RouteNotification, write_notification
-from staffetta.queue.settling import Settled, notified
+from staffetta.queue.settling import Settled, bare, notified
+from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, NewMessage, RecipientState, Settlement, Spool, SpoolUnavailable
 
 _WAITING_MAX = 1000  # claims whose outcome is not yet durable: each is a possible duplicate after a crash
 _AGAIN_SECONDS = (0.1, 0.5, 1.0, 5.0)
+_Entry = tuple[Claim, list[Settled]]
 _RESULTS: dict[type, str] = {Delivered: "delivered", Deferred: "deferred", Failed: "failed", Unknown: "unknown"}
 
 _log = structlog.get_logger()
@@ -38,39 +41,41 @@ class Settler:
         get_settings: Callable[[], Settings],
         *,
         route_notification: RouteNotification,
+        supervisor: Supervisor,
         now: Callable[[], float],
-        on_over: Callable[[float | None], None],
+        on_over: Callable[[Claim, float | None], None],
     ) -> None:
         self._spool = spool
         self._get_settings = get_settings
         self._route_notification = route_notification
+        self._supervisor = supervisor
         self._now = now
         self._on_over = on_over
-        self._waiting: list[tuple[Claim, list[Settled]]] = []
+        self._waiting: list[_Entry] = []
         self._something = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._is_finishing = False
         self._counter = lru_cache(maxsize=1024)(metrics.ATTEMPTS.labels)
-        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> asyncio.Task[None]:
-        """Begin to write; the task ends after finish()."""
-        self._task = asyncio.create_task(self._run())
-        return self._task
+    async def run(self) -> None:
+        """Write until finish() was called and all that was added is durable."""
+        while not (self._is_finishing and not self._waiting):
+            await self._something.wait()
+            self._something.clear()
+            batch = self._waiting[:]  # they stay there until they are over
+            if batch:
+                await self._settle(batch)
+                del self._waiting[: len(batch)]
+            if len(self._waiting) < _WAITING_MAX:
+                self._has_room.set()
+            if self._waiting:
+                self._something.set()
 
-    async def finish(self, patience_seconds: float) -> None:
-        """Return when all that was added is durable, or when the disk has refused it for so long.
-
-        What is lost then is an attempt without an outcome, which the next start finds on disk.
-        """
+    def finish(self) -> None:
+        """Let run() return. What it cannot write is an attempt without an outcome; the next start finds it on disk."""
         self._is_finishing = True
         self._something.set()
-        if self._task is not None:
-            done, _ = await asyncio.wait([self._task], timeout=patience_seconds)
-            if not done:
-                _log.error("outcomes lost, their messages will be tried again")
-                self._task.cancel()
 
     async def room(self) -> None:
         """Wait until not too much waits."""
@@ -85,17 +90,23 @@ class Settler:
             self._has_room.clear()
         self._something.set()
 
-    async def _run(self) -> None:
-        while not (self._is_finishing and not self._waiting):
-            await self._something.wait()
-            self._something.clear()
-            batch, self._waiting = self._waiting, []
-            if batch:
-                await self._write(batch)
-            if len(self._waiting) < _WAITING_MAX:
-                self._has_room.set()
+    async def _settle(self, batch: list[_Entry]) -> None:
+        if not await self._supervisor.survives("settler", self._write(batch)):
+            for entry in batch:
+                await self._settle_alone(entry)
+        for claim, settled in batch:
+            due = [each.settlement.due_at for each in settled if each.settlement.due_at is not None]
+            self._on_over(claim, min(due, default=None))
 
-    async def _write(self, batch: list[tuple[Claim, list[Settled]]]) -> None:
+    async def _settle_alone(self, entry: _Entry) -> None:
+        claim, settled = entry
+        if await self._supervisor.survives("settler", self._write([entry])):
+            return
+        if not await self._supervisor.survives("settler", self._write([(claim, [bare(each) for each in settled])])):
+            _log.error("outcome lost", queue_id=claim.queue_id)
+            self._spool.release(claim)
+
+    async def _write(self, batch: list[_Entry]) -> None:
         settlements: list[Settlement] = []
         notifications: list[NewMessage] = []
         for claim, settled in batch:
@@ -105,8 +116,6 @@ class Settler:
                 settled = [notified(each, to_text(notification.number), self._now()) for each in settled]
             settlements += [each.settlement for each in settled]
         await self._keep_at_it(settlements, notifications)
-        for _, settled in batch:
-            self._on_over(min((each.settlement.due_at for each in settled if each.settlement.due_at), default=None))
 
     async def _keep_at_it(self, settlements: list[Settlement], notifications: list[NewMessage]) -> None:
         tries = 0

@@ -10,7 +10,9 @@ from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcom
 from staffetta.mail.report import Action, RecipientReport
 from staffetta.queue import schedule
 from staffetta.settings.model import QueueSettings
-from staffetta.spool.spool import Claim, CommandVerb, QueuedRecipient, RecipientState, Settlement
+from staffetta.spool.change import CLOSED
+from staffetta.spool.commands import command_event, deleted_by
+from staffetta.spool.spool import Claim, CommandVerb, QueueCommand, QueuedRecipient, RecipientState, Settlement
 from staffetta.trace.events import Detail, Event, EventKind
 
 EXPIRED_STATUS = "4.4.7"  # "Delivery time expired", RFC 3463 §3.5
@@ -42,18 +44,31 @@ def untried(settled: Settled) -> Settled:
     return replace(settled, settlement=replace(settled.settlement, counts_as_attempt=False))
 
 
-def ordered(settled: Settled, verb: CommandVerb, now: float) -> Settled:
+def ordered(settled: Settled, order: QueueCommand, now: float) -> Settled:
     """The same, with what an administrator ordered (HOLD, DELETE) while the attempt was under way.
 
     What the attempt has closed stays closed.
     """
     settlement = settled.settlement
-    if settlement.state not in (RecipientState.DEFERRED, RecipientState.UNKNOWN):
+    is_hold = order.verb is CommandVerb.HOLD
+    if settlement.state in CLOSED or (is_hold and settlement.state is RecipientState.HELD):
         return settled
-    is_hold = verb is CommandVerb.HOLD
-    event = Event(now, EventKind.HOLD if is_hold else EventKind.DELETE, settlement.recipient)
-    state = RecipientState.HELD if is_hold else RecipientState.DELETED
-    return Settled(replace(settlement, state=state, due_at=None, events=(*settlement.events, event)))
+    return Settled(
+        replace(
+            settlement,
+            state=RecipientState.HELD if is_hold else RecipientState.DELETED,
+            due_at=None,
+            last_word=None if is_hold else deleted_by(order),
+            events=(*settlement.events, command_event(order, settlement.recipient, now)),
+        )
+    )
+
+
+def bare(settled: Settled) -> Settled:
+    """The same state without what the attempt said of it, for when the words are what cannot be written down."""
+    settlement = settled.settlement
+    events = tuple(replace(event, detail={}) for event in settlement.events)
+    return Settled(replace(settlement, outcome=None, last_word=None, events=events))
 
 
 def notified(settled: Settled, notification: str, now: float) -> Settled:

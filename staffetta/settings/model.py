@@ -104,6 +104,9 @@ class QueueSettings(Section):
         float, Field(description="After this the sender is told once that the message is late.", gt=0)
     ] = 4 * 3600
     active_messages_max: Annotated[StrictInt, Field(ge=1, description="Messages in memory at a time.")] = 5000
+    active_octets_max: Annotated[
+        StrictInt, Field(ge=1, description="Memory for them, content that is no file included; one may go beyond it.")
+    ] = 67_108_864
     unknown_retry_seconds: Annotated[
         float, Field(description="Wait after an attempt whose final reply was lost.", gt=0)
     ] = 300

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import count
 from json.encoder import encode_basestring as _quote
 
-from staffetta.mail.outcome import Outcome
 from staffetta.spool.content import FileContent
 from staffetta.spool.database import SQL, Row
 from staffetta.spool.spool import NewMessage, RecipientState, Settlement
@@ -203,12 +202,14 @@ def _settlement_row(settlement: Settlement) -> Row:
         settlement.due_at,
         settlement.counts_as_attempt,
         settlement.is_delay_notified,
-        None if settlement.outcome is None else _diagnostic(settlement.outcome),
+        _last_word(settlement),
         settlement.number,
         settlement.recipient,
     )
 
 
-def _diagnostic(outcome: Outcome) -> str:
-    where = outcome.host or outcome.stage.value
-    return f"{where}: {outcome.diagnostic}"
+def _last_word(settlement: Settlement) -> str | None:
+    outcome = settlement.outcome
+    if settlement.last_word is not None or outcome is None:
+        return _clean_or_none(settlement.last_word)
+    return _clean(f"{outcome.host or outcome.stage.value}: {outcome.diagnostic}")

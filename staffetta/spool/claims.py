@@ -11,9 +11,7 @@ from dataclasses import replace
 
 from staffetta.mail.envelope import Envelope
 from staffetta.mail.queue_id import to_text
-from staffetta.spool.spool import Claim, NewMessage, QueuedRecipient, RecipientState
-
-Key = tuple[int, int]
+from staffetta.spool.spool import Claim, Key, NewMessage, QueueCommand, QueuedRecipient, RecipientState
 
 
 class Hand:
@@ -53,6 +51,10 @@ class Hand:
         else:
             self.keys.difference_update(keys)
         return attempted
+
+    def concerned_by(self, command: QueueCommand) -> frozenset[Key]:
+        """Return the keys in hand that the command is about."""
+        return frozenset(key for key in self.keys if command.concerns(key))
 
     def attempted_of(self, keys: Iterable[Key]) -> list[Key]:
         return [key for key in keys if key in self._attempted]

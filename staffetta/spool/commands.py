@@ -4,12 +4,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from staffetta.spool.change import Change, RowMaker
-from staffetta.spool.claims import Key
 from staffetta.spool.database import SQL
-from staffetta.spool.spool import CommandVerb, QueueCommand, SpoolUnavailable
+from staffetta.spool.spool import CarriedOut, CommandVerb, Key, QueueCommand, SpoolUnavailable
 from staffetta.trace.events import Event, EventKind
 from staffetta.trace.search import DATABASE_NAME
 
@@ -20,6 +20,15 @@ _EVENT_KINDS = {
     CommandVerb.RETRY: EventKind.RETRY,
     CommandVerb.DELETE: EventKind.DELETE,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """CarriedOut in numbers of recipients, as it stands beside the command."""
+
+    changed: int
+    claimed: int
+    held: int
 
 
 def leave_command(folder: Path, verb: CommandVerb, numbers: Sequence[int] = (), *, asked_by: str) -> int:
@@ -42,14 +51,14 @@ def leave_command(folder: Path, verb: CommandVerb, numbers: Sequence[int] = (), 
         connection.close()
 
 
-def command_result(folder: Path, command_id: int) -> int | None:
-    """Return how many recipients the command changed; None while it is not done. Raises SpoolUnavailable."""
+def command_result(folder: Path, command_id: int) -> CommandResult | None:
+    """Return what came of the command; None while it is not done. Raises SpoolUnavailable."""
     connection = _open(folder)
     try:
         row = connection.execute(
-            "SELECT count FROM queue_command WHERE command_id = ? AND done_at IS NOT NULL", (command_id,)
+            "SELECT count, claimed, held FROM queue_command WHERE command_id = ? AND done_at IS NOT NULL", (command_id,)
         ).fetchone()
-        return None if row is None else int(row[0])
+        return None if row is None else CommandResult(*row)
     except sqlite3.Error as error:
         raise SpoolUnavailable(f"the command cannot be read: {error}") from error
     finally:
@@ -68,11 +77,11 @@ def _open(folder: Path) -> sqlite3.Connection:
 
 
 def command_change(
-    command: QueueCommand, keys: Sequence[Key], now: float, maker: RowMaker, *, count_when_done: int | None
+    command: QueueCommand, keys: Sequence[Key], now: float, maker: RowMaker, *, result: CarriedOut | None
 ) -> Change:
     """Return the change that carries the command out for `keys`.
 
-    count_when_done: what to write beside the command when these are its last keys, None when more follow.
+    result: what to write beside the command when these are its last keys, None when more follow.
     """
 
     def act(connection: sqlite3.Connection) -> None:
@@ -80,18 +89,27 @@ def command_change(
             case CommandVerb.HOLD:
                 connection.executemany(SQL["hold"], keys)
             case CommandVerb.DELETE:
-                connection.executemany(SQL["delete"], keys)
+                connection.executemany(SQL["delete"], [(deleted_by(command), *key) for key in keys])
             case CommandVerb.RELEASE | CommandVerb.RETRY:
                 connection.executemany(SQL["make_due"], [(now, *key) for key in keys])
-        if count_when_done is not None:
-            connection.execute(SQL["close_command"], (now, count_when_done, command.command_id))
+        if result is not None:
+            connection.execute(
+                SQL["close_command"],
+                (now, result.changed, len(result.claimed), result.held, command.command_id),
+            )
 
-    kind = _EVENT_KINDS[command.verb]
     return Change(
-        events=[
-            maker.event(number, Event(now, kind, recipient, {"command": command.command_id}))
-            for number, recipient in keys
-        ],
+        events=[maker.event(number, command_event(command, recipient, now)) for number, recipient in keys],
         closing=[number for number, _ in keys] if command.verb is CommandVerb.DELETE else (),
         act=act,
     )
+
+
+def command_event(command: QueueCommand, recipient: int, now: float) -> Event:
+    """Return what the trace tells of a command."""
+    return Event(now, _EVENT_KINDS[command.verb], recipient, {"by": command.asked_by, "command": command.command_id})
+
+
+def deleted_by(command: QueueCommand) -> str:
+    """Return the last word about a deleted recipient."""
+    return f"deleted by {command.asked_by}"

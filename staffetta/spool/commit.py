@@ -26,6 +26,7 @@ from staffetta.trace.search import DATABASE_NAME
 BATCH_CHANGES_MAX = 512  # bounds how long the first of a batch waits for the last
 TICK_SECONDS = 1.0  # how often trouble and free space are looked at again
 _PAGE_OCTETS = 4096
+_ENDED = "the commit thread has ended"
 
 # What a change brings upon itself. Anything else that SQLite raises is the disk's doing.
 _OWN_FAULTS = (
@@ -122,7 +123,7 @@ class CommitThread:
                 self._tick(was_idle=not batch, is_last=is_last)
         finally:
             if not self._is_closing:  # a bug of ours is passing through; its traceback is on its way to the log
-                self._disk_trouble = "the commit thread has ended"
+                self._disk_trouble = _ENDED
                 self._is_closing = True
             self._refuse_the_rest()
             self._checkpointer.close()
@@ -154,7 +155,8 @@ class CommitThread:
         except SpoolUnavailable as refusal:
             self._tell(batch, refusal)
         except BaseException:  # a bug of ours, or no memory: the thread ends, and nobody shall wait for it
-            self._tell(batch, SpoolUnavailable("the commit thread has ended"))
+            self._disk_trouble = _ENDED
+            self._tell(batch, SpoolUnavailable(self._disk_trouble))
             raise
         else:
             self._tell(batch, None)

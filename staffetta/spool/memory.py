@@ -8,13 +8,16 @@ from dataclasses import dataclass, field, replace
 from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.queue_id import make_number, to_text
 from staffetta.spool.change import CLOSED
-from staffetta.spool.claims import Hand, Key, claims_of_new, keys_of
+from staffetta.spool.claims import Hand, claims_of_new, keys_of
+from staffetta.spool.commands import command_event
 from staffetta.spool.mending import cut_short
 from staffetta.spool.reading import applies
 from staffetta.spool.spool import (
+    CarriedOut,
     Claim,
     CommandVerb,
     DueDestination,
+    Key,
     NewMessage,
     Offer,
     QueueCommand,
@@ -108,7 +111,9 @@ class MemorySpool:
                 earliest[place] = min(kept.due_at, earliest.get(place, kept.due_at))
         return sorted((DueDestination(*place, at) for place, at in earliest.items()), key=lambda found: found.due_at)
 
-    async def claim(self, route: str, destination: str, now: float, limit: int) -> list[Claim]:
+    async def claim(
+        self, route: str, destination: str, now: float, limit: int, octets_max: int | None = None
+    ) -> list[Claim]:
         due = [
             (kept.due_at, key)
             for key, kept in self._waiting()
@@ -118,10 +123,16 @@ class MemorySpool:
             and kept.due_at <= now
         ]
         numbers = list(dict.fromkeys(key[0] for _, key in sorted(due)))[:limit]
-        claims = [self._claim(number, sorted(key for _, key in due if key[0] == number)) for number in numbers]
-        for claim in claims:
-            self._hand.take(keys_of(claim))
+        claims: list[Claim] = []
+        for number in numbers:
+            claims.append(self._claim(number, sorted(key for _, key in due if key[0] == number)))
+            self._hand.take(keys_of(claims[-1]))
+            if octets_max is not None and sum(claim.octets_in_memory for claim in claims) >= octets_max:
+                break
         return claims
+
+    def is_claimed(self, key: Key) -> bool:
+        return key in self._hand
 
     def release(self, claim: Claim) -> None:
         for key in self._hand.let_go(keys_of(claim)):
@@ -155,19 +166,21 @@ class MemorySpool:
     async def next_commands(self) -> list[QueueCommand]:
         return list(self.commands)
 
-    async def carry_out(self, command: QueueCommand, now: float) -> int:
+    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
         await self._become_durable()
-        keys = [
-            key
-            for key, kept in self._open()
-            if key not in self._hand
-            and (not command.numbers or key[0] in command.numbers)
-            and applies(command.verb, kept.state, kept.due_at, now)
-        ]
-        for key in keys:
-            self._carry_out_one(command, key, now)
+        concerned = {key: kept for key, kept in self._open() if key not in self._hand and command.concerns(key)}
+        keys = [key for key, kept in concerned.items() if applies(command.verb, kept.state, kept.due_at, now)]
+        held = sum(kept.state is RecipientState.HELD for kept in concerned.values())
+        claimed = self._hand.concerned_by(command)
+        self._hand.take(keys)
+        try:
+            await self._become_durable()
+            for key in keys:
+                self._carry_out_one(command, key, now)
+        finally:
+            self._hand.let_go(keys)
         self.commands = [waiting for waiting in self.commands if waiting.command_id != command.command_id]
-        return len(keys)
+        return CarriedOut(len(keys), claimed, held if command.verb is CommandVerb.RETRY else 0)
 
     async def close(self) -> None:
         """Nothing waits."""
@@ -175,7 +188,9 @@ class MemorySpool:
     def leave_command(self, verb: CommandVerb, numbers: Sequence[int] = ()) -> int:
         """What another process would do."""
         command_id = 1 + max((command.command_id for command in self.commands), default=0)
-        self.commands.append(QueueCommand(command_id, verb, tuple(numbers)))
+        self.commands.append(
+            QueueCommand(command_id=command_id, verb=verb, numbers=frozenset(numbers), asked_by="tests")
+        )
         return command_id
 
     async def _become_durable(self) -> None:
@@ -222,8 +237,7 @@ class MemorySpool:
                 kept.due_at = now
                 if kept.state is RecipientState.HELD:
                     kept.state = RecipientState.READY
-        kind = EventKind(command.verb.value.capitalize())
-        self.events[key[0]].append(Event(now, kind, key[1], {"command": command.command_id}))
+        self.events[key[0]].append(command_event(command, key[1], now))
 
     def _drop_content(self, number: int) -> None:
         places = len(self.recipients[number, 0].message.recipients)

@@ -62,10 +62,12 @@ SELECT file FROM content WHERE file IS NOT NULL
 SELECT r.number, r.recipient, m.is_once FROM recipient r JOIN message m USING (number) WHERE r.state = 'in attempt'
 
 -- name: open_commands
-SELECT command_id, verb, numbers FROM queue_command WHERE done_at IS NULL ORDER BY command_id
+SELECT command_id, verb, numbers, asked_by FROM queue_command WHERE done_at IS NULL ORDER BY command_id
 
 -- name: close_command
-UPDATE queue_command SET done_at = ?, count = ? WHERE command_id = ?
+UPDATE queue_command SET done_at = coalesce(done_at, ?), count = coalesce(count, 0) + ?,
+    claimed = iif(done_at IS NULL, ?, claimed), held = iif(done_at IS NULL, ?, held)
+WHERE command_id = ?
 
 -- name: to_hold
 SELECT number, recipient FROM recipient WHERE due_at IS NOT NULL AND state <> 'in attempt'
@@ -84,6 +86,9 @@ UNION ALL SELECT number, recipient FROM recipient WHERE state = 'held'
 SELECT recipient, state, due_at FROM recipient
 WHERE number = ? AND state IN ('ready', 'deferred', 'held', 'unknown')
 
+-- name: held_of
+SELECT 1 FROM recipient WHERE number = ? AND state = 'held'
+
 -- name: hold
 UPDATE recipient SET state = 'held', due_at = NULL WHERE number = ? AND recipient = ?
 
@@ -91,7 +96,7 @@ UPDATE recipient SET state = 'held', due_at = NULL WHERE number = ? AND recipien
 UPDATE recipient SET due_at = ?1, state = iif(state = 'held', 'ready', state) WHERE number = ?2 AND recipient = ?3
 
 -- name: delete
-UPDATE recipient SET state = 'deleted', due_at = NULL WHERE number = ? AND recipient = ?
+UPDATE recipient SET state = 'deleted', due_at = NULL, diagnostic = ? WHERE number = ? AND recipient = ?
 
 -- name: count_waiting
 SELECT route, due_at <= ?1 AS is_due, count(*), min(number) FROM recipient WHERE due_at IS NOT NULL GROUP BY 1, 2

@@ -5,7 +5,7 @@ Nothing here reads a queue whole: the cost grows with destinations and with what
 
 import json
 import sqlite3
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,14 @@ from staffetta.mail.address import Mailbox
 from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.envelope import BodyType, Envelope, Notify, Recipient, Ret
 from staffetta.mail.queue_id import to_text
-from staffetta.spool.claims import Key
 from staffetta.spool.content import CONTENT_FOLDER, FileContent
 from staffetta.spool.database import KEYS_PER_TRANSACTION_MAX, SQL, Connect, transaction
 from staffetta.spool.spool import (
+    RECIPIENT_OCTETS,
     Claim,
     CommandVerb,
     DueDestination,
+    Key,
     QueueCommand,
     QueuedRecipient,
     RecipientState,
@@ -60,22 +61,35 @@ class Reader:
                         break
         return sorted(found, key=lambda destination: destination.due_at)
 
-    def claimable(self, route: str, destination: str, now: float, limit: int, in_hand: Container[Key]) -> list[Claim]:
-        """Return claims that may be taken, at most `limit` messages, oldest due first."""
+    def claimable(
+        self,
+        route: str,
+        destination: str,
+        now: float,
+        limit: int,
+        octets_max: int | None,
+        in_hand: Container[Key],
+    ) -> list[Claim]:
+        """Return claims that may be taken, oldest due first, within Spool.claim()'s bounds."""
+        found: dict[int, tuple[Any, list[QueuedRecipient]]] = {}
+        octets = 0
         with self._reading() as connection:
-            by_number: dict[int, list[QueuedRecipient]] = {}
             for row in connection.execute(SQL["claimable"], (route, destination, now)):
-                if (row[0], row[1]) in in_hand:
+                number = row[0]
+                if (number, row[1]) in in_hand:
                     continue
-                if row[0] not in by_number and len(by_number) == limit:
-                    break
-                by_number.setdefault(row[0], []).append(_queued_recipient(row))
-            return [
-                self._claim(
-                    connection, number, tuple(sorted(recipients, key=lambda queued: queued.number)), route, destination
-                )
-                for number, recipients in by_number.items()
-            ]
+                if number not in found:
+                    if len(found) == limit or (octets_max is not None and octets >= octets_max):
+                        break
+                    message = connection.execute(SQL["message_to_claim"], (number,)).fetchone()
+                    found[number] = (message, [])
+                    octets += len(message[14])
+                found[number][1].append(_queued_recipient(row))
+                octets += RECIPIENT_OCTETS
+        return [
+            self._claim(number, message, sorted(recipients, key=lambda queued: queued.number), route, destination)
+            for number, (message, recipients) in found.items()
+        ]
 
     def commands(self) -> list[QueueCommand]:
         """Return open commands. While nothing was written anywhere it costs one pragma."""
@@ -85,7 +99,12 @@ class Reader:
                 return []
             rows = connection.execute(SQL["open_commands"]).fetchall()
             self._version_without_commands = None if rows else version
-        return [QueueCommand(row[0], CommandVerb(row[1]), tuple(json.loads(row[2]))) for row in rows]
+        return [
+            QueueCommand(
+                command_id=row[0], verb=CommandVerb(row[1]), numbers=frozenset(json.loads(row[2])), asked_by=row[3]
+            )
+            for row in rows
+        ]
 
     def affected(self, command: QueueCommand, now: float, in_hand: Container[Key]) -> list[Key]:
         """Return keys not in hand that the command changes, at most KEYS_PER_TRANSACTION_MAX."""
@@ -98,6 +117,13 @@ class Reader:
                     if len(keys) == KEYS_PER_TRANSACTION_MAX:
                         break
         return keys
+
+    def held(self, command: QueueCommand) -> int:
+        """Count the recipients that the command names and that are held."""
+        with self._reading() as connection:
+            if not command.numbers:
+                return sum(1 for _ in connection.execute(SQL["to_release"]))
+            return sum(1 for number in command.numbers for _ in connection.execute(SQL["held_of"], (number,)))
 
     def counts(self, now: float) -> list[QueueCount]:
         """Return counts by route and state, from the small indexes alone."""
@@ -134,21 +160,15 @@ class Reader:
             raise SpoolUnavailable(f"the spool cannot be read: {error}") from error
 
     def _claim(
-        self,
-        connection: sqlite3.Connection,
-        number: int,
-        recipients: tuple[QueuedRecipient, ...],
-        route: str,
-        destination: str,
+        self, number: int, row: tuple[Any, ...], recipients: Sequence[QueuedRecipient], route: str, destination: str
     ) -> Claim:
-        row = connection.execute(SQL["message_to_claim"], (number,)).fetchone()
         return Claim(
             number=number,
             queue_id=to_text(number),
             message_id=row[0],
             subject=row[1],
             envelope=_envelope(row[2:9], tuple(queued.recipient for queued in recipients)),
-            recipients=recipients,
+            recipients=tuple(recipients),
             content=self._content(size=row[9], octets=row[14], file=row[15]),
             has_eight_bit=bool(row[10]),
             route=route,
@@ -178,14 +198,15 @@ def _destinations(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
 
 
 def _affected_rows(connection: sqlite3.Connection, command: QueueCommand, now: float) -> Iterator[Key]:
-    if not command.numbers:
+    if not command.numbers and command.rest is None:
         yield from connection.execute(
             SQL[f"to_{command.verb.value}"], (now,) if command.verb is CommandVerb.RETRY else ()
         )
         return
-    for number in command.numbers:
+    numbers = command.numbers if command.rest is None else {number for number, _ in command.rest}
+    for number in sorted(numbers):
         for recipient, state, due_at in connection.execute(SQL["one_message"], (number,)):
-            if applies(command.verb, RecipientState(state), due_at, now):
+            if command.concerns((number, recipient)) and applies(command.verb, RecipientState(state), due_at, now):
                 yield number, recipient
 
 

@@ -5,7 +5,7 @@ The methods must be called on the event loop that opened the spool; nothing here
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,6 +13,12 @@ from staffetta.mail.content import Content
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Outcome
 from staffetta.trace.events import Event, Refusal
+
+Key = tuple[int, int]
+"""A recipient: number of its message, and its place in the envelope, from 0."""
+
+RECIPIENT_OCTETS = 600
+"""About what a claimed recipient costs in memory: its objects and strings, measured."""
 
 
 class SpoolUnavailable(Exception):
@@ -108,6 +114,11 @@ class Claim:
     is_once: bool
     received_at: float
 
+    @property
+    def octets_in_memory(self) -> int:
+        """About what it costs while it is in hand: content that is in memory, and its recipients."""
+        return len(self.content.whole or b"") + RECIPIENT_OCTETS * len(self.recipients)
+
 
 @dataclass(frozen=True, slots=True)
 class DueDestination:
@@ -124,6 +135,7 @@ class Settlement:
 
     state: DELIVERED, FAILED, DEFERRED, HELD, UNKNOWN or DELETED.
     due_at: when to try again (DEFERRED, UNKNOWN), else None.
+    last_word: what the trace shows as the reason of the state; None: what the outcome says, if there is one.
     """
 
     number: int
@@ -133,6 +145,7 @@ class Settlement:
     outcome: Outcome | None
     is_delay_notified: bool = False
     counts_as_attempt: bool = True
+    last_word: str | None = None
     events: Sequence[Event] = ()
 
 
@@ -145,16 +158,40 @@ class CommandVerb(StrEnum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCommand:
     """A row that an administrator left for the worker that owns the spool.
 
-    numbers: of messages; empty means all. recipients that are closed are not touched.
+    numbers: of messages; empty means all. asked_by: who, for the trace. recipients that are closed are not touched.
+    rest: only these, which carry_out() had to leave out before; None: all that the command names.
     """
 
     command_id: int
     verb: CommandVerb
-    numbers: tuple[int, ...] = field(default=())
+    asked_by: str
+    numbers: frozenset[int] = frozenset()
+    rest: frozenset[Key] | None = None
+
+    def names(self, number: int) -> bool:
+        """Whether it is about this message."""
+        return not self.numbers or number in self.numbers
+
+    def concerns(self, key: Key) -> bool:
+        """Whether it is about this recipient."""
+        return self.names(key[0]) if self.rest is None else key in self.rest
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """What came of a command.
+
+    changed: how many recipients. claimed: those that it names and that were in hand, so that it did not touch them.
+    held: how many of those to be retried wait for their release instead.
+    """
+
+    changed: int
+    claimed: frozenset[Key] = frozenset()
+    held: int = 0
 
 
 Offer = Callable[[Claim], bool]
@@ -211,8 +248,16 @@ class Spool(Protocol):
     async def due(self) -> list[DueDestination]:
         """Destinations that have unclaimed recipients in READY, DEFERRED or UNKNOWN with a due time, earliest first."""
 
-    async def claim(self, route: str, destination: str, now: float, limit: int) -> list[Claim]:
-        """Take up to `limit` due claims of one destination, oldest due first."""
+    async def claim(
+        self, route: str, destination: str, now: float, limit: int, octets_max: int | None = None
+    ) -> list[Claim]:
+        """Take up to `limit` due claims of one destination, oldest due first.
+
+        octets_max: the first claim with which octets_in_memory together reach this is the last; None: no bound.
+        """
+
+    def is_claimed(self, key: Key) -> bool:
+        """Whether the recipient is in hand."""
 
     def release(self, claim: Claim) -> None:
         """Give a claim back untouched."""
@@ -229,10 +274,11 @@ class Spool(Protocol):
     async def next_commands(self) -> list[QueueCommand]:
         """Commands not yet carried out, oldest first. Cheap when there are none."""
 
-    async def carry_out(self, command: QueueCommand, now: float) -> int:
-        """Apply the command to unclaimed recipients; return how many; the row is marked done with that count.
+    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
+        """Apply the command to unclaimed recipients; mark its row done, with the result beside it.
 
-        Claimed recipients are left to the queue, which settles them soon and then applies the command's rest.
+        Every recipient that it names is either changed if need be, or among `claimed`. Those are the queue's to see
+        to: it gives the command again with them as `rest` once they are free.
         """
 
     async def close(self) -> None:

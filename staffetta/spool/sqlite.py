@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from staffetta.mail.queue_id import make_number
 from staffetta.spool.change import Change, RowMaker, refusal_row
-from staffetta.spool.claims import Hand, Key, claims_of_new, keys_of
+from staffetta.spool.claims import Hand, claims_of_new, keys_of
 from staffetta.spool.commands import command_change
 from staffetta.spool.commit import CommitThread
 from staffetta.spool.content import CONTENT_FOLDER, FileContent, FileDraft, copy_to_file, free_octets, remove_orphans
@@ -33,7 +33,18 @@ from staffetta.spool.lock import lock_folder
 from staffetta.spool.mending import Sweeper, cut_short, mend_interrupted, never_sent
 from staffetta.spool.reading import QueueCount, Reader
 from staffetta.spool.returns import Returns
-from staffetta.spool.spool import Claim, DueDestination, NewMessage, Offer, QueueCommand, Settlement, SpoolUnavailable
+from staffetta.spool.spool import (
+    CarriedOut,
+    Claim,
+    CommandVerb,
+    DueDestination,
+    Key,
+    NewMessage,
+    Offer,
+    QueueCommand,
+    Settlement,
+    SpoolUnavailable,
+)
 from staffetta.trace.events import Event, EventKind, Refusal
 
 T = TypeVar("T")
@@ -170,14 +181,19 @@ class SqliteSpool:
         with self._hand.reading():
             return await self._read(self._reader.due, self._hand)
 
-    async def claim(self, route: str, destination: str, now: float, limit: int) -> list[Claim]:
+    async def claim(
+        self, route: str, destination: str, now: float, limit: int, octets_max: int | None = None
+    ) -> list[Claim]:
         with self._hand.reading():
-            found = await self._read(self._reader.claimable, route, destination, now, limit, self._hand)
+            found = await self._read(self._reader.claimable, route, destination, now, limit, octets_max, self._hand)
             # Between the read and now an offer may have taken some of them: then the whole claim waits for later.
             claims = [claim for claim in found if not any(key in self._hand for key in keys_of(claim))]
             for claim in claims:
                 self._hand.take(keys_of(claim))
         return claims
+
+    def is_claimed(self, key: Key) -> bool:
+        return key in self._hand
 
     def release(self, claim: Claim) -> None:
         attempted = self._hand.attempted_of(keys_of(claim))
@@ -230,19 +246,19 @@ class SqliteSpool:
     async def next_commands(self) -> list[QueueCommand]:
         return await self._read(self._reader.commands)
 
-    async def carry_out(self, command: QueueCommand, now: float) -> int:
-        count = 0
-        while True:
-            keys = await self._take_affected(command, now)
-            count += len(keys)
-            is_last = len(keys) < KEYS_PER_TRANSACTION_MAX
-            change = command_change(command, keys, now, self._maker, count_when_done=count if is_last else None)
+    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
+        changed, result = 0, None
+        held = await self._read(self._reader.held, command) if command.verb is CommandVerb.RETRY else 0
+        while result is None:
+            keys, claimed = await self._take_affected(command, now)
+            changed += len(keys)
+            if len(keys) < KEYS_PER_TRANSACTION_MAX:
+                result = CarriedOut(changed, claimed, held)
             try:
-                await self._commits.submit(change)
+                await self._commits.submit(command_change(command, keys, now, self._maker, result=result))
             finally:
                 self._let_go(keys)
-            if is_last:
-                return count
+        return result
 
     async def close(self) -> None:
         self._returns.stop()
@@ -266,12 +282,14 @@ class SqliteSpool:
     async def _read(self, read: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader_thread, read, *arguments)
 
-    async def _take_affected(self, command: QueueCommand, now: float) -> list[Key]:
+    async def _take_affected(self, command: QueueCommand, now: float) -> tuple[list[Key], frozenset[Key]]:
+        """Take what the command changes; return also what it names and cannot have, since it is in hand already."""
         with self._hand.reading():
             found = await self._read(self._reader.affected, command, now, self._hand)
+            claimed = self._hand.concerned_by(command)
             keys = [key for key in found if key not in self._hand]
             self._hand.take(keys)
-        return keys
+        return keys, claimed
 
     async def _with_file_of_ours(self, message: NewMessage) -> NewMessage:
         """Large content must be a file that no other message has, since it goes when this message is closed."""

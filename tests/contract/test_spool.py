@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from staffetta.mail.address import parse_mailbox
 from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.envelope import BodyType, Envelope, Notify, Recipient, Ret
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Stage
-from staffetta.spool.commands import command_result, leave_command
+from staffetta.spool.commands import CommandResult, command_result, leave_command
 from staffetta.spool.memory import MemorySpool
 from staffetta.spool.spool import (
+    RECIPIENT_OCTETS,
+    CarriedOut,
     Claim,
     CommandVerb,
     NewMessage,
@@ -322,7 +324,7 @@ def test_held_recipients_wait_for_release(kind: str, tmp_path: Path) -> None:
         assert await bench.spool.due() == []
         bench.leave_command(CommandVerb.RELEASE, (new.number,))
         (command,) = await bench.spool.next_commands()
-        assert await bench.spool.carry_out(command, START + 1) == 1
+        assert await bench.spool.carry_out(command, START + 1) == CarriedOut(1)
         assert await places(bench.spool) == [("held.test", START + 1)]
         assert await bench.spool.next_commands() == []
 
@@ -337,22 +339,59 @@ def test_commands_without_numbers_mean_all_and_come_in_order(kind: str, tmp_path
         for verb in (CommandVerb.RETRY, CommandVerb.HOLD, CommandVerb.RELEASE, CommandVerb.DELETE):
             bench.leave_command(verb)
         commands = await bench.spool.next_commands()
-        assert [await bench.spool.carry_out(command, START + 1) for command in commands] == [1, 2, 3, 3]
+        done = [await bench.spool.carry_out(command, START + 1) for command in commands]
+        assert [each.changed for each in done] == [1, 2, 3, 3]
         assert await bench.spool.due() == []
         assert await bench.spool.next_commands() == []
 
     run(kind, tmp_path, test)
 
 
-def test_commands_do_not_touch_claimed_recipients(kind: str, tmp_path: Path) -> None:
+def test_a_command_leaves_claimed_recipients_alone_and_says_so(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
-        await bench.spool.commit(message(bench.spool))
+        new = message(bench.spool, "a@example.net", "b@other.test", "c@example.net")
+        await bench.spool.commit(new)
+        await bench.spool.commit(message(bench.spool, "d@third.test"))
+        await bench.spool.claim("out", "third.test", START, 10)  # in hand, but not named
         (claim,) = await bench.spool.claim("out", "example.net", START, 10)
-        bench.leave_command(CommandVerb.DELETE)
+        await bench.spool.begin_attempt(claim, [2], "mx", START)
+        bench.leave_command(CommandVerb.DELETE, (new.number,))
         (command,) = await bench.spool.next_commands()
-        assert await bench.spool.carry_out(command, START) == 0
-        bench.spool.release(claim)
-        assert await places(bench.spool) == [("example.net", START)]
+        claimed = frozenset({(new.number, 0), (new.number, 2)})
+        assert await bench.spool.carry_out(command, START) == CarriedOut(1, claimed)
+        assert await bench.spool.next_commands() == []
+        assert [bench.spool.is_claimed(key) for key in sorted(claimed)] == [True, True]
+        await bench.spool.settle([settled(claim, RecipientState.DEFERRED, START + 9, place=at) for at in (0, 1)])
+        assert await places(bench.spool) == [("example.net", START + 9)]
+        rest = replace(command, rest=claimed)
+        assert await bench.spool.carry_out(rest, START) == CarriedOut(2)
+        assert await places(bench.spool) == []
+
+    run(kind, tmp_path, test)
+
+
+def test_a_retry_counts_those_that_wait_for_their_release(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        new = message(bench.spool, "a@held.test", "b@held.test", "c@example.net", received_at=START + 9)
+        await bench.spool.commit(new)
+        await bench.spool.commit(message(bench.spool, "d@held.test"))
+        bench.leave_command(CommandVerb.RETRY, (new.number,))
+        bench.leave_command(CommandVerb.RETRY)
+        named, everything = await bench.spool.next_commands()
+        assert await bench.spool.carry_out(named, START) == CarriedOut(1, held=2)
+        assert await bench.spool.carry_out(everything, START) == CarriedOut(0, held=3)
+
+    run(kind, tmp_path, test)
+
+
+def test_claims_are_bounded_by_octets_and_the_first_comes_whatever_its_size(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        for size in (900, 500, 10):
+            await bench.spool.commit(message(bench.spool, content=MemoryContent(b"x" * size)))
+        (first,) = await bench.spool.claim("out", "example.net", START, 10, octets_max=1)
+        assert first.content.size == 900
+        rest = await bench.spool.claim("out", "example.net", START, 10, octets_max=500 + RECIPIENT_OCTETS + 1)
+        assert [claim.content.size for claim in rest] == [500, 10]
 
     run(kind, tmp_path, test)
 
@@ -427,7 +466,9 @@ def test_a_command_tells_its_result(tmp_path: Path) -> None:
         assert command_result(tmp_path / "spool", command_id) is None
         (command,) = await bench.spool.next_commands()
         await bench.spool.carry_out(command, START)
-        assert command_result(tmp_path / "spool", command_id) == 1
+        assert command_result(tmp_path / "spool", command_id) == CommandResult(changed=1, claimed=0, held=0)
+        (row,) = queue_rows(tmp_path / "spool")
+        assert {"by": "tests", "command": command_id}.items() <= row.events[-1].items()
 
     run("sqlite", tmp_path, test)
 

@@ -12,7 +12,15 @@ from staffetta.mail.address import parse_mailbox
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.spool.commands import leave_command
-from staffetta.spool.spool import Claim, CommandVerb, NewMessage, RecipientState, RoutedRecipient, Settlement
+from staffetta.spool.spool import (
+    CarriedOut,
+    Claim,
+    CommandVerb,
+    NewMessage,
+    RecipientState,
+    RoutedRecipient,
+    Settlement,
+)
 from staffetta.spool.sqlite import SqliteSpool
 
 START = 1_800_000_000.0
@@ -148,15 +156,18 @@ class SpoolMachine(RuleBasedStateMachine):
         numbers = data.draw(st.lists(st.sampled_from(sorted(self.is_once) or [1]), max_size=2, unique=True))
         leave_command(Path(self.folder.name), verb, numbers, asked_by="model")
         (command,) = self.runner.run(self.spool.next_commands())
-        count = 0
+        claimed = {key for key in self.claimed() if not numbers or key[0] in numbers}
+        count = held = 0
         for key, (state, due_at) in list(self.states.items()):
             if (numbers and key[0] not in numbers) or key in self.claimed() or state in CLOSED:
                 continue
+            held += state is RecipientState.HELD
             new = self.after(verb, state, due_at)
             if new != (state, due_at):
                 count += 1
                 self.states[key] = new
-        assert self.runner.run(self.spool.carry_out(command, self.now)) == count
+        done = self.runner.run(self.spool.carry_out(command, self.now))
+        assert done == CarriedOut(count, frozenset(claimed), held if verb is CommandVerb.RETRY else 0)
 
     def after(
         self, verb: CommandVerb, state: RecipientState, due_at: float | None

@@ -67,10 +67,10 @@ def test_commands_where_no_relay_has_ever_run_say_so(settings: Settings) -> None
 
 def test_commands_are_carried_out_here_while_no_relay_runs(settings: Settings) -> None:
     queue_id = kept(settings, "bob@contoso.test", "eve@outside.example")
-    assert act(settings, CommandVerb.HOLD, [queue_id]) == 2
+    assert act(settings, CommandVerb.HOLD, [queue_id]).changed == 2
     assert {row.state for row in waiting(settings, queue_id=queue_id)} == {"held"}
-    assert act(settings, CommandVerb.RELEASE, []) == 2
-    assert act(settings, CommandVerb.DELETE, [queue_id.lower()]) == 2
+    assert act(settings, CommandVerb.RELEASE, []).changed == 2
+    assert act(settings, CommandVerb.DELETE, [queue_id.lower()]).changed == 2
     assert waiting(settings) == []
     assert {row.status for row in find_messages(settings, queue_id=queue_id)} == {Status.FAILED}
 
@@ -83,9 +83,9 @@ def test_commands_are_left_to_the_process_that_owns_the_spool(settings: Settings
         while not (commands := await spool.next_commands()):
             assert not asked.done()
         await spool.carry_out(commands[0], time.time())
-        count = await asked
+        result = await asked
         await spool.close()
-        return count
+        return result.changed
 
     assert asyncio.run(scene()) == 1
 

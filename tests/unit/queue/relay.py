@@ -98,9 +98,16 @@ class CountingSpool(MemorySpool):
 class Relay:
     """Everything a test of the queue needs. Notifications go to the destination `inside`."""
 
-    def __init__(self, courier: FakeCourier, **queue: Any) -> None:
+    def __init__(
+        self,
+        courier: FakeCourier,
+        *,
+        spool: CountingSpool | None = None,
+        draw: Callable[[], float] = lambda: 0.5,
+        **queue: Any,
+    ) -> None:
         self.courier = courier
-        self.spool = CountingSpool()
+        self.spool = spool or CountingSpool()
         self.settings = Settings(
             hostname="relay.contoso.test",
             data_dir=Path("unused"),
@@ -113,7 +120,7 @@ class Relay:
             lambda: self.settings,
             route_notification=lambda mailbox: ("out", "inside"),
             now=now,
-            draw=lambda: 0.5,
+            draw=draw,
         )
 
     async def __aenter__(self) -> "Relay":
@@ -122,7 +129,7 @@ class Relay:
 
     async def __aexit__(self, *_: object) -> None:
         await self.manager.drain(0)
-        assert self.manager.in_hand == 0
+        assert (self.manager.in_hand, self.manager.octets_in_hand) == (0, 0)
         assert self.spool.in_hand == 0
 
     async def commit(
