@@ -41,7 +41,7 @@ def print_table(columns: Mapping[str, str], rows: "Sequence[DataclassInstance]",
 def print_lines(lines: Sequence[str]) -> None:
     """Print lines as they are, folded at the width of the terminal."""
     for line in lines:
-        _console().print(Text(line))
+        _console().print(Text(_printable(line)))
 
 
 def _console() -> Console:
@@ -51,5 +51,9 @@ def _console() -> Console:
 
 def _cell(value: Any) -> Text:
     text = "" if value is None else str(value)
-    shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
-    return Text(shown, style=_COLOURS.get(text, ""))
+    return Text(_printable(text), style=_COLOURS.get(text, ""))
+
+
+def _printable(text: str) -> str:
+    """What a peer sent must not move the cursor, colour the terminal, or turn the direction of writing."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -1,6 +1,7 @@
 """What a client's certificate says, and whether an authority stands behind it; if not, what exactly is wrong.
 
-Rule 1: names are every SAN dNSName; the subject's common name counts only where there is none (RFC 6125 §6.4.4).
+Rule 1: names are every SAN dNSName; the subject's common name counts only where there is no SAN of any type, which is
+    stricter than RFC 6125 §6.4.4.
 Rule 2: a chain must lead to the authority by what the client sent, be in its time, be strong, be meant for TLS
     (extended key usage absent, clientAuth or serverAuth), and be on no revocation list that is configured.
 Rule 3: a pinned certificate needs no authority, but must be in its time and have a strong key.
@@ -14,12 +15,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Usage
 from cryptography.x509.oid import NameOID
 
-from staffetta.policy.chain import Chain, build, shown_name
+from staffetta.policy.chain import UNREADABLE, Chain, build, shown_name
 from staffetta.policy.decision import PeerCertificate
 from staffetta.settings.trust import Authority
 
@@ -32,14 +32,6 @@ _EC_BITS_MIN = 224
 _WEAK_HASHES = ("md5", "sha1")
 _FOR_TLS = {Usage.CLIENT_AUTH, Usage.SERVER_AUTH, Usage.ANY_EXTENDED_KEY_USAGE}
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-# What reading a certificate of any making raises: DuplicateExtension and its like derive from Exception alone.
-_UNREADABLE = (
-    ValueError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -158,7 +150,7 @@ def _weakness_in_chain(der: bytes) -> str | None:
         if algorithm is not None and algorithm.name in _WEAK_HASHES:
             return f"it is signed by {algorithm.name.upper()}, which can be forged"
         return _weak_key(certificate) or _misuse(certificate)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return f"it cannot be read: {error}"
 
 
@@ -179,20 +171,22 @@ def _read(leaf_der: bytes) -> Presented:
             weak_key=_weak_key(leaf),
             misuse=_misuse(leaf),
         )
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return Presented(fingerprint, unreadable=f"it cannot be read: {error}")
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:
-    """Names that can be compared; what else may stand there (addresses, spaces, NUL) is no host's name."""
+    """Names that can be compared; what else may stand there (addresses, spaces, NUL) is no host's name.
+
+    A person's certificate has the mailbox as its alternative name, and beside it a common name of the person's choice.
+    """
     try:
         alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         names = alternative.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
-        names = []
-    if not names:
         names = [str(each.value) for each in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return tuple(dict.fromkeys(name for name in map(str.lower, names) if is_name(name)))
+    # Lower case of the Kelvin sign is an ASCII k: what is not ASCII goes before.
+    return tuple(dict.fromkeys(lower for name in names if name.isascii() and is_name(lower := name.lower())))
 
 
 def _weak_key(certificate: x509.Certificate) -> str | None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from OpenSSL import crypto
 
@@ -18,6 +19,15 @@ from staffetta.policy.decision import PeerCertificate
 from staffetta.settings.trust import Authority
 
 SENT_MAX = 10  # certificates that a client may send besides its own
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading a certificate of any making raises: DuplicateExtension and its like derive from Exception alone."""
 
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which pyOpenSSL does not name
 _SHOWN_CHARACTERS_MAX = 200
@@ -67,7 +77,7 @@ def build(certificate: PeerCertificate, authority: Authority, at: float) -> Chai
             now,
         )
         return _built(leaf, case)
-    except (ValueError, crypto.Error) as error:
+    except (*UNREADABLE, crypto.Error) as error:
         return f"what was sent with it cannot be read: {error}"
 
 
