@@ -36,6 +36,15 @@ class PartnerMatch:
     is_identified: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A connector, and why it does not let this session relay. is_near: it names the session's address or the like."""
+
+    connector: InboundConnector
+    failed: Failed
+    is_near: bool
+
+
 def attribute(
     facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings, at: float, *, organization: str | None = None
 ) -> Attribution:
@@ -137,8 +146,8 @@ def may_authenticate_in_clear(peer: IPAddress, settings: Settings) -> bool:
 
 def failed_conditions(
     facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings, attribution: Attribution
-) -> Iterator[tuple[InboundConnector, Failed]]:
-    """Yield each connector and the first condition that failed; one that would let relay is left out.
+) -> Iterator[Unmatched]:
+    """Yield each connector with the first condition that failed; one that would let relay is left out.
 
     Those that name the peer's address, its certificate or its account come first, then the others in file order; only
     those of the organisation, where one is told. There may be thousands, so take no more than is needed.
@@ -146,12 +155,12 @@ def failed_conditions(
     index = index_of(settings)
     near = {connector.name: connector for connector in _near(facts, index)}
     others = (connector for connector in settings.inbound_connectors if connector.name not in near)
-    for connectors in (near.values(), others):
+    for is_near, connectors in ((True, near.values()), (False, others)):
         for connector in connectors:
             if attribution.organization in (None, connector.organization):
                 failed = _first_failed(connector, facts, reverse_path, settings, attribution)
                 if failed is not None:
-                    yield connector, failed
+                    yield Unmatched(connector, failed, is_near)
 
 
 def _near(facts: SessionFacts, index: PolicyIndex) -> Iterator[InboundConnector]:

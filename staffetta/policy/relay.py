@@ -6,21 +6,16 @@ connector names may relay too, as itself (submission.py). Everybody may send to 
 restriction or RejectDirectSend of the recipient's organisation stops it.
 """
 
-from itertools import islice
-
 from staffetta.mail.address import Mailbox
-from staffetta.policy.connector import attribute, covering_partner, failed_conditions, partner, restriction
+from staffetta.policy.connector import attribute, covering_partner, partner, restriction
 from staffetta.policy.decision import Attribution, Decision, Reason, SessionFacts
 from staffetta.policy.domain import accepted_domain, domain_of_certificate, is_ambiguous, is_known
-from staffetta.policy.identity import presented, shown_names
+from staffetta.policy.evidence import of_connector, of_recipient, of_session, unmatched_connectors
 from staffetta.policy.index import index_of
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector
 from staffetta.smtp import reply
 from staffetta.smtp.events import Mail, Rcpt
-from staffetta.trace.events import Detail
-
-CONNECTORS_EXPLAINED_MAX = 20  # a stranger must not make us write a line for each of ten thousand connectors
 
 _WELCOME = Decision(reply.OK, Reason.ACCEPTED)
 _SENDER_OK = Decision(reply.SENDER_OK, Reason.ACCEPTED)
@@ -37,7 +32,7 @@ def connect(facts: SessionFacts, settings: Settings) -> Decision:
 def sender(facts: SessionFacts, attribution: Attribution, mail: Mail, settings: Settings) -> Decision:
     """Decide about MAIL."""
     if attribution.account is None and facts.listener in index_of(settings).submission_listeners:
-        return Decision(reply.NOT_AUTHENTICATED, Reason.NOT_AUTHENTICATED, _of_session(facts, attribution))
+        return Decision(reply.NOT_AUTHENTICATED, Reason.NOT_AUTHENTICATED, of_session(facts, attribution))
     connector = attribution.connector
     if connector is None and attribution.account is None:
         match = partner(facts, mail.reverse_path, settings, attribution.organization, attribution.at)
@@ -76,12 +71,12 @@ def _outside(
         if restricted is not None:
             return restricted
     evidence = {
-        **_evidence(facts, attribution, reverse_path, mailbox),
+        **of_recipient(facts, attribution, reverse_path, mailbox),
         "recipient_domain_accepted": False,
         "sender_domain_accepted": is_sender_ours,
         "certificate_domain_accepted": is_certificate_ours if attribution.certificate_names else None,
         "recipient_address_literal": not is_routable,
-        "connector_matched": connector is not None,
+        "may_relay": may_relay,
         "default_route": settings.default_route,
     }
     if is_blocked:
@@ -89,7 +84,7 @@ def _outside(
     reason = _reason_outside(attribution, may_relay=may_relay, is_plain=is_plain)
     is_by_certificate = reason is Reason.CERTIFICATE_DOMAIN_NOT_ACCEPTED
     answer = reply.RELAY_DENIED_CERTIFICATE_DOMAIN if is_by_certificate else reply.RELAY_DENIED
-    return Decision(answer, reason, {**evidence, **_explained(facts, reverse_path, settings, attribution)})
+    return Decision(answer, reason, {**evidence, **unmatched_connectors(facts, reverse_path, settings, attribution)})
 
 
 def _reason_outside(attribution: Attribution, *, may_relay: bool, is_plain: bool) -> Reason:
@@ -116,7 +111,7 @@ def _inside(
     if attribution.organization != domain.organization:
         here = attribute(facts, reverse_path, settings, attribution.at, organization=domain.organization)
     if is_ambiguous(mailbox):
-        evidence = _evidence(facts, here, reverse_path, mailbox)
+        evidence = of_recipient(facts, here, reverse_path, mailbox)
         return Decision(reply.RECIPIENT_ACCESS_DENIED, Reason.AMBIGUOUS_ADDRESS, evidence)
     refusal = _blocked(facts, attribution, here, reverse_path, mailbox)
     if refusal is None and here.connector is None and here.account is None:
@@ -124,7 +119,7 @@ def _inside(
     if refusal is not None:
         return refusal
     if not is_known(mailbox, domain, settings):
-        evidence = {**_evidence(facts, here, reverse_path, mailbox), "domain": domain.name}
+        evidence = {**of_recipient(facts, here, reverse_path, mailbox), "domain": domain.name}
         return Decision(reply.RECIPIENT_ACCESS_DENIED, Reason.RECIPIENT_UNKNOWN, evidence)
     return _RECIPIENT_OK[attribution.reason if here.reason is Reason.DIRECT_SEND else here.reason]
 
@@ -134,7 +129,7 @@ def _blocked(
 ) -> Decision | None:
     for each in (attribution, here):
         if each.connector is not None and each.connector.blocked:
-            evidence = _evidence(facts, each, reverse_path, mailbox)
+            evidence = of_recipient(facts, each, reverse_path, mailbox)
             return Decision(reply.CONNECTOR_BLOCKED, Reason.CONNECTOR_BLOCKED, evidence)
     return None
 
@@ -152,8 +147,8 @@ def _unattributed(
     if covering_partner(facts, reverse_path, settings, here.organization, here.at) is not None:
         return None
     evidence = {
-        **_evidence(facts, here, reverse_path, mailbox),
-        **_explained(facts, reverse_path, settings, here),
+        **of_recipient(facts, here, reverse_path, mailbox),
+        **unmatched_connectors(facts, reverse_path, settings, here),
     }
     return Decision(reply.DIRECT_SEND_NOT_ALLOWED, Reason.DIRECT_SEND_REJECTED, evidence)
 
@@ -171,18 +166,18 @@ def _restricted(
     failed = restriction(match, facts, settings, here.at)
     if failed is None and not is_blocked:
         return None
-    evidence = {**_evidence(facts, here, reverse_path, mailbox), "partner": match.connector.name}
+    evidence = {**of_recipient(facts, here, reverse_path, mailbox), "partner": match.connector.name}
     if is_blocked:
         return Decision(reply.CONNECTOR_BLOCKED, Reason.CONNECTOR_BLOCKED, evidence)
-    words = {f"connector {match.connector.name}": failed.words} if failed is not None else {}
-    return Decision(reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED, {**evidence, **words})
+    told = of_connector(match.connector, failed) if failed is not None else {}
+    return Decision(reply.PARTNER_RESTRICTED, Reason.PARTNER_RESTRICTED, {**evidence, **told})
 
 
 def _tls_required(facts: SessionFacts, attribution: Attribution, connector: InboundConnector | None) -> Decision | None:
     """Of a Partner it is known at MAIL where there is one organisation, and else at RCPT."""
     if connector is None or not connector.require_tls or facts.tls is not None:
         return None
-    evidence = {**_of_session(facts, attribution), "connector": connector.name}
+    evidence = {**of_session(facts, attribution), "connector": connector.name}
     return Decision(reply.TLS_REQUIRED, Reason.TLS_REQUIRED, evidence)
 
 
@@ -195,42 +190,3 @@ def _is_of(organization: str | None, reverse_path: Mailbox | None, settings: Set
 def _is_certificate_of(attribution: Attribution, settings: Settings) -> bool:
     domains = (domain_of_certificate(name, settings) for name in attribution.certificate_names)
     return any(domain is not None and domain.organization == attribution.organization for domain in domains)
-
-
-def _evidence(
-    facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox
-) -> dict[str, str | int | float | bool | None]:
-    return {
-        **_of_session(facts, attribution),
-        "sender_domain": reverse_path.domain if reverse_path else None,
-        "recipient_domain": mailbox.domain,
-    }
-
-
-def _of_session(facts: SessionFacts, attribution: Attribution) -> dict[str, str | int | float | bool | None]:
-    """What we saw of the client."""
-    seen: dict[str, str | int | float | bool | None] = {
-        "peer": str(facts.peer),
-        "account": facts.account,
-        "is_tls": facts.tls is not None,
-        "connector": attribution.connector.name if attribution.connector else None,
-        "organization": attribution.organization,
-    }
-    shown = presented(facts)
-    if shown is not None:
-        seen["certificate_names"] = shown_names(shown)
-        seen["certificate_subject"] = shown.subject
-        seen["certificate_issuer"] = shown.issuer
-        seen["certificate_fingerprint"] = shown.fingerprint
-    return seen
-
-
-def _explained(
-    facts: SessionFacts, reverse_path: Mailbox | None, settings: Settings, attribution: Attribution
-) -> Detail:
-    """Why the first connectors did not match; the keys have a prefix, so that none is taken for another fact."""
-    conditions = failed_conditions(facts, reverse_path, settings, attribution)
-    return {
-        f"connector {connector.name}": failed.words
-        for connector, failed in islice(conditions, CONNECTORS_EXPLAINED_MAX)
-    }

@@ -2,8 +2,8 @@
 
 import pytest
 
-from staffetta.policy import relay
 from staffetta.policy.decision import Reason
+from staffetta.policy.evidence import CONNECTORS_MAX
 from staffetta.settings.objects import InboundConnector
 from staffetta.smtp import reply
 from staffetta.smtp.reply import Reply
@@ -216,7 +216,7 @@ def test_a_refusal_explains_no_more_connectors_than_a_trace_can_bear() -> None:
         InboundConnector(name=f"c{number}", sender_ip_addresses=(ADDRESSES["office"],)) for number in range(1000)
     )
     evidence = decide(SESSIONS["stranger"], OURS, OUTSIDE, settings(inbound_connectors=many))[0].evidence
-    assert sum(key.startswith("connector c") for key in evidence) == relay.CONNECTORS_EXPLAINED_MAX
+    assert sum(key.startswith("connector c") for key in evidence) == CONNECTORS_MAX
 
 
 @pytest.mark.parametrize(

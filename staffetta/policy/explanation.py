@@ -1,0 +1,285 @@
+"""From a refusal's reason and evidence: what we saw, why each connector did not match, and what to change.
+
+Commands are Exchange's, as `staffetta shell` takes them. What a client chose stands in them quoted, so that pasting one
+does what it says and nothing else.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from staffetta.policy.decision import Reason
+from staffetta.policy.evidence import CONNECTOR_KEY
+from staffetta.policy.identity import Condition
+
+_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")  # PowerShell ends a text at any of these
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that would let the mail in. command: None where no command does it."""
+
+    words: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """summary: why, in a sentence. seen: (what, value). connectors: (name, why not), the nearest first.
+
+    changes: any one of them may be right; whether the mail should come in is the administrator's to know.
+    """
+
+    summary: str
+    seen: tuple[tuple[str, str], ...]
+    connectors: tuple[tuple[str, str], ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    evidence: Mapping[str, object]
+    sender: str | None
+    recipient: str | None
+
+    def text(self, key: str) -> str:
+        value = self.evidence.get(key)
+        return "" if value is None else str(value)
+
+    @property
+    def sender_domain(self) -> str:
+        return self.text("sender_domain")
+
+    @property
+    def certificate_name(self) -> str:
+        """The first name of the certificate; empty where there is none."""
+        return self.text("certificate_names").partition(",")[0]
+
+
+def explain(reason: str, evidence: Mapping[str, object], *, sender: str | None, recipient: str | None) -> Explanation:
+    """Explain a refusal. reason: the value of a Reason, or of one that is no more. sender, recipient: as refused."""
+    case = _Case(evidence, sender, recipient)
+    summary, changes = _OF_REASON.get(reason, _otherwise)(case)
+    connectors = [
+        (key.removeprefix(CONNECTOR_KEY), str(words))
+        for key, words in evidence.items()
+        if key.startswith(CONNECTOR_KEY)
+    ]
+    nearest = case.text("nearest_connector")
+    connectors.sort(key=lambda each: each[0] != nearest)
+    return Explanation(summary or f"It was refused: {reason}.", tuple(_seen(case)), tuple(connectors), tuple(changes))
+
+
+_Explained = tuple[str, list[Change]]
+
+_SEEN = {
+    "peer": "client's address",
+    "account": "logged in as",
+    "certificate_names": "certificate's names",
+    "certificate_subject": "certificate's subject",
+    "certificate_issuer": "certificate's issuer",
+    "certificate_fingerprint": "certificate's SHA-256",
+    "organization": "organisation",
+    "connector": "connector matched",
+    "partner": "partner connector",
+    "trouble": "trouble",
+    "line": "line",
+    "received": "Received fields",
+}
+
+_ACCEPTED: Mapping[object, str] = {
+    True: ", whose domain is accepted here",
+    False: ", whose domain is not accepted here",
+}
+
+
+def _seen(case: _Case) -> Iterator[tuple[str, str]]:
+    for key, label in _SEEN.items():
+        if case.evidence.get(key) is not None:
+            yield label, case.text(key) or "(none)"
+    if "is_tls" in case.evidence:
+        yield "TLS", "yes" if case.evidence["is_tls"] else "no"
+    for label, address in (("sender", case.sender), ("recipient", case.recipient)):
+        if address is not None:
+            yield label, (address or "<>") + _ACCEPTED.get(case.evidence.get(f"{label}_domain_accepted"), "")
+
+
+def _relay_denied(case: _Case) -> _Explained:
+    if case.evidence.get("recipient_address_literal"):
+        return "Mail to an address literal, a recipient at [an IP address], is not relayed.", []
+    if case.evidence.get("may_relay"):
+        words = "Set default_route in the settings file to the route that mail to the outside takes."
+        return "The client may relay, but there is no road to the outside.", [Change(words)]
+    summary = "The recipient's domain is not accepted here, and no OnPremises connector lets this client relay."
+    changes = [*_to_match_nearest(case), *_new_connector(case)]
+    if case.evidence.get("sender_domain_accepted") is False:
+        changes.append(_sender_change(case))
+    changes.append(_accept(case.text("recipient_domain"), "If its recipients are yours, take mail for the domain."))
+    return summary, changes
+
+
+def _sender_not_accepted(case: _Case) -> _Explained:
+    connector = case.text("connector")
+    if case.sender_domain:
+        summary = f"Connector {connector} lets this client in, but the sender's domain, {case.sender_domain}, "
+        return summary + "is not accepted here; only own senders are relayed by address.", [_sender_change(case)]
+    summary = f"Connector {connector} lets this client in, but the null sender <> has no domain that could be accepted."
+    return summary, [_sender_change(case)]
+
+
+def _certificate_domain_not_accepted(case: _Case) -> _Explained:
+    name = case.certificate_name
+    domain = name.removeprefix("*.") if name.startswith("*.") else name.partition(".")[2]
+    summary = (
+        f"Connector {case.text('connector')} takes the certificate, but neither its domain nor the sender's is "
+        "accepted here."
+    )
+    return summary, [_accept(domain, "Accept the certificate's domain, if it is yours."), _sender_change(case)]
+
+
+def _blocked(case: _Case) -> _Explained:
+    connector = case.text("partner") or case.text("connector")
+    command = f"Remove-BlockedConnector -ConnectorId {_quoted(connector)}"
+    return f"Connector {connector} is blocked.", [Change("Find out who misused it, then unblock it.", command)]
+
+
+def _recipient_unknown(case: _Case) -> _Explained:
+    domain, local_part = case.text("domain"), (case.recipient or "").rpartition("@")[0]
+    add = f"Set-AcceptedDomain -Identity {_quoted(domain)} -Recipients @{{Add={_quoted(local_part)}}}"
+    relay = f"Set-AcceptedDomain -Identity {_quoted(domain)} -DomainType InternalRelay"
+    return f"{domain} is Authoritative, and this recipient does not exist in it.", [
+        Change("Add the recipient.", add),
+        Change("If more recipients exist elsewhere, say so.", relay),
+    ]
+
+
+def _direct_send(case: _Case) -> _Explained:
+    summary = (
+        f"The sender's domain, {case.sender_domain}, is ours, no connector names this client, and the organisation "
+        "rejects Direct Send."
+    )
+    off = "Set-OrganizationConfig -RejectDirectSend $false"
+    return summary, [
+        *_to_match_nearest(case),
+        *_new_connector(case),
+        Change("Or let everybody use your domains as a sender to your recipients.", off),
+    ]
+
+
+def _partner_restricted(case: _Case) -> _Explained:
+    summary = f"Partner connector {case.text('partner')} takes this sender from its own hosts alone."
+    return summary, [*_to_match_nearest(case)]
+
+
+def _not_authenticated(case: _Case) -> _Explained:
+    return "This listener is for clients that log in, and this one did not.", [
+        Change("Give the client a user name and password, and let it use STARTTLS or port 465."),
+        Change("A client that cannot log in uses a relay listener (port 25), and a connector names its address."),
+    ]
+
+
+def _send_as_denied(case: _Case) -> _Explained:
+    account, sender = case.text("account"), case.text("sender")
+    summary = f"Account {account} may not send as {sender or '(nobody)'}, which stands in {case.text('sender_field')}."
+    command = f"Set-SmtpAccount -Identity {_quoted(account)} -SendAs @{{Add={_quoted(sender)}}}"
+    allow = [Change("Allow the sender.", command)] if "@" in sender else []
+    return summary, [*allow, Change(f"Or set the client to send as {account}.")]
+
+
+def _tls_required(case: _Case) -> _Explained:
+    connector = case.text("connector")
+    command = f"Set-InboundConnector -Identity {_quoted(connector)} -RequireTls $false"
+    return f"Connector {connector} requires TLS, and the client sent in clear.", [
+        Change("Switch STARTTLS on at the client."),
+        Change("Or let this connector's clients send in clear.", command),
+    ]
+
+
+def _ambiguous(case: _Case) -> _Explained:
+    words = "Write the recipient without %, !, a second @, and without |, / or : at its beginning."
+    return "Some server might read the recipient as a route to elsewhere, a program, a file or a list.", [Change(words)]
+
+
+def _otherwise(case: _Case) -> _Explained:
+    return "", []
+
+
+_OF_REASON: Mapping[str, Callable[[_Case], _Explained]] = {
+    Reason.RELAY_DENIED: _relay_denied,
+    Reason.SENDER_DOMAIN_NOT_ACCEPTED: _sender_not_accepted,
+    Reason.CERTIFICATE_DOMAIN_NOT_ACCEPTED: _certificate_domain_not_accepted,
+    Reason.CONNECTOR_BLOCKED: _blocked,
+    Reason.RECIPIENT_UNKNOWN: _recipient_unknown,
+    Reason.DIRECT_SEND_REJECTED: _direct_send,
+    Reason.PARTNER_RESTRICTED: _partner_restricted,
+    Reason.NOT_AUTHENTICATED: _not_authenticated,
+    Reason.SEND_AS_DENIED: _send_as_denied,
+    Reason.TLS_REQUIRED: _tls_required,
+    Reason.AMBIGUOUS_ADDRESS: _ambiguous,
+}
+
+
+def _to_match_nearest(case: _Case) -> Iterator[Change]:
+    """What would meet the condition that failed first at the nearest connector."""
+    name, condition = case.text("nearest_connector"), case.text("nearest_condition")
+    if not name:
+        return
+    setting = f"Set-InboundConnector -Identity {_quoted(name)}"
+    match condition:
+        case Condition.SWITCHED_ON:
+            yield Change(f"Switch {name} on.", f"{setting} -Enabled $true")
+        case Condition.ACCOUNT if case.text("account"):
+            yield Change(f"Let {name} take this account.", f"{setting} -SenderAccounts {_add(case.text('account'))}")
+        case Condition.ACCOUNT:
+            yield Change(f"Let the client log in, as one of the accounts of {name}.")
+        case Condition.NOT_LOGGED_IN:
+            yield Change(f"Let the client send without logging in, as {name} expects.")
+        case Condition.CERTIFICATE_PRESENTED:
+            yield Change(f"Let the client use STARTTLS and send the certificate that {name} asks for.")
+        case Condition.CERTIFICATE_NAME if case.certificate_name:
+            added = _add(case.certificate_name)
+            yield Change(f"Let {name} take this certificate's name.", f"{setting} -TlsSenderCertificateName {added}")
+        case Condition.CERTIFICATE_TRUST | Condition.CERTIFICATE_NAME:
+            yield Change("Mend what is said of the certificate: renew it, or let the client send its issuers' too.")
+            pin = f"{setting} -TlsSenderCertificateFingerprints {_add(case.text('certificate_fingerprint'))}"
+            yield Change(f"Or let {name} take this very certificate, whoever issued it.", pin)
+        case Condition.ADDRESS:
+            added = _add(case.text("peer"))
+            yield Change(
+                f"Let {name} take this address, if the host is yours.", f"{setting} -SenderIPAddresses {added}"
+            )
+        case Condition.SENDER_DOMAIN if case.sender_domain:
+            yield Change(f"Let {name} take this domain.", f"{setting} -SenderDomains {_add(case.sender_domain)}")
+        case Condition.ASSOCIATED_DOMAIN if case.sender_domain:
+            added = _add(case.sender_domain)
+            yield Change(f"Let {name} take this domain.", f"{setting} -AssociatedAcceptedDomains {added}")
+
+
+def _new_connector(case: _Case) -> Iterator[Change]:
+    if peer := case.text("peer"):
+        command = (
+            f"New-InboundConnector -Name {_quoted(f'Relay from {peer}')} -ConnectorType OnPremises -SenderDomains '*' "
+            f"-SenderIPAddresses {_quoted(peer)}"
+        )
+        yield Change("Or make a connector for this host, if it is yours.", command)
+
+
+def _sender_change(case: _Case) -> Change:
+    if not case.sender_domain:
+        return Change("Let the client send with a sender of yours, or by a certificate whose domain is accepted here.")
+    return _accept(case.sender_domain, "The sender's domain must be accepted here, too; accept it, if it is yours.")
+
+
+def _accept(domain: str, words: str) -> Change:
+    command = f"New-AcceptedDomain -Name {_quoted(domain)} -DomainType InternalRelay"
+    return Change(words, command if domain and not domain.startswith("[") else None)
+
+
+def _add(value: str) -> str:
+    return f"@{{Add={_quoted(value)}}}"
+
+
+def _quoted(text: str) -> str:
+    """A text of PowerShell that stands for itself."""
+    shown = "".join(character if character.isprintable() else "?" for character in text)
+    return "'" + _QUOTES.sub(r"\1\1", shown) + "'"
