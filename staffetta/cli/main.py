@@ -10,6 +10,7 @@ from rich.console import Console
 
 from staffetta import __version__
 from staffetta.cli.ca import ca_commands
+from staffetta.cli.explain import explain, simulate
 from staffetta.cli.options import ConfigFile
 from staffetta.cli.queue import queue_commands
 from staffetta.cli.refusals import refusals
@@ -59,6 +60,8 @@ def _commands(serve: Serve) -> App:
     app.command(check)
     app.command(trace)
     app.command(refusals)
+    app.command(explain)
+    app.command(simulate)
     app.command(shell)
     app.command(queue_commands())
     app.command(ca_commands())

@@ -1,6 +1,7 @@
 """Exit statuses: those of sysexits, so that scripts and supervisors can tell what to do."""
 
 EX_OK = 0
+EX_REFUSED = 1  # not an error: `simulate` says so of mail that would be refused
 EX_USAGE = 64  # the command line is wrong
 EX_NOINPUT = 66  # what was asked for is not there
 EX_IOERR = 74  # the disk, or what is on it; an administrator must look

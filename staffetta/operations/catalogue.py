@@ -1,6 +1,6 @@
 """All operations. What is not listed here does not exist, in no projection."""
 
-from staffetta.operations import auditing, connectors, domains, organizations
+from staffetta.operations import auditing, connectors, domains, explain, organizations, simulate
 from staffetta.operations.registry import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -8,4 +8,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *domains.OPERATIONS,
     *organizations.OPERATIONS,
     *auditing.OPERATIONS,
+    *explain.OPERATIONS,
+    *simulate.OPERATIONS,
 )

@@ -11,16 +11,21 @@ from dataclasses import dataclass
 from staffetta.policy.decision import Reason
 from staffetta.policy.evidence import CONNECTOR_KEY
 from staffetta.policy.identity import Condition
+from staffetta.settings.objects import DEFAULT_ORGANIZATION
 
 _QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")  # PowerShell ends a text at any of these
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that would let the mail in. command: None where no command does it."""
+    """One thing that would let the mail in.
+
+    command: None where no command does it. target: the name of the object that it changes; None: it makes one.
+    """
 
     words: str
     command: str | None = None
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,11 @@ class _Case:
     @property
     def sender_domain(self) -> str:
         return self.text("sender_domain")
+
+    @property
+    def organization(self) -> str | None:
+        """None for the default one, of which nobody needs to know while it is alone."""
+        return self.text("organization") if self.text("organization") not in ("", DEFAULT_ORGANIZATION) else None
 
     @property
     def certificate_name(self) -> str:
@@ -95,7 +105,7 @@ _ACCEPTED: Mapping[object, str] = {
 
 def _seen(case: _Case) -> Iterator[tuple[str, str]]:
     for key, label in _SEEN.items():
-        if case.evidence.get(key) is not None:
+        if case.evidence.get(key) is not None and (key != "organization" or case.organization is not None):
             yield label, case.text(key) or "(none)"
     if "is_tls" in case.evidence:
         yield "TLS", "yes" if case.evidence["is_tls"] else "no"
@@ -114,7 +124,9 @@ def _relay_denied(case: _Case) -> _Explained:
     changes = [*_to_match_nearest(case), *_new_connector(case)]
     if case.evidence.get("sender_domain_accepted") is False:
         changes.append(_sender_change(case))
-    changes.append(_accept(case.text("recipient_domain"), "If its recipients are yours, take mail for the domain."))
+    changes.append(
+        _accept(case, case.text("recipient_domain"), "If its recipients are yours, take mail for the domain.")
+    )
     return summary, changes
 
 
@@ -134,13 +146,15 @@ def _certificate_domain_not_accepted(case: _Case) -> _Explained:
         f"Connector {case.text('connector')} takes the certificate, but neither its domain nor the sender's is "
         "accepted here."
     )
-    return summary, [_accept(domain, "Accept the certificate's domain, if it is yours."), _sender_change(case)]
+    return summary, [_accept(case, domain, "Accept the certificate's domain, if it is yours."), _sender_change(case)]
 
 
 def _blocked(case: _Case) -> _Explained:
     connector = case.text("partner") or case.text("connector")
     command = f"Remove-BlockedConnector -ConnectorId {_quoted(connector)}"
-    return f"Connector {connector} is blocked.", [Change("Find out who misused it, then unblock it.", command)]
+    return f"Connector {connector} is blocked.", [
+        Change("Find out who misused it, then unblock it.", command, connector)
+    ]
 
 
 def _recipient_unknown(case: _Case) -> _Explained:
@@ -148,8 +162,8 @@ def _recipient_unknown(case: _Case) -> _Explained:
     add = f"Set-AcceptedDomain -Identity {_quoted(domain)} -Recipients @{{Add={_quoted(local_part)}}}"
     relay = f"Set-AcceptedDomain -Identity {_quoted(domain)} -DomainType InternalRelay"
     return f"{domain} is Authoritative, and this recipient does not exist in it.", [
-        Change("Add the recipient.", add),
-        Change("If more recipients exist elsewhere, say so.", relay),
+        Change("Add the recipient.", add, domain),
+        Change("If more recipients exist elsewhere, say so.", relay, domain),
     ]
 
 
@@ -158,7 +172,7 @@ def _direct_send(case: _Case) -> _Explained:
         f"The sender's domain, {case.sender_domain}, is ours, no connector names this client, and the organisation "
         "rejects Direct Send."
     )
-    off = "Set-OrganizationConfig -RejectDirectSend $false"
+    off = f"Set-OrganizationConfig -RejectDirectSend $false{_owned(case)}"
     return summary, [
         *_to_match_nearest(case),
         *_new_connector(case),
@@ -182,7 +196,7 @@ def _send_as_denied(case: _Case) -> _Explained:
     account, sender = case.text("account"), case.text("sender")
     summary = f"Account {account} may not send as {sender or '(nobody)'}, which stands in {case.text('sender_field')}."
     command = f"Set-SmtpAccount -Identity {_quoted(account)} -SendAs @{{Add={_quoted(sender)}}}"
-    allow = [Change("Allow the sender.", command)] if "@" in sender else []
+    allow = [Change("Allow the sender.", command, account)] if "@" in sender else []
     return summary, [*allow, Change(f"Or set the client to send as {account}.")]
 
 
@@ -191,7 +205,7 @@ def _tls_required(case: _Case) -> _Explained:
     command = f"Set-InboundConnector -Identity {_quoted(connector)} -RequireTls $false"
     return f"Connector {connector} requires TLS, and the client sent in clear.", [
         Change("Switch STARTTLS on at the client."),
-        Change("Or let this connector's clients send in clear.", command),
+        Change("Or let this connector's clients send in clear.", command, connector),
     ]
 
 
@@ -221,45 +235,47 @@ _OF_REASON: Mapping[str, Callable[[_Case], _Explained]] = {
 
 def _to_match_nearest(case: _Case) -> Iterator[Change]:
     """What would meet the condition that failed first at the nearest connector."""
-    name, condition = case.text("nearest_connector"), case.text("nearest_condition")
-    if not name:
-        return
-    setting = f"Set-InboundConnector -Identity {_quoted(name)}"
-    match condition:
+    name = case.text("nearest_connector")
+    for words, parameters in _to_match(case, name) if name else ():
+        command = f"Set-InboundConnector -Identity {_quoted(name)} {parameters}" if parameters else None
+        yield Change(words, command, name)
+
+
+def _to_match(case: _Case, name: str) -> Iterator[tuple[str, str | None]]:
+    """Words, and the parameters of Set-InboundConnector."""
+    match case.text("nearest_condition"):
         case Condition.SWITCHED_ON:
-            yield Change(f"Switch {name} on.", f"{setting} -Enabled $true")
+            yield f"Switch {name} on.", "-Enabled $true"
         case Condition.ACCOUNT if case.text("account"):
-            yield Change(f"Let {name} take this account.", f"{setting} -SenderAccounts {_add(case.text('account'))}")
+            yield f"Let {name} take this account.", f"-SenderAccounts {_add(case.text('account'))}"
         case Condition.ACCOUNT:
-            yield Change(f"Let the client log in, as one of the accounts of {name}.")
+            yield f"Let the client log in, as one of the accounts of {name}.", None
         case Condition.NOT_LOGGED_IN:
-            yield Change(f"Let the client send without logging in, as {name} expects.")
+            yield f"Let the client send without logging in, as {name} expects.", None
         case Condition.CERTIFICATE_PRESENTED:
-            yield Change(f"Let the client use STARTTLS and send the certificate that {name} asks for.")
+            yield f"Let the client use STARTTLS and send the certificate that {name} asks for.", None
         case Condition.CERTIFICATE_NAME if case.certificate_name:
             added = _add(case.certificate_name)
-            yield Change(f"Let {name} take this certificate's name.", f"{setting} -TlsSenderCertificateName {added}")
+            yield f"Let {name} take this certificate's name.", f"-TlsSenderCertificateName {added}"
         case Condition.CERTIFICATE_TRUST | Condition.CERTIFICATE_NAME:
-            yield Change("Mend what is said of the certificate: renew it, or let the client send its issuers' too.")
-            pin = f"{setting} -TlsSenderCertificateFingerprints {_add(case.text('certificate_fingerprint'))}"
-            yield Change(f"Or let {name} take this very certificate, whoever issued it.", pin)
+            yield "Mend what is said of the certificate: renew it, or let the client send its issuers' too.", None
+            pin = f"-TlsSenderCertificateFingerprints {_add(case.text('certificate_fingerprint'))}"
+            yield f"Or let {name} take this very certificate, whoever issued it.", pin
         case Condition.ADDRESS:
             added = _add(case.text("peer"))
-            yield Change(
-                f"Let {name} take this address, if the host is yours.", f"{setting} -SenderIPAddresses {added}"
-            )
+            yield f"Let {name} take this address, if the host is yours.", f"-SenderIPAddresses {added}"
         case Condition.SENDER_DOMAIN if case.sender_domain:
-            yield Change(f"Let {name} take this domain.", f"{setting} -SenderDomains {_add(case.sender_domain)}")
+            yield f"Let {name} take this domain.", f"-SenderDomains {_add(case.sender_domain)}"
         case Condition.ASSOCIATED_DOMAIN if case.sender_domain:
             added = _add(case.sender_domain)
-            yield Change(f"Let {name} take this domain.", f"{setting} -AssociatedAcceptedDomains {added}")
+            yield f"Let {name} take this domain.", f"-AssociatedAcceptedDomains {added}"
 
 
 def _new_connector(case: _Case) -> Iterator[Change]:
     if peer := case.text("peer"):
         command = (
             f"New-InboundConnector -Name {_quoted(f'Relay from {peer}')} -ConnectorType OnPremises -SenderDomains '*' "
-            f"-SenderIPAddresses {_quoted(peer)}"
+            f"-SenderIPAddresses {_quoted(peer)}{_owned(case)}"
         )
         yield Change("Or make a connector for this host, if it is yours.", command)
 
@@ -267,12 +283,18 @@ def _new_connector(case: _Case) -> Iterator[Change]:
 def _sender_change(case: _Case) -> Change:
     if not case.sender_domain:
         return Change("Let the client send with a sender of yours, or by a certificate whose domain is accepted here.")
-    return _accept(case.sender_domain, "The sender's domain must be accepted here, too; accept it, if it is yours.")
+    return _accept(
+        case, case.sender_domain, "The sender's domain must be accepted here, too; accept it, if it is yours."
+    )
 
 
-def _accept(domain: str, words: str) -> Change:
-    command = f"New-AcceptedDomain -Name {_quoted(domain)} -DomainType InternalRelay"
+def _accept(case: _Case, domain: str, words: str) -> Change:
+    command = f"New-AcceptedDomain -Name {_quoted(domain)} -DomainType InternalRelay{_owned(case)}"
     return Change(words, command if domain and not domain.startswith("[") else None)
+
+
+def _owned(case: _Case) -> str:
+    return f" -Organization {_quoted(case.organization)}" if case.organization is not None else ""
 
 
 def _add(value: str) -> str:
