@@ -142,6 +142,8 @@ $script:Columns = @{
     InboundConnector = @('Name', 'Enabled', 'ConnectorType', 'SenderIPAddresses', 'TlsSenderCertificateName')
     Organization = @('Name', 'MailEndpoint')
     OrganizationConfig = @('Name', 'RejectDirectSend')
+    RefusalExplanation = @('At', 'Sender', 'Recipient', 'Reason', 'Summary')
+    Relay = @('Accepted', 'Reply', 'Reason', 'Connector', 'Route')
 }
 foreach ($noun in $script:Columns.Keys) {
     Update-TypeData -TypeName "Staffetta.$noun" -DefaultDisplayPropertySet $script:Columns[$noun] -Force
@@ -919,6 +921,87 @@ function Search-AdminAuditLog {
     }
 }
 
+function Get-RefusalExplanation {
+    <#
+    .SYNOPSIS
+    Say why a client was refused, and what to change.
+
+    .PARAMETER Identity
+    The id at the end of the refusal's reply, or the whole reply.
+
+    .EXAMPLE
+    Get-RefusalExplanation 0123456789ABC
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-RefusalExplanation' -Given $PSBoundParameters
+    }
+}
+
+function Test-Relay {
+    <#
+    .SYNOPSIS
+    Say what would be answered to a client, and why; nothing is sent.
+
+    .PARAMETER IP
+    The client's address.
+
+    .PARAMETER From
+    The sender (MAIL FROM); <> for the null sender.
+
+    .PARAMETER To
+    The recipient (RCPT TO).
+
+    .PARAMETER Certificate
+    PEM of the client's certificate, and of what else it sends, the leaf first.
+
+    .PARAMETER CertificateName
+    Instead of a certificate: assume a good one of this name.
+
+    .PARAMETER Account
+    The user name that the client has logged in with.
+
+    .PARAMETER Tls
+    Whether the client uses TLS; left out, only with certificate or account.
+
+    .PARAMETER Listener
+    Where it connects; left out, the first of the kind that such clients use.
+
+    .EXAMPLE
+    Test-Relay 192.0.2.7 printer@contoso.com somebody@example.org
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $IP,
+
+        [Parameter(Mandatory = $true, Position = 1)]
+        [string] $From,
+
+        [Parameter(Mandatory = $true, Position = 2)]
+        [string] $To,
+
+        [string] $Certificate,
+
+        [string] $CertificateName,
+
+        [string] $Account,
+
+        [bool] $Tls,
+
+        [string] $Listener
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Test-Relay' -Given $PSBoundParameters
+    }
+}
+
 Export-ModuleMember -Function @(
     'Get-InboundConnector',
     'New-InboundConnector',
@@ -933,5 +1016,7 @@ Export-ModuleMember -Function @(
     'Remove-Organization',
     'Get-OrganizationConfig',
     'Set-OrganizationConfig',
-    'Search-AdminAuditLog'
+    'Search-AdminAuditLog',
+    'Get-RefusalExplanation',
+    'Test-Relay'
 )
