@@ -22,7 +22,8 @@ from staffetta.mail.consignment import Consignment
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Delivered
-from staffetta.settings.model import Delivery, NextHop, Route, Settings
+from staffetta.settings.model import Delivery, Settings
+from staffetta.settings.roads import NextHop, Route
 
 SESSIONS = 20
 EHLO = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-DSN\r\n250 SIZE 0\r\n"

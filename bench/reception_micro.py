@@ -16,7 +16,7 @@ import uvloop
 
 from staffetta import logs
 from staffetta.reception.listener import Listener
-from staffetta.settings import model
+from staffetta.settings import model, roads
 from staffetta.spool.memory import MemorySpool
 from staffetta.spool.spool import NewMessage
 
@@ -62,7 +62,7 @@ async def _serve(ends: Connection) -> None:
         data_dir=Path("unused"),
         accepted_domains=(model.AcceptedDomain(name="contoso.test", route="out"),),
         inbound_connectors=(model.InboundConnector(name="Loopback", sender_ip_addresses=("127.0.0.0/8",)),),
-        routes=(model.Route(name="out", next_hops=(model.NextHop(host="192.0.2.1"),)),),
+        routes=(roads.Route(name="out", next_hops=(roads.NextHop(host="192.0.2.1"),)),),
     )
     declared = model.Listener(name="relay", address="127.0.0.1:0")
     listener = Listener(declared, spool=ForgettingSpool(), get_settings=lambda: settings)

@@ -6,7 +6,8 @@ from staffetta.delivery.maildir import MaildirCourier
 from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.outcome import Deferred, Outcome, Stage
-from staffetta.settings.model import Route, Settings, Transport
+from staffetta.settings.model import Settings
+from staffetta.settings.roads import Route, Transport
 
 
 class Couriers:

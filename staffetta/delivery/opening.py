@@ -10,7 +10,7 @@ from staffetta.delivery.channel import Channel
 from staffetta.delivery.tlspolicy import allows_clear, wants_tls
 from staffetta.delivery.trouble import HopTrouble, refused_session
 from staffetta.mail.outcome import Stage
-from staffetta.settings.model import TlsLevel
+from staffetta.settings.roads import TlsLevel
 from staffetta.smtp.client import ClientSession
 
 

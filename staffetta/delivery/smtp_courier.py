@@ -16,7 +16,8 @@ from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.envelope import Recipient
 from staffetta.mail.outcome import Deferred, Failed, Outcome, Stage
-from staffetta.settings.model import Delivery, Route, Settings, Transport
+from staffetta.settings.model import Delivery, Settings
+from staffetta.settings.roads import Route, Transport
 from staffetta.smtp.capabilities import Capabilities
 from staffetta.smtp.client import SERVICE_CLOSING
 from staffetta.smtp.client_commands import mail_command, rcpt_command

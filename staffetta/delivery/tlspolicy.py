@@ -4,7 +4,7 @@ none: never. opportunistic: where it is offered, with any certificate, since the
 cannot be had, in clear. required: in TLS or not at all; which certificate is not judged here yet.
 """
 
-from staffetta.settings.model import TlsLevel
+from staffetta.settings.roads import TlsLevel
 from staffetta.smtp.capabilities import Capabilities
 
 

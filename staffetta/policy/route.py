@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from staffetta.mail.address import Mailbox
 from staffetta.policy.decision import Attribution
 from staffetta.policy.domain import accepted_domain
-from staffetta.settings.model import NO_ROUTE, Settings
+from staffetta.settings.model import Settings
+from staffetta.settings.roads import NO_ROUTE
 
 
 @dataclass(frozen=True, slots=True)

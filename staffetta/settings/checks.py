@@ -7,9 +7,10 @@ from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain
 from staffetta.settings.found import Found, Where, address_entry
-from staffetta.settings.model import NO_ROUTE, Listener, ListenerKind, NextHop, Route, Settings, Transport
+from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
 from staffetta.settings.objects import TokenIssuer
+from staffetta.settings.roads import NO_ROUTE, NextHop, Route, Transport
 
 _NAME_LENGTH_MAX = 64  # Exchange's, where it says one
 

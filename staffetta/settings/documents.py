@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -21,6 +21,10 @@ _EXAMPLES: dict[str, str] = {
     "address": '"127.0.0.1:2525"',
     "route": '"a route"',
     "host": '"192.0.2.1"',
+    "next_hops": '[{ host = "192.0.2.1", port = 25 }]',
+    "authentication": '{ mechanism = "plain", user_name = "relay@example.org", password = "${SMARTHOST_PASSWORD}" }',
+    "token_endpoint": '"https://login.microsoftonline.com/TENANT/oauth2/v2.0/token"',
+    "client_id": '"00000000-0000-0000-0000-000000000000"',
     "certificates": '"/etc/staffetta/contoso-ca.pem"',
     "user_name": '"scanner@contoso.com"',
     "issuer": '"https://login.microsoftonline.com/TENANT/v2.0"',
@@ -43,7 +47,7 @@ def reference_page() -> str:
         lines += ["", f"## {heading}", "", (model.__doc__ or "").strip().split("\n")[0], ""]
         lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
         for key, field in model.model_fields.items():
-            if _model_of(field) is None or key == "next_hops":
+            if model is not Settings or _model_of(field) is None:
                 meaning = (field.description or "").replace("|", "\\|")
                 lines.append(f"| `{key}` | {_type_words(field.annotation)} | {_default_words(field)} | {meaning} |")
     return "\n".join(lines) + "\n"
@@ -53,13 +57,13 @@ def annotated_example() -> str:
     """Return examples/annotated.toml: every key with its words, commented out with its default."""
     lines = ["# Every setting, with its default where it has one. Generated from the declarations by `make docs`."]
     for heading, model in _sections():
-        if model is not Settings:
+        if model is not Settings and not heading.startswith("`{"):
             lines += ["", f"# {(model.__doc__ or '').strip()}", f"# {heading.strip('`')}"]
         for key, field in model.model_fields.items():
-            if _model_of(field) is None:
+            if heading.startswith("`{"):
+                continue  # stands in line where it is used
+            if model is not Settings or _model_of(field) is None:
                 lines += ["", f"# {field.description}", f"# {key} = {_example(key, field)}"]
-            elif key == "next_hops":
-                lines += ["", f"# {field.description}", '# next_hops = [{ host = "192.0.2.1", port = 25 }]']
     return "\n".join(lines) + "\n"
 
 
@@ -71,6 +75,9 @@ def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
         if model is not None:
             is_list = get_origin(field.annotation) is tuple
             yield (f"`[[{key}]]`" if is_list else f"`[{key}]`"), model
+            for inner, inner_field in model.model_fields.items():
+                if (inner_model := _model_of(inner_field)) is not None:
+                    yield f"`{{ … }}` of `{inner}` in `{key}`", inner_model
 
 
 def _model_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -80,6 +87,8 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _type_words(annotation: Any) -> str:
+    if get_origin(annotation) is Annotated:
+        return _type_words(get_args(annotation)[0])
     if get_origin(annotation) in (UnionType, Union):
         return " or ".join(_type_words(each) for each in get_args(annotation) if each is not type(None))
     if get_origin(annotation) is tuple:
@@ -99,7 +108,7 @@ def _default_words(field: FieldInfo) -> str:
 
 
 def _example(key: str, field: FieldInfo) -> str:
-    if field.default is PydanticUndefined or field.default is None:
+    if field.default is PydanticUndefined or field.default is None or key in ("next_hops", "authentication"):
         return _EXAMPLES.get(key, '"…"')
     return _toml(field.default)
 

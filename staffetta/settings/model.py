@@ -12,30 +12,17 @@ from staffetta.settings.objects import (
     Account,
     InboundConnector,
     Organization,
+    OutboundConnector,
     Section,
     TokenIssuer,
     TrustedAuthority,
 )
-
-NO_ROUTE = "none"
-"""Names no route: the courier defers, and says so, until the settings have a default_route."""
+from staffetta.settings.roads import Route, RouteRule, TokenSource
 
 
 class ListenerKind(StrEnum):
     RELAY = "relay"
     SUBMISSION = "submission"
-
-
-class Transport(StrEnum):
-    SMTP = "smtp"
-    LMTP = "lmtp"
-    MAILDIR = "maildir"
-
-
-class TlsLevel(StrEnum):
-    NONE = "none"
-    OPPORTUNISTIC = "opportunistic"
-    REQUIRED = "required"
 
 
 class LogLevel(StrEnum):
@@ -68,28 +55,6 @@ class Listener(Section):
     proxy_protocol_from: Annotated[
         tuple[str, ...], Field(description="Proxies (addresses or CIDR) that must send a PROXY header, v1 or v2.")
     ] = ()
-
-
-class NextHop(Section):
-    """A host to hand over to."""
-
-    host: Annotated[str, Field(description="Name, IP address, or for lmtp the path of a socket.")]
-    port: Annotated[StrictInt, Field(description="TCP port.")] = 25
-
-
-class Route(Section):
-    """A road out."""
-
-    name: Annotated[str, Field(description="Its name, unique.")]
-    transport: Annotated[Transport, Field(description="smtp, lmtp or maildir.")] = Transport.SMTP
-    next_hops: Annotated[tuple[NextHop, ...], Field(description="Tried in order, for smtp and lmtp.")] = ()
-    tls: Annotated[TlsLevel, Field(description="none, opportunistic (TLS where it is offered) or required.")] = (
-        TlsLevel.OPPORTUNISTIC
-    )
-    concurrency: Annotated[StrictInt, Field(description="Attempts to one destination at a time.", ge=1, le=1000)] = 20
-    path: Annotated[
-        Path | None, Field(description="Folder of the Maildirs, one per mailbox: `<path>/<domain>/<local part>/`.")
-    ] = None
 
 
 class QueueSettings(Section):
@@ -209,6 +174,13 @@ class Settings(Section):
     accounts: Annotated[tuple[Account, ...], Field(description="Who may log in to send.")] = ()
     token_issuers: Annotated[tuple[TokenIssuer, ...], Field(description="Whose tokens are taken (XOAUTH2).")] = ()
     routes: Annotated[tuple[Route, ...], Field(description="Roads out.")] = ()
+    route_rules: Annotated[
+        tuple[RouteRule, ...], Field(description="Which mail takes which road, in order, before all else.")
+    ] = ()
+    outbound_connectors: Annotated[
+        tuple[OutboundConnector, ...], Field(description="Roads out as Exchange has them, after the rules.")
+    ] = ()
+    token_sources: Annotated[tuple[TokenSource, ...], Field(description="Where our access tokens come from.")] = ()
     default_route: Annotated[str | None, Field(description="Route for every other recipient domain.")] = None
     reject_direct_send: Annotated[
         StrictBool,

@@ -61,6 +61,12 @@ class ConnectorSource(StrEnum):
     ADMIN_UI = "AdminUI"
 
 
+class SenderRewriting(StrEnum):
+    KEEP = "keep"
+    FORCE = "force"
+    FORCE_IF_NOT_ALLOWED = "force-if-not-allowed"
+
+
 class DomainType(StrEnum):
     AUTHORITATIVE = "Authoritative"
     INTERNAL_RELAY = "InternalRelay"
@@ -193,6 +199,16 @@ class InboundConnector(Section):
     never_twice: Annotated[
         StrictBool, Field(description="Hold a message whose final reply was lost instead of trying again.")
     ] = False
+    sender_rewriting: Annotated[
+        SenderRewriting,
+        Field(description="keep, force or force-if-not-allowed: put rewritten_sender in the place of the sender."),
+    ] = SenderRewriting.KEEP
+    rewritten_sender: Annotated[
+        str | None, Field(description="The address for envelope and From; Reply-To and the shown name are kept.")
+    ] = None
+    allowed_senders: Annotated[
+        Texts, Field(description="Senders that force-if-not-allowed leaves: `a@contoso.com`, `*@contoso.com`.")
+    ] = ()
     connector_source: Annotated[ConnectorSource, Field(description="Where it came from; changes nothing.")] = (
         ConnectorSource.DEFAULT
     )
@@ -210,3 +226,67 @@ class InboundConnector(Section):
     ef_users: Annotated[Texts, Field(description="Kept for Exchange's sake; changes nothing.")] = ()
     ef_test_mode: Annotated[StrictBool, Field(description="Kept for Exchange's sake; changes nothing.")] = False
     scan_and_drop_recipients: Annotated[Texts, Field(description="Kept for Exchange's sake; changes nothing.")] = ()
+
+
+class OutboundTls(StrEnum):
+    ENCRYPTION_ONLY = "EncryptionOnly"
+    CERTIFICATE_VALIDATION = "CertificateValidation"
+    DOMAIN_VALIDATION = "DomainValidation"
+
+
+class MtaStsMode(StrEnum):
+    OPPORTUNISTIC = "Opportunistic"
+    NONE = "None"
+
+
+class SmtpDaneMode(StrEnum):
+    OPPORTUNISTIC = "Opportunistic"
+    MANDATORY = "Mandatory"
+    NONE = "None"
+
+
+class OutboundConnector(Section):
+    """Where mail goes out. Names are those of Exchange's OutboundConnector."""
+
+    name: Annotated[str, Field(description="Its name, unique, 64 characters at most.", max_length=64)]
+    organization: Annotated[str, Field(description="The organisation that owns it.")] = DEFAULT_ORGANIZATION
+    enabled: Annotated[StrictBool, Field(description="Whether it is switched on.")] = True
+    connector_type: Annotated[ConnectorType, Field(description="OnPremises or Partner.")] = ConnectorType.PARTNER
+    connector_source: Annotated[ConnectorSource, Field(description="Where it came from; changes nothing.")] = (
+        ConnectorSource.DEFAULT
+    )
+    comment: Annotated[str, Field(description="For people.")] = ""
+    recipient_domains: Annotated[
+        Texts, Field(description="Domains that it serves: `contoso.com`, `*.contoso.com` for it and below, or `*`.")
+    ] = ()
+    all_accepted_domains: Annotated[StrictBool, Field(description="Serve every accepted domain.")] = False
+    use_mx_record: Annotated[StrictBool, Field(description="To the mail exchangers; false: to the smart hosts.")] = True
+    smart_hosts: Annotated[Texts, Field(description="Names or IP addresses, with `:port` where it is not 25.")] = ()
+    tls_settings: Annotated[
+        OutboundTls | None,
+        Field(description="EncryptionOnly, CertificateValidation, DomainValidation; left out: TLS if offered."),
+    ] = None
+    tls_domain: Annotated[str | None, Field(description="For DomainValidation: the name in the certificate.")] = None
+    mta_sts_mode: Annotated[MtaStsMode, Field(description="Opportunistic or None.")] = MtaStsMode.OPPORTUNISTIC
+    smtp_dane_mode: Annotated[SmtpDaneMode, Field(description="Opportunistic, Mandatory or None.")] = (
+        SmtpDaneMode.OPPORTUNISTIC
+    )
+    route: Annotated[
+        str | None, Field(description="Take this route of the settings, for what a connector cannot say.")
+    ] = None
+    sender_rewriting_enabled: Annotated[StrictBool, Field(description="Kept for Exchange's sake; changes nothing.")] = (
+        False
+    )
+    is_transport_rule_scoped: Annotated[StrictBool, Field(description="Used by no domain, only where a rule says.")] = (
+        False
+    )
+    route_all_messages_via_on_premises: Annotated[
+        StrictBool, Field(description="OnPremises: serve every recipient domain.")
+    ] = False
+    cloud_services_mail_enabled: Annotated[StrictBool, Field(description="Keep Exchange's internal header fields.")] = (
+        False
+    )
+    test_mode: Annotated[StrictBool, Field(description="Not used for mail, only to be validated.")] = False
+    is_validated: Annotated[StrictBool, Field(description="Whether the last validation went well.")] = False
+    validation_recipients: Annotated[Texts, Field(description="Whom the last validation wrote to.")] = ()
+    last_validation_at: Annotated[float | None, Field(description="When that was, seconds since 1970.")] = None

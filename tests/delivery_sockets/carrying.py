@@ -12,7 +12,8 @@ from staffetta.mail.consignment import Consignment
 from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.envelope import BodyType, Envelope, Recipient
 from staffetta.mail.outcome import Outcome
-from staffetta.settings.model import Delivery, NextHop, Route, Settings, TlsLevel, Transport
+from staffetta.settings.model import Delivery, Settings
+from staffetta.settings.roads import NextHop, Route, TlsLevel, Transport
 from tests.delivery_sockets.fake_hop import FakeHop
 
 SHORT_SECONDS = 0.2  # a timeout that a test has to wait for

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Stage, Unknown
-from staffetta.settings.model import Transport
+from staffetta.settings.roads import Transport
 from tests.delivery_sockets.carrying import CONTENT, SHORT_SECONDS, Sender, consignment, run, settings_for
 from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop, Fault
 

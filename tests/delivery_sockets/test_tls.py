@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from staffetta.mail.outcome import Deferred, Delivered, Stage
-from staffetta.settings.model import TlsLevel
+from staffetta.settings.roads import TlsLevel
 from tests.delivery_sockets.carrying import CONTENT, SHORT_SECONDS, Sender, consignment, run, settings_for
 from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop
 from tests.delivery_sockets.test_transactions import StreamedContent

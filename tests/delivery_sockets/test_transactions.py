@@ -7,7 +7,7 @@ import pytest
 from staffetta.mail.address import parse_mailbox
 from staffetta.mail.envelope import BodyType, Notify, Recipient, Ret
 from staffetta.mail.outcome import Delivered, Failed, Handover, Stage
-from staffetta.settings.model import Transport
+from staffetta.settings.roads import Transport
 from tests.delivery_sockets.carrying import CONTENT, Sender, consignment, run, settings_for
 from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop
 

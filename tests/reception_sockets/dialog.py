@@ -9,7 +9,7 @@ from typing import Any
 from staffetta.net.tls import ServerContext
 from staffetta.reception.authentication import Authenticator
 from staffetta.reception.listener import Listener
-from staffetta.settings import model
+from staffetta.settings import model, roads
 from staffetta.spool.memory import MemorySpool
 
 PATIENCE_SECONDS = 10.0  # only a broken test waits this long
@@ -22,7 +22,7 @@ def settings(**limits: Any) -> model.Settings:
         data_dir=Path("unused"),
         accepted_domains=(model.AcceptedDomain(name="contoso.test", route="out"),),
         inbound_connectors=(model.InboundConnector(name="Loopback", sender_ip_addresses=("127.0.0.0/8",)),),
-        routes=(model.Route(name="out", next_hops=(model.NextHop(host="192.0.2.1"),)),),
+        routes=(roads.Route(name="out", next_hops=(roads.NextHop(host="192.0.2.1"),)),),
         default_route="out",
         limits=model.Limits(**limits),
     )

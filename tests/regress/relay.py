@@ -16,7 +16,7 @@ from staffetta.net.tls import ServerContext
 from staffetta.policy.route import route
 from staffetta.queue.manager import QueueManager
 from staffetta.reception.listener import Listener
-from staffetta.settings import model
+from staffetta.settings import model, roads
 from staffetta.spool.memory import MemorySpool
 from staffetta.spool.spool import RecipientState
 from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop, Message
@@ -107,7 +107,7 @@ def settings(outside_port: int, **changes: Any) -> model.Settings:
     declared = {
         "hostname": "relay.contoso.test",
         "data_dir": "unused",
-        "routes": (model.Route(name="out", next_hops=(model.NextHop(host="127.0.0.1", port=outside_port),)),),
+        "routes": (roads.Route(name="out", next_hops=(roads.NextHop(host="127.0.0.1", port=outside_port),)),),
         "accepted_domains": (model.AcceptedDomain(name="contoso.test", route="out"),),
         "inbound_connectors": (model.InboundConnector(name="Office", sender_ip_addresses=(OFFICE,)),),
         "default_route": "out",

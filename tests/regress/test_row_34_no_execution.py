@@ -9,8 +9,8 @@ import pytest
 import staffetta
 from staffetta.delivery.maildir import mailbox_folder
 from staffetta.mail.address import parse_mailbox
-from staffetta.settings.model import Route, Transport
 from staffetta.settings.objects import AcceptedDomain
+from staffetta.settings.roads import Route, Transport
 from tests.regress.relay import STRANGER, relay
 
 HOSTILE = [

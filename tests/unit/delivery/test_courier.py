@@ -3,7 +3,7 @@
 import asyncio
 
 from staffetta.mail.outcome import Delivered, Stage
-from staffetta.settings.model import Transport
+from staffetta.settings.roads import Transport
 from tests.delivery_sockets.carrying import Sender, consignment, settings_for
 
 

@@ -7,8 +7,9 @@ from typing import Any, Self
 from staffetta.directory.store import Directory
 from staffetta.operations.registry import Context, Output, Result, execute, find
 from staffetta.operations.roles import Caller, Role
-from staffetta.settings.model import NextHop, Route, Settings
+from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector, Organization
+from staffetta.settings.roads import NextHop, Route
 
 NOW = 1_795_000_000.0
 ADMINISTRATOR = Caller("ada", frozenset(Role), "cli")

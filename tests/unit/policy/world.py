@@ -12,7 +12,7 @@ from staffetta.mail.envelope import BodyType, Recipient
 from staffetta.policy import relay
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Attribution, Decision, PeerCertificate, SessionFacts, TlsFacts
-from staffetta.settings.model import Listener, ListenerKind, Route, Settings
+from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.objects import (
     AcceptedDomain,
     Account,
@@ -21,6 +21,7 @@ from staffetta.settings.objects import (
     InboundConnector,
     TrustedAuthority,
 )
+from staffetta.settings.roads import Route
 from staffetta.smtp.events import Mail, Rcpt
 from tests.unit.policy.pki import AT, CODE, DAY, NOW, Made, make, written
 

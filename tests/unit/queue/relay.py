@@ -15,7 +15,8 @@ from staffetta.mail.envelope import Envelope, Notify, Recipient, Ret
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Stage, Unknown
 from staffetta.mail.report import RecipientReport
 from staffetta.queue.manager import QueueManager
-from staffetta.settings.model import QueueSettings, Route, Settings
+from staffetta.settings.model import QueueSettings, Settings
+from staffetta.settings.roads import Route
 from staffetta.spool.memory import MemorySpool
 from staffetta.spool.spool import NewMessage, RecipientState, RoutedRecipient
 from tests.unit.queue.virtual_time import now

@@ -9,7 +9,7 @@ from staffetta.settings.addresses import host_bits, networks
 from staffetta.settings.advice import warnings
 from staffetta.settings.checks import check
 from staffetta.settings.file import load
-from staffetta.settings.model import Listener, ListenerKind, NextHop, Route, Settings, TokenIssuer
+from staffetta.settings.model import Listener, ListenerKind, Settings, TokenIssuer
 from staffetta.settings.objects import (
     AcceptedDomain,
     Account,
@@ -20,6 +20,7 @@ from staffetta.settings.objects import (
     TrustedAuthority,
     outside_name,
 )
+from staffetta.settings.roads import NextHop, Route
 
 FINGERPRINT = "0123456789abcdef" * 4
 PARTNER = {"connector_type": ConnectorType.PARTNER}

@@ -8,8 +8,9 @@ from pathlib import Path
 from staffetta.directory.store import Directory
 from staffetta.operations.local import LocalOffice
 from staffetta.operations.roles import Caller, Role
-from staffetta.settings.model import NextHop, Route, Settings
+from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector
+from staffetta.settings.roads import NextHop, Route
 from staffetta.shell.session import CHECKED, Host, Trust
 from staffetta.shell.shell import Shell
 
