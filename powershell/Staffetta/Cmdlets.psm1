@@ -238,6 +238,15 @@ function New-InboundConnector {
     .PARAMETER NeverTwice
     Hold a message whose final reply was lost instead of trying again.
 
+    .PARAMETER SenderRewriting
+    keep, force or force-if-not-allowed: put rewritten_sender in the place of the sender.
+
+    .PARAMETER RewrittenSender
+    The address for envelope and From; Reply-To and the shown name are kept.
+
+    .PARAMETER AllowedSenders
+    Senders that force-if-not-allowed leaves: a@contoso.com, *@contoso.com.
+
     .PARAMETER ConnectorSource
     Where it came from; changes nothing.
 
@@ -328,6 +337,15 @@ function New-InboundConnector {
         [bool] $AllowAnyAddress,
 
         [bool] $NeverTwice,
+
+        [ValidateSet('keep', 'force', 'force-if-not-allowed')]
+        [string] $SenderRewriting,
+
+        [string] $RewrittenSender,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $AllowedSenders,
 
         [ValidateSet('Default', 'HybridWizard', 'Migrated', 'AdminUI')]
         [string] $ConnectorSource,
@@ -434,6 +452,15 @@ function Set-InboundConnector {
     .PARAMETER NeverTwice
     Hold a message whose final reply was lost instead of trying again.
 
+    .PARAMETER SenderRewriting
+    keep, force or force-if-not-allowed: put rewritten_sender in the place of the sender.
+
+    .PARAMETER RewrittenSender
+    The address for envelope and From; Reply-To and the shown name are kept.
+
+    .PARAMETER AllowedSenders
+    Senders that force-if-not-allowed leaves: a@contoso.com, *@contoso.com.
+
     .PARAMETER ConnectorSource
     Where it came from; changes nothing.
 
@@ -520,6 +547,15 @@ function Set-InboundConnector {
         [bool] $AllowAnyAddress,
 
         [bool] $NeverTwice,
+
+        [ValidateSet('keep', 'force', 'force-if-not-allowed')]
+        [string] $SenderRewriting,
+
+        [string] $RewrittenSender,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $AllowedSenders,
 
         [ValidateSet('Default', 'HybridWizard', 'Migrated', 'AdminUI')]
         [string] $ConnectorSource,
