@@ -17,6 +17,7 @@ from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsis
 from staffetta.mail.address import Mailbox
 from staffetta.mail.queue_id import made_at
 from staffetta.net.tls import ServerContext, self_signed
+from staffetta.operations.config import contradiction
 from staffetta.operations.expiry import ExpiryWatch, certificate_of
 from staffetta.operations.office import Office
 from staffetta.operations.spools import open_spool
@@ -177,8 +178,7 @@ class Relay:
             self._live = LiveSettings(self._directory, self._settings, self._take_settings)
         except NotConsistent as error:
             self._directory.close()
-            problem = f"it contradicts the directory in {self._settings.data_dir}; change one of them:\n{error}"
-            raise SettingsError([Problem(str(self._config), None, "", problem)]) from error
+            raise contradiction(self._settings, error) from error
 
     def _take_settings(self, settings: Settings) -> None:
         self._settings = settings

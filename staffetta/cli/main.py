@@ -10,6 +10,7 @@ from rich.console import Console
 
 from staffetta import __version__
 from staffetta.cli.ca import ca_commands
+from staffetta.cli.config import config_commands
 from staffetta.cli.explain import explain, simulate
 from staffetta.cli.options import ConfigFile
 from staffetta.cli.queue import queue_commands
@@ -17,7 +18,8 @@ from staffetta.cli.refusals import refusals
 from staffetta.cli.shell import shell
 from staffetta.cli.status import EX_CONFIG, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
 from staffetta.cli.trace import trace
-from staffetta.operations.registry import NotFound, OperationError
+from staffetta.operations.config import check_directory
+from staffetta.operations.registry import NotFound, OperationError, Unavailable
 from staffetta.operations.spools import NotAvailable
 from staffetta.settings.file import SettingsError, advice, load
 
@@ -42,6 +44,8 @@ def run(arguments: Sequence[str], *, serve: Serve) -> int:
         return EX_TEMPFAIL
     except OperationError as error:
         print(error, file=sys.stderr)
+        if isinstance(error, Unavailable):
+            return EX_TEMPFAIL
         return EX_NOINPUT if isinstance(error, NotFound) else EX_USAGE
     except BrokenPipeError:  # `… | head` has seen enough; what is still buffered must not be tried again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,6 +69,7 @@ def _commands(serve: Serve) -> App:
     app.command(shell)
     app.command(queue_commands())
     app.command(ca_commands())
+    app.command(config_commands())
     return app
 
 
@@ -77,8 +82,10 @@ def _serve_command(serve: Serve) -> Callable[..., int]:
 
 
 def check(*, config: ConfigFile) -> int:
-    """Say whether a settings file is right, and where it is not; nothing is started."""
-    for warning in advice(config, load(config)):
+    """Say whether a settings file is right, by itself and with the directory beside it; nothing is started."""
+    settings = load(config)
+    for warning in advice(config, settings):
         print(f"{warning} (a warning)", file=sys.stderr)
+    check_directory(settings)
     print(f"{config}: ok")
     return EX_OK

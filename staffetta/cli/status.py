@@ -2,6 +2,7 @@
 
 EX_OK = 0
 EX_REFUSED = 1  # not an error: `simulate` says so of mail that would be refused
+EX_DIFFERENT = 1  # as diff has it
 EX_USAGE = 64  # the command line is wrong
 EX_NOINPUT = 66  # what was asked for is not there
 EX_IOERR = 74  # the disk, or what is on it; an administrator must look

@@ -17,6 +17,7 @@ from staffetta.settings.objects import (
     TrustedAuthority,
     outside_name,
 )
+from staffetta.settings.references import SECRETS
 
 
 class Kind(StrEnum):
@@ -41,7 +42,6 @@ MODELS: Mapping[Kind, type[Section]] = {
     Kind.TRUSTED_AUTHORITY: TrustedAuthority,
     Kind.ACCOUNT: Account,
 }
-_SECRETS = ("password_hashes",)
 _DECLARED = uuid.UUID("0a9d1a6e-6f43-5b8e-8f0e-7b1f6f2f8b11")  # the namespace of guids of what the file declares
 
 
@@ -91,4 +91,4 @@ def declared_objects(kind: Kind, settings: Settings) -> Iterator[Stored]:
 def outside(value: Section) -> dict[str, Any]:
     """Return an object as JSON values by outside names; of secrets, how many there are."""
     values = value.model_dump(mode="json")
-    return {outside_name(name): len(each) if name in _SECRETS else each for name, each in values.items()}
+    return {outside_name(name): len(each) if name in SECRETS.values() else each for name, each in values.items()}

@@ -50,12 +50,16 @@ class ForeignOrganization(ChangeRefused):
 
 @dataclass(frozen=True, slots=True)
 class ObjectProblem:
-    """What is wrong with an object. kind: None where it is a setting of the file. key: by its Python name."""
+    """What is wrong with an object. kind: None where it is a setting of the file. key: by its Python name.
+
+    text: in the names of properties. text_by_keys: in the keys of a file.
+    """
 
     kind: Kind | None
     name: str
     key: str
     text: str
+    text_by_keys: str
 
     def __str__(self) -> str:
         if self.kind is None:
@@ -88,9 +92,9 @@ def _problem(settings: Settings, where: tuple[str | int, ...], text: str) -> Obj
             kind = Kind(section)
             value: Section = getattr(settings, kind)[index]
             key = str(rest[0]) if rest else "name"
-            return ObjectProblem(kind, name_of(value), key, _outside_words(value, text))
+            return ObjectProblem(kind, name_of(value), key, _outside_words(value, text), text)
         case _:
-            return ObjectProblem(None, "", ".".join(map(str, where)), text)
+            return ObjectProblem(None, "", ".".join(map(str, where)), text, text)
 
 
 def _outside_words(value: Section, text: str) -> str:

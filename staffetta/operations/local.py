@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from staffetta.directory.store import Directory, DirectoryUnavailable
+from staffetta.operations.access import told
 from staffetta.operations.registry import Context, Operation, Result, execute, operations
 from staffetta.operations.roles import Caller, Role
 from staffetta.operations.spools import NotAvailable
@@ -29,8 +30,12 @@ class LocalOffice:
 
     def execute(self, operation: Operation, parameters: Mapping[str, object], *, only_ask: bool = False) -> Result:
         """Do as `registry.execute` does, on what is there now. Raises OperationError."""
-        context = Context.of(self.settings, self.directory, self.caller, time.time)
-        return execute(operation, context, parameters, only_ask=only_ask)
+        return execute(operation, self.context(), parameters, only_ask=only_ask)
+
+    def context(self) -> Context:
+        """Return what one call works with. Raises Unavailable."""
+        with told():
+            return Context.of(self.settings, self.directory, self.caller, time.time)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The reference page and the annotated example, from the declarations in model.py."""
 
-import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from staffetta.settings.model import Settings
+from staffetta.settings.toml import toml_value
 
 # What the example writes where there is no default.
 _EXAMPLES: dict[str, str] = {
@@ -104,18 +104,10 @@ def _type_words(annotation: Any) -> str:
 def _default_words(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    return "–" if field.default is None or field.default == () else f"`{_toml(field.default)}`"
+    return "–" if field.default is None or field.default == () else f"`{toml_value(field.default)}`"
 
 
 def _example(key: str, field: FieldInfo) -> str:
     if field.default is PydanticUndefined or field.default is None or key in ("next_hops", "authentication"):
         return _EXAMPLES.get(key, '"…"')
-    return _toml(field.default)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(each) for each in value) + "]"
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    return json.dumps(str(value), ensure_ascii=False)
+    return toml_value(field.default)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,8 +15,10 @@ from staffetta.settings.checks import check
 from staffetta.settings.found import Found
 from staffetta.settings.model import Origin, Settings
 from staffetta.settings.places import line_of
+from staffetta.settings.references import resolve_references
 
 Location = tuple[str | int, ...]
+Table = TypeVar("Table", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +45,45 @@ class SettingsError(Exception):
 
 def load(path: Path) -> Settings:
     """Return the settings of a file; relative paths in it are relative to its folder. Raises SettingsError."""
-    source = _read(path)
-    try:
-        data = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([Problem(str(path), _line_in(error), "", f"this is not TOML: {error}")]) from None
-    try:
-        settings = Settings.model_validate(data)
-    except ValidationError as error:
-        raise SettingsError(
-            [
-                Problem(str(path), line_of(source, each["loc"]), _dotted(each["loc"]), _words(each["loc"], each))
-                for each in error.errors()
-            ]
-        ) from None
-    settings = _anchored(settings, path.parent.resolve())
+    source = read(path)
+    settings = parse(source, str(path), Settings, path.parent)
     if problems := list(_problems(path, source, check(settings))):
         raise SettingsError(problems)
     return settings.read_from(Origin(path.resolve(), path.stat().st_mtime))
 
 
+def parse(source: str, name: str, model: type[Table], folder: Path) -> Table:
+    """Return what a TOML text declares, each key by itself right. Raises SettingsError.
+
+    name: of the file, for messages. folder: where relative paths start.
+    """
+
+    def problem(location: Location, text: str) -> Problem:
+        return Problem(name, line_of(source, location), dotted(location), text)
+
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([Problem(name, _line_in(error), "", f"this is not TOML: {error}")]) from None
+    if unresolved := resolve_references(data, folder):
+        raise SettingsError([problem(location, text) for location, text in unresolved])
+    try:
+        table = model.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError(
+            [problem(each["loc"], _words(each["loc"], each, model)) for each in error.errors()]
+        ) from None
+    return _anchored(table, folder.resolve())
+
+
 def advice(path: Path, settings: Settings) -> list[Problem]:
     """Return what is right in the settings of a file, and likely not meant."""
-    return list(_problems(path, _read(path), warnings(settings)))
+    return list(_problems(path, read(path), warnings(settings)))
 
 
 def _problems(path: Path, source: str, found: Found) -> Iterator[Problem]:
     for where, text in found:
-        yield Problem(str(path), line_of(source, where), _dotted(where), text)
+        yield Problem(str(path), line_of(source, where), dotted(where), text)
 
 
 def _line_in(error: tomllib.TOMLDecodeError) -> int | None:
@@ -79,7 +92,8 @@ def _line_in(error: tomllib.TOMLDecodeError) -> int | None:
     return int(match[1]) if match else None
 
 
-def _read(path: Path) -> str:
+def read(path: Path) -> str:
+    """Return the text of a file. Raises SettingsError."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -88,21 +102,22 @@ def _read(path: Path) -> str:
         raise SettingsError([Problem(str(path), None, "", "it is not UTF-8")]) from None
 
 
-def _dotted(location: Location) -> str:
+def dotted(location: Location) -> str:
+    """Return a location as it is told, such as `listeners[0].address`."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
 
 
-def _words(location: Location, error: Any) -> str:
+def _words(location: Location, error: Any, root: type[BaseModel]) -> str:
     """What is wrong, and what to write instead."""
     given = error["input"]
     match error["type"]:
         case "missing":
             return "it is missing; add it"
         case "extra_forbidden":
-            known = _keys_beside(location)
+            known = _keys_beside(location, root)
             close = difflib.get_close_matches(str(location[-1]), known, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(sorted(known))}"
             return f"there is no such key; {hint}"
@@ -122,9 +137,8 @@ def _words(location: Location, error: Any) -> str:
             return f"{given!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
-def _keys_beside(location: Location) -> list[str]:
-    """The keys that may stand where this unknown one does."""
-    model: type[BaseModel] = Settings
+def _keys_beside(location: Location, model: type[BaseModel]) -> list[str]:
+    """The keys that may stand where this unknown one does. model: of the whole file."""
     for part in location[:-1]:
         if isinstance(part, str) and part in model.model_fields:
             model = next(_models_in(model.model_fields[part].annotation), model)
@@ -138,21 +152,14 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models_in(argument)
 
 
-def _anchored(settings: Settings, folder: Path) -> Settings:
-    """Make every path absolute, relative ones from the file's folder."""
+def _anchored(table: Table, folder: Path) -> Table:
+    """Make every path absolute, relative ones from the folder."""
 
-    def anchor(section: Any) -> Any:
-        changes: dict[str, Any] = {}
-        for name in type(section).model_fields:
-            value = getattr(section, name)
-            if isinstance(value, Path):
-                changes[name] = (folder / value).resolve()
-            elif isinstance(value, BaseModel):
-                changes[name] = anchor(value)
-            elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-                changes[name] = tuple(anchor(item) for item in value)
-        return section.model_copy(update=changes)
+    def anchored(value: Any) -> Any:
+        if isinstance(value, Path):
+            return (folder / value).resolve()
+        if isinstance(value, tuple):
+            return tuple(anchored(each) for each in value)
+        return _anchored(value, folder) if isinstance(value, BaseModel) else value
 
-    anchored = anchor(settings)
-    assert isinstance(anchored, Settings)
-    return anchored
+    return table.model_copy(update={name: anchored(getattr(table, name)) for name in table.model_fields_set})
