@@ -1,6 +1,6 @@
 """Header fields: split the section from the body, find, count, unfold (RFC 5322 §2.2).
 
-Rule 1: octets that we did not write are never rewritten; everything here reads.
+Rule 1: octets that we did not write are never rewritten. A field may be left out as a whole; none is changed.
 Rule 2: nothing here is slower than a few searches over the section, since every message comes this way.
 """
 
@@ -56,6 +56,21 @@ class HeaderSection:
             if self._lower[colon : colon + 1] == b":":
                 yield self._value(colon + 1, len(self.octets))
             found = self._lower.find(key, colon)
+
+    def without(self, beginnings: tuple[bytes, ...]) -> tuple[bytes, int]:
+        """Return the octets without the fields whose names begin so, and how many those were."""
+        if not any(b"\r\n" + beginning in self._lower for beginning in beginnings):
+            return self.octets, 0
+        kept: list[bytes] = []
+        removed = start = 0
+        while start < len(self.octets):
+            end = self._field_end(start) + 2
+            if self._lower.startswith(beginnings, start + 2):  # `_lower` has a CRLF in front
+                removed += 1
+            else:
+                kept.append(self.octets[start:end])
+            start = end
+        return b"".join(kept), removed
 
     def _value(self, after_colon: int, octets_max: int) -> str:
         start = after_colon - 2  # `octets` lacks the CRLF that `_lower` has in front

@@ -12,6 +12,7 @@ class Intake:
 
     open_draft: the spool's; called once the content is larger than in_memory_octets_max.
     header_octets_max: of the header section; beyond it, is_header_too_large, and nothing more is kept.
+    unwanted: how the names of fields begin that are left out, in lower case. removed: how many those were.
     trouble: why the spool could not take it; then nothing more is kept either.
     """
 
@@ -23,21 +24,32 @@ class Intake:
         "_parts",
         "_section",
         "_size",
+        "_unwanted",
         "has_eight_bit",
         "is_header_too_large",
+        "removed",
         "trouble",
     )
 
-    def __init__(self, open_draft: Callable[[], Draft], *, in_memory_octets_max: int, header_octets_max: int) -> None:
+    def __init__(
+        self,
+        open_draft: Callable[[], Draft],
+        *,
+        in_memory_octets_max: int,
+        header_octets_max: int,
+        unwanted: tuple[bytes, ...] = (),
+    ) -> None:
         self._open_draft = open_draft
         self._in_memory_octets_max = in_memory_octets_max
         self._header_octets_max = header_octets_max
+        self._unwanted = unwanted
         self._parts: list[bytes] = []
         self._size = 0
         self._draft: Draft | None = None
         self._section: HeaderSection | None = None
         self.has_eight_bit = False
         self.is_header_too_large = False
+        self.removed = 0
         self.trouble: str | None = None
 
     @property
@@ -54,7 +66,7 @@ class Intake:
         if self._size <= self._in_memory_octets_max:
             return
         try:
-            self._flow(octets)
+            self._flow()
         except SpoolUnavailable as error:
             self.trouble = str(error) or "unavailable"
             self.discard()
@@ -64,7 +76,7 @@ class Intake:
         if self._section is None:
             octets = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             end = section_end(octets)
-            self._section = self._checked(octets, len(octets) if end is None else end)
+            return self._found(octets, len(octets) if end is None else end, [])
         return self._section
 
     async def finish(self, prefix: bytes) -> Content:
@@ -80,30 +92,35 @@ class Intake:
             self._draft.discard()
             self._draft = None
 
-    def _flow(self, octets: bytes) -> None:
-        """To the draft. Parts are kept only until the header section has been found among them."""
-        if self._draft is None:
-            self._draft = self._open_draft()
-            for part in self._parts:
-                self._draft.write(part)
-        else:
-            self._draft.write(octets)
+    def _flow(self) -> None:
+        """To the draft, once the header section has been found: nothing can be left out of a draft afterwards."""
         if self._section is None:
             self._look_for_header()
-        if self._section is not None:
-            self._parts.clear()
+        if self._section is None or self.is_header_too_large:
+            return
+        if self._draft is None:
+            self._draft = self._open_draft()
+        for part in self._parts:
+            self._draft.write(part)
+        self._parts.clear()
 
     def _look_for_header(self) -> None:
-        beginning = self._parts[0]
+        beginning, *others = self._parts
         end = section_end(beginning)
         if end is None:
-            beginning = b"".join(self._parts)
+            beginning, others = b"".join(self._parts), []
             end = section_end(beginning)
         if end is not None or len(beginning) > self._header_octets_max:
-            self._section = self._checked(beginning, len(beginning) if end is None else end)
+            self._found(beginning, len(beginning) if end is None else end, others)
         if self.is_header_too_large:
             self.discard()
 
-    def _checked(self, octets: bytes, end: int) -> HeaderSection:
+    def _found(self, octets: bytes, end: int, others: list[bytes]) -> HeaderSection:
+        """octets, others: all that has come. end: of the header section, within octets."""
         self.is_header_too_large = end > self._header_octets_max
-        return HeaderSection(octets[: min(end, self._header_octets_max)])
+        self._section = HeaderSection(octets[: min(end, self._header_octets_max)])
+        kept, self.removed = self._section.without(self._unwanted)
+        if self.removed and not self.is_header_too_large:
+            self._parts = [kept, octets[end:], *others]
+            self._section = HeaderSection(kept)
+        return self._section

@@ -60,6 +60,7 @@ class Transaction:
             spool.open_draft,
             in_memory_octets_max=limits.content_in_memory_octets_max,
             header_octets_max=limits.header_octets_max,
+            unwanted=content.INTERNAL_FIELDS if content.must_lose_internal_fields(self.attribution) else (),
         )
 
     def take(self, octets: bytes) -> None:
@@ -123,7 +124,7 @@ class Transaction:
     def _told(self, size: int) -> Detail:
         """What the trace tells of the reception."""
         facts, connector = self.facts, self.attribution.connector
-        return {
+        told: dict[str, str | int | float | bool | None] = {
             "listener": facts.listener,
             "peer": str(facts.peer),
             "helo": facts.helo,
@@ -134,6 +135,9 @@ class Transaction:
             "size": size,
             "session": facts.session_id,
         }
+        if self.intake is not None and self.intake.removed:
+            told["fields_removed"] = self.intake.removed
+        return told
 
     def _envelope(self, routed: tuple[RoutedRecipient, ...]) -> Envelope:
         mail = self.mail

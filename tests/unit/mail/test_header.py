@@ -42,3 +42,19 @@ def test_a_field_without_its_end_is_read_to_the_end():
 def test_a_hostile_value_is_bounded_and_never_raises():
     value = HeaderSection(b"Subject: \xff" + b"x" * 5000 + b"\r\n").first(b"subject")
     assert value is not None and len(value) <= 998 and value.startswith("\ufffd")
+
+
+@pytest.mark.parametrize(
+    ("section", "kept", "removed"),
+    [
+        (FIELDS, FIELDS, 0),
+        (b"", b"", 0),
+        (b"X-A-1: a\r\nTo: b\r\nx-a-2: c\r\n", b"To: b\r\n", 2),
+        (b"To: b\r\nX-A-1: a\r\n\tfolded\r\n more\r\nCc: c\r\n", b"To: b\r\nCc: c\r\n", 1),
+        (b"To: b\r\nX-A-1 : a\r\n", b"To: b\r\n", 1),
+        (b"To: b\r\nX-A-1", b"To: b\r\n", 1),
+        (b"To: b\r\n X-A-1: folded\r\nX-B-X-A-1: x\r\n", b"To: b\r\n X-A-1: folded\r\nX-B-X-A-1: x\r\n", 0),
+    ],
+)
+def test_fields_are_left_out_as_a_whole(section: bytes, kept: bytes, removed: int) -> None:
+    assert HeaderSection(section).without((b"x-a-", b"x-none")) == (kept, removed)
