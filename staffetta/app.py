@@ -29,7 +29,7 @@ from staffetta.reception.capture import CaptureHost
 from staffetta.reception.listener import Listener
 from staffetta.settings import model
 from staffetta.settings.file import Problem, SettingsError, load
-from staffetta.settings.model import Settings
+from staffetta.settings.model import ListenerKind, Settings
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
@@ -161,7 +161,7 @@ class Relay:
 
     def facts(self) -> Sequence[tuple[str, str]]:
         """What runs and where, for the web side and for who started it."""
-        facts = [(f"listener {listener.name}", f"{listener.address}") for listener in self._listeners]
+        facts = [(f"listener {listener.name}", _shown(listener)) for listener in self._listeners]
         if self._web:
             facts.append(("web", f"http://{self._web.address}/ with healthz, readyz, metrics"))
         if self._capture:
@@ -218,6 +218,14 @@ class Relay:
             routes=[known.name for known in self._settings.routes],
             reasons=[reason for reason in Reason if reason not in _ACCEPTING],
         )
+
+
+def _shown(listener: Listener) -> str:
+    """Its address, and what a client must do there."""
+    if listener.declared.kind is not ListenerKind.SUBMISSION:
+        return listener.address
+    first = "TLS from the first octet" if listener.declared.implicit_tls else "STARTTLS"
+    return f"{listener.address} for clients that log in: {first}, then AUTH"
 
 
 def _addresses(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from staffetta import __version__
+from staffetta.cli.account import account_commands
 from staffetta.cli.ca import ca_commands
 from staffetta.cli.config import config_commands
 from staffetta.cli.explain import explain, simulate
@@ -68,6 +69,7 @@ def _commands(serve: Serve) -> App:
     app.command(simulate)
     app.command(shell)
     app.command(queue_commands())
+    app.command(account_commands())
     app.command(ca_commands())
     app.command(config_commands())
     return app

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
-from urllib.parse import urlsplit
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -28,7 +27,7 @@ STALE_SECONDS = 86_400.0
 BETWEEN_READINGS_SECONDS = 60.0
 _READING_SECONDS = 5.0
 _KEYS_OCTETS_MAX = 1_048_576
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_HTTPS = "https://"
 
 
 class TrustedIssuer(Protocol):
@@ -131,16 +130,8 @@ def read_keys(place: str) -> KeySet:
     return KeySet.import_key_set(json.loads(octets))
 
 
-def is_place(place: str) -> bool:
-    """Whether keys may be read from there: https, http on this machine itself, or the absolute path of a file."""
-    url = urlsplit(place)
-    if "://" in place:
-        return bool(url.hostname) and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
-    return Path(place).is_absolute()
-
-
 def _read_from_web(place: str) -> bytes:
-    if not is_place(place):
+    if not place.startswith(_HTTPS):
         raise ValueError("keys are read over https alone")
     with _opener.open(place, timeout=_READING_SECONDS) as response:
         octets: bytes = response.read(_KEYS_OCTETS_MAX)
@@ -151,7 +142,7 @@ class _StayOnHttps(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        if not is_place(newurl):
+        if not newurl.startswith(_HTTPS):
             raise ValueError(f"it leads to {newurl}, and keys are read over https alone")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

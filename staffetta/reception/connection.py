@@ -200,9 +200,7 @@ class Connection(asyncio.Protocol):
         self._serving = Serving(self._desk, self, self._loop, client)
         has_place = self._desk.admit(client)
         if self._desk.declared.implicit_tls:
-            assert (
-                self._desk.tls is not None
-            )  # the settings' checks, and a certificate of our own where none is declared
+            assert self._desk.tls is not None  # a certificate of our own, where none is declared
             self.start_tls(self._desk.tls)
         if has_place and self._tls is not None:
             return  # the greeting comes after the handshake; who is sent away is spared it

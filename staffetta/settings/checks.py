@@ -156,6 +156,8 @@ def _issuer(where: Where, issuer: TokenIssuer) -> Found:
     scheme, is_address, _ = issuer.keys.partition("://")
     if is_address and scheme.lower() != "https":
         yield (*where, "keys"), f"{issuer.keys!r}: keys that come over {scheme} can be forged; write an https address"
+    elif not is_address and not issuer.keys.startswith("/"):
+        yield (*where, "keys"), f"{issuer.keys!r} starts nowhere; write an https address, or a whole path, from /"
 
 
 def _references(settings: Settings) -> Found:

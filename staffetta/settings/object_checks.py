@@ -19,6 +19,7 @@ from staffetta.settings.objects import (
     ConnectorType,
     InboundConnector,
 )
+from staffetta.settings.passwords import is_hash
 
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
 _SHA_1 = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){19}")
@@ -82,7 +83,7 @@ def _account(where: Where, account: Account) -> Found:
     if account.user_name == ANY_ACCOUNT:
         yield (*where, "user_name"), f"{ANY_ACCOUNT!r} stands for every account; write another name"
     for number, text in enumerate(account.password_hashes, 1):
-        if not text.startswith("$argon2id$"):  # not shown: it may be a password
+        if not is_hash(text):  # not shown: it may be a password
             yield (
                 (*where, "password_hashes"),
                 f"entry {number} is no Argon2id hash; make one with `staffetta account hash`",

@@ -32,6 +32,8 @@ class Relay:
     folder: Path
     config: Path
     smtp_port: int
+    submission_port: int
+    submissions_port: int
     web_port: int
     process: subprocess.Popen[str]
 
@@ -78,9 +80,11 @@ def staffetta(*arguments: str) -> subprocess.CompletedProcess[str]:
 def start(folder: Path, *, capture_port: int | None = None) -> Relay:
     """Start a relay and return when it has said that it is running."""
     config = folder / "examples" / "quickstart.toml"
-    smtp_port, web_port, outside_port = free_port(), free_port(), free_port()
+    smtp_port, submission_port, submissions_port = free_port(), free_port(), free_port()
+    web_port, outside_port = free_port(), free_port()
     text = QUICKSTART.read_text(encoding="utf-8")
     text = text.replace(":2525", f":{smtp_port}").replace(":8025", f":{web_port}")
+    text = text.replace(":2587", f":{submission_port}").replace(":2465", f":{submissions_port}")
     text = text.replace(":2626", f":{capture_port or outside_port}").replace("port = 2626", f"port = {outside_port}")
     config.parent.mkdir(exist_ok=True)
     config.write_text(text, encoding="utf-8")
@@ -93,7 +97,7 @@ def start(folder: Path, *, capture_port: int | None = None) -> Relay:
     assert process.stdout is not None
     first = process.stdout.readline()
     assert "is running" in first, (folder / "log").read_text()
-    return Relay(folder, config, smtp_port, web_port, process)
+    return Relay(folder, config, smtp_port, submission_port, submissions_port, web_port, process)
 
 
 @pytest.fixture
@@ -164,6 +168,22 @@ def test_starttls_is_offered_from_the_first_start(relay: Relay) -> None:
         client.sendmail("ada@contoso.test", ["bob@contoso.test"], MESSAGE.format("secret"))
     (row,) = relay.trace_with("secret", "Delivered", 1)
     assert "TLSv1.3" in str(row["events"])
+
+
+def test_the_device_of_the_example_logs_in_both_ways_and_sends_outside(relay: Relay) -> None:
+    untrusted = ssl._create_unverified_context()
+    message = MESSAGE.replace("ada@", "scanner@")
+    with smtplib.SMTP("127.0.0.1", relay.submission_port, timeout=PATIENCE_SECONDS) as client:
+        client.starttls(context=untrusted)
+        client.login("scanner@contoso.test", "carry-the-mail")
+        client.sendmail("scanner@contoso.test", ["eve@outside.example"], message.format("starttls"))
+    port = relay.submissions_port
+    with smtplib.SMTP_SSL("127.0.0.1", port, timeout=PATIENCE_SECONDS, context=untrusted) as client:
+        client.login("scanner@contoso.test", "carry-the-mail")
+        client.sendmail("scanner@contoso.test", ["eve@outside.example"], message.format("tls"))
+    for name in ("starttls", "tls"):
+        (row,) = relay.trace_with(name, "Delivered", 1)
+        assert "scanner@contoso.test" in str(row["events"])
 
 
 def test_idle_client_is_sent_away_when_the_relay_stops(relay: Relay) -> None:

@@ -89,11 +89,11 @@ async def listening(
     **limits: Any,
 ) -> AsyncIterator[Bench]:
     """A listener, closed at the end. changed: settings that are others than those above."""
-    snapshot = settings(**limits).model_copy(update=changed)
+    told = model.Listener(**{"name": "relay", "address": "127.0.0.1:0"} | (declared or {}))
+    snapshot = settings(**limits).model_copy(update={"listeners": (told,)} | (changed or {}))
     spool = spool or MemorySpool()
-    values = {"name": "relay", "address": "127.0.0.1:0"} | (declared or {})
     listener = Listener(
-        model.Listener(**values),
+        told,
         spool=spool,
         get_settings=lambda: snapshot,
         tls=tls,

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import trustme
 
 from staffetta.mail.content import MemoryContent
 from staffetta.net.tls import ServerContext, self_signed
 from staffetta.reception.authentication import Authenticator
 from staffetta.reception.guessing import ACCOUNT, DELAY_SECONDS_MAX
+from staffetta.settings.model import Limits
 from staffetta.settings.objects import Account, InboundConnector, Organization
 from staffetta.settings.passwords import hash_password
 from tests.reception_sockets.dialog import Bench, Client, listening, run
@@ -57,11 +59,10 @@ def client_context() -> ssl.SSLContext:
     return context
 
 
-async def secured(bench: Bench) -> Client:
+async def secured(bench: Bench, context: ssl.SSLContext | None = None) -> Client:
     """A client that has shaken hands and said EHLO."""
-    client = Client(
-        *await asyncio.open_connection("127.0.0.1", bench.listener.port, ssl=client_context(), server_hostname="")
-    )
+    context = context or client_context()
+    client = Client(*await asyncio.open_connection("127.0.0.1", bench.listener.port, ssl=context, server_hostname=""))
     assert (await client.reply()).startswith("220 ")
     await client.say("EHLO client.example\n")
     return client
@@ -243,5 +244,80 @@ def test_old_device_may_log_in_in_clear_where_a_connector_says_so() -> None:
         async with listening(changed={"accounts": ACCOUNTS}) as bench:
             client = await bench.greeted()
             assert (await client.say(plain("scanner@contoso.test", "right horse")))[0].startswith("502")
+
+    run(main)
+
+
+def test_mail_of_whom_we_do_not_know_is_refused_on_a_submission_listener() -> None:
+    async def main() -> None:
+        async with submission() as bench:
+            client = await secured(bench)
+            (answer,) = await client.say("MAIL FROM:<scanner@contoso.test>\n")
+            assert answer.startswith(
+                "530 5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM ["
+            )
+            await client.say(plain("scanner@contoso.test", "right horse"))
+            assert (await client.say("MAIL FROM:<scanner@contoso.test>\n"))[0].startswith("250 2.1.0 ")
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("sender", "author", "code"),
+    [
+        ("scanner@contoso.test", "scanner@contoso.test", "250"),
+        ("scanner@contoso.test", "boss@contoso.test", "554 5.2.252 SendAsDenied; scanner@contoso.test "),
+        ("boss@contoso.test", "scanner@contoso.test", "554 5.2.252 SendAsDenied; scanner@contoso.test "),
+    ],
+)
+def test_device_sends_as_itself_alone(sender: str, author: str, code: str) -> None:
+    async def main() -> None:
+        async with submission(inbound_connectors=()) as bench:
+            client = await secured(bench)
+            await client.say(plain("scanner@contoso.test", "right horse"))
+            await client.say(f"MAIL FROM:<{sender}>\nRCPT TO:<eve@outside.example>\nDATA\n", 3)
+            assert (await client.say(f"From: {author}\n\nx\n.\n"))[0].startswith(code)
+            assert len(bench.messages) == (code == "250")
+
+    run(main)
+
+
+def test_certificate_is_asked_for_from_the_moment_on_that_a_connector_needs_it() -> None:
+    authority = trustme.CA()
+    by_certificate = InboundConnector(name="Hybrid", tls_sender_certificate_name=("mail.contoso.test",))
+
+    async def shown(bench: Bench) -> bool:
+        context = client_context()
+        authority.issue_cert("mail.contoso.test").configure_cert(context)
+        client = Client(
+            *await asyncio.open_connection("127.0.0.1", bench.listener.port, ssl=context, server_hostname="")
+        )
+        await client.reply()
+        await client.say("EHLO client.example\n")
+        await client.say("MAIL FROM:<a@contoso.test>\nRCPT TO:<eve@outside.example>\n", 2)
+        return "certificate_names" in bench.spool.refusals[-1].evidence
+
+    async def main() -> None:
+        declared = {"implicit_tls": True}
+        async with listening(
+            tls=ServerContext.load(*PAIR), declared=declared, changed={"inbound_connectors": ()}
+        ) as bench:
+            without = bench.listener.desk.get_settings()
+            needing = without.model_copy(update={"inbound_connectors": (by_certificate,)})
+            for settings, is_shown in ((without, False), (needing, True), (without, False)):
+                bench.listener.desk.get_settings = lambda settings=settings: settings
+                assert await shown(bench) is is_shown
+
+    run(main)
+
+
+def test_who_is_one_too_many_is_sent_away_before_the_handshake() -> None:
+    async def main() -> None:
+        async with submission(limits=Limits(connections_per_address_max=1)) as bench:
+            first = await secured(bench)
+            second = await bench.connect()
+            assert await second.rest() == ""
+            assert (await first.say("NOOP\n"))[0].startswith("250")
+            assert bench.spool.refusals[-1].reason == "too many connections"
 
     run(main)

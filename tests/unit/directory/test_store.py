@@ -24,6 +24,7 @@ from staffetta.directory.store import (
 from staffetta.settings.file import load
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, Account, InboundConnector, Organization
+from staffetta.settings.passwords import hash_password
 
 ADA = Author("ada", "cli", "New-InboundConnector")
 FILE = """
@@ -208,7 +209,7 @@ def test_an_author_of_one_organization_touches_no_others(directory: Directory, s
 
 
 def test_every_changed_object_has_an_audit_row_without_secrets(directory: Directory, settings: Settings) -> None:
-    account = Account(user_name="scanner@contoso.test", password_hashes=("$argon2id$secret",))
+    account = Account(user_name="scanner@contoso.test", password_hashes=(hash_password("secret"),))
     with directory.change(settings, Author("ada", "api", "New-Account", "192.0.2.9")) as changing:
         stored = changing.put(Kind.ACCOUNT, account)
         changing.put(Kind.ACCOUNT, account, guid=stored.guid)  # nothing changes, nothing is written

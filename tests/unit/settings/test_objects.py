@@ -24,6 +24,7 @@ from staffetta.settings.roads import NextHop, Route
 
 FINGERPRINT = "0123456789abcdef" * 4
 PARTNER = {"connector_type": ConnectorType.PARTNER}
+HASH = "$argon2id$v=19$m=19456,t=2,p=1$IsdRCQtbz9uqTq1/n7soGg$PGD8ZmJLykiGTbNaOmxb66Pt5mIiw7bROXyiTpENfA4"
 
 
 def settings(**changes: Any) -> Settings:
@@ -33,7 +34,7 @@ def settings(**changes: Any) -> Settings:
         routes=(Route(name="out", next_hops=(NextHop(host="192.0.2.1"),)),),
         **{
             "accepted_domains": (AcceptedDomain(name="contoso.test", include_subdomains=True, route="out"),),
-            "accounts": (Account(user_name="Scanner@contoso.test", password_hashes=("$argon2id$x",)),),
+            "accounts": (Account(user_name="Scanner@contoso.test", password_hashes=(HASH,)),),
             "organizations": (Organization(name="fabrikam", endpoint="fabrikam"),),
             "trusted_authorities": (TrustedAuthority(name="Contoso CA", certificates=Path("/etc/ca.pem")),),
             **changes,
