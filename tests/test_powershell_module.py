@@ -17,8 +17,9 @@ from staffetta.operations.registry import operations
 FOLDER = Path(__file__).parents[1] / "powershell" / "Staffetta"
 FILES = sorted(path.name for path in FOLDER.iterdir())
 PARSER = Parser(Language(tree_sitter_powershell.language()))
+# Not $Event, which is set in handlers of events alone: Exchange's Get-MessageTraceDetailV2 has such a parameter.
 AUTOMATIC = {
-    *("args", "error", "event", "false", "foreach", "home", "host", "input", "lastexitcode", "matches"),
+    *("args", "error", "false", "foreach", "home", "host", "input", "lastexitcode", "matches"),
     *(
         "myinvocation",
         "null",

@@ -139,11 +139,22 @@ function Get-Refusal {
 $script:Columns = @{
     AcceptedDomain = @('Name', 'DomainName', 'DomainType', 'Default')
     AdminAuditLog = @('RunDate', 'CmdletName', 'ObjectModified', 'Caller', 'Source')
+    Administrator = @('Name', 'Password')
+    ApiToken = @('Name', 'Token', 'ExpiresUTC')
     InboundConnector = @('Name', 'Enabled', 'ConnectorType', 'SenderIPAddresses', 'TlsSenderCertificateName')
+    ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
+    Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
+    MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
+    MessageTraceV2 = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
     Organization = @('Name', 'MailEndpoint')
     OrganizationConfig = @('Name', 'RejectDirectSend')
+    Queue = @('Identity', 'DeliveryType', 'Status', 'MessageCount', 'NextHopDomain')
     RefusalExplanation = @('At', 'Sender', 'Recipient', 'Reason', 'Summary')
     Relay = @('Accepted', 'Reply', 'Reason', 'Connector', 'Route')
+    RoleGroup = @('Name', 'Roles', 'Members')
+    RoleGroupMember = @('Name', 'RecipientType')
+    SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
+    SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
 }
 foreach ($noun in $script:Columns.Keys) {
     Update-TypeData -TypeName "Staffetta.$noun" -DefaultDisplayPropertySet $script:Columns[$noun] -Force
@@ -911,49 +922,544 @@ function Set-OrganizationConfig {
     }
 }
 
-function Search-AdminAuditLog {
+function Get-SmtpAccount {
     <#
     .SYNOPSIS
-    Show who changed what, the newest first.
+    Show the accounts that log in to send.
 
-    .PARAMETER Cmdlets
-    The cmdlet, such as New-InboundConnector.
-
-    .PARAMETER ObjectIds
-    The name of the object that was changed.
-
-    .PARAMETER UserIds
-    Who changed it.
-
-    .PARAMETER StartDate
-    At or after this time, UTC.
-
-    .PARAMETER EndDate
-    Before this time, UTC.
+    .PARAMETER Identity
+    User name or GUID of the account.
 
     .PARAMETER ResultSize
     Rows at most; Unlimited for all.
 
     .EXAMPLE
-    Search-AdminAuditLog -Cmdlets New-InboundConnector -StartDate 2026-11-24
+    Get-SmtpAccount scanner@contoso.com
     #>
     [CmdletBinding()]
     param(
-        [string] $Cmdlets,
-
-        [string] $ObjectIds,
-
-        [string] $UserIds,
-
-        [datetime] $StartDate,
-
-        [datetime] $EndDate,
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
 
         [object] $ResultSize
     )
 
     process {
-        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Search-AdminAuditLog' -Given $PSBoundParameters
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-SmtpAccount' -Given $PSBoundParameters
+    }
+}
+
+function New-SmtpAccount {
+    <#
+    .SYNOPSIS
+    Make an account, which has no password yet.
+
+    .PARAMETER UserName
+    What the client logs in as, such as scanner@contoso.com.
+
+    .PARAMETER Enabled
+    Whether it may log in.
+
+    .PARAMETER SendAs
+    Senders besides its own name: a@contoso.com, *@contoso.com, or *.
+
+    .PARAMETER Comment
+    For people.
+
+    .PARAMETER Organization
+    The organisation that owns it.
+
+    .EXAMPLE
+    New-SmtpAccount scanner@contoso.com -Comment 'second floor'
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $UserName,
+
+        [bool] $Enabled,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $SendAs,
+
+        [string] $Comment,
+
+        [string] $Organization
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($UserName, 'New-SmtpAccount')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'New-SmtpAccount' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Set-SmtpAccount {
+    <#
+    .SYNOPSIS
+    Change an account; what is not named stays.
+
+    .PARAMETER Identity
+    User name or GUID of the account.
+
+    .PARAMETER UserName
+    What the client logs in as, such as scanner@contoso.com.
+
+    .PARAMETER Enabled
+    Whether it may log in.
+
+    .PARAMETER SendAs
+    Senders besides its own name: a@contoso.com, *@contoso.com, or *.
+
+    .PARAMETER Comment
+    For people.
+
+    .EXAMPLE
+    Set-SmtpAccount scanner@contoso.com -SendAs @{Add='*@contoso.com'}
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $UserName,
+
+        [bool] $Enabled,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $SendAs,
+
+        [string] $Comment
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Set-SmtpAccount')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-SmtpAccount' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-SmtpAccount {
+    <#
+    .SYNOPSIS
+    Remove an account with its passwords.
+
+    .PARAMETER Identity
+    User name or GUID of the account.
+
+    .EXAMPLE
+    Remove-SmtpAccount scanner@contoso.com
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-SmtpAccount')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-SmtpAccount' -Given $PSBoundParameters
+        }
+    }
+}
+
+function New-SmtpAccountPassword {
+    <#
+    .SYNOPSIS
+    Make a password for one device more, and show it once.
+
+    .PARAMETER Identity
+    User name or GUID of the account.
+
+    .PARAMETER Length
+    Characters, as many as the device takes.
+
+    .PARAMETER Alphabet
+    What the device's keypad can type.
+
+    .EXAMPLE
+    New-SmtpAccountPassword scanner@contoso.com -Length 12 -Alphabet Digits
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [int] $Length,
+
+        [ValidateSet('mixed', 'lower', 'digits', 'symbols')]
+        [string] $Alphabet
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'New-SmtpAccountPassword')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'New-SmtpAccountPassword' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-SmtpAccountPassword {
+    <#
+    .SYNOPSIS
+    Take a password back; the account's others go on.
+
+    .PARAMETER Identity
+    User name or GUID of the account.
+
+    .PARAMETER PasswordId
+    Which one, as Get-SmtpAccount shows it.
+
+    .EXAMPLE
+    Remove-SmtpAccountPassword scanner@contoso.com -PasswordId 1f0c9a2b
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [Parameter(Mandatory = $true)]
+        [string] $PasswordId
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-SmtpAccountPassword')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-SmtpAccountPassword' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-MessageTraceV2 {
+    <#
+    .SYNOPSIS
+    Show what became of messages, one row per recipient, the newest first.
+
+    .PARAMETER EndDate
+    Received before or at this time, UTC.
+
+    .PARAMETER FromIP
+    The address that it came from.
+
+    .PARAMETER MessageId
+    The Message-ID field, with or without angle brackets.
+
+    .PARAMETER MessageTraceId
+    The trace's GUID, or the queue id of the 250 reply.
+
+    .PARAMETER RecipientAddress
+    A recipient; *@domain for all of a domain.
+
+    .PARAMETER ResultSize
+    Rows at most.
+
+    .PARAMETER SenderAddress
+    The reverse-path; *@domain for all of a domain; <> for none.
+
+    .PARAMETER StartDate
+    Received at or after this time, UTC.
+
+    .PARAMETER StartingRecipientAddress
+    To go on: the last recipient of the rows before, with EndDate of that row.
+
+    .PARAMETER Status
+    What became of it.
+
+    .PARAMETER Subject
+    Words of the subject, in any case of letters.
+
+    .PARAMETER SubjectFilterType
+    Where in the subject.
+
+    .PARAMETER ToIP
+    The address of the next hop that was tried.
+
+    .EXAMPLE
+    Get-MessageTraceV2 -SenderAddress ada@contoso.com -StartDate 2026-11-24
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0)]
+        [datetime] $EndDate,
+
+        [Parameter(Position = 1)]
+        [string] $FromIP,
+
+        [Parameter(Position = 2)]
+        [string] $MessageId,
+
+        [Parameter(Position = 3)]
+        [string] $MessageTraceId,
+
+        [Parameter(Position = 4)]
+        [string] $RecipientAddress,
+
+        [Parameter(Position = 5)]
+        [int] $ResultSize,
+
+        [Parameter(Position = 6)]
+        [string] $SenderAddress,
+
+        [Parameter(Position = 7)]
+        [datetime] $StartDate,
+
+        [Parameter(Position = 8)]
+        [string] $StartingRecipientAddress,
+
+        [Parameter(Position = 9)]
+        [ValidateSet('GettingStatus', 'Pending', 'Delivered', 'Failed', 'Expanded', 'FilteredAsSpam', 'Quarantined', 'None')]
+        [string] $Status,
+
+        [Parameter(Position = 10)]
+        [string] $Subject,
+
+        [Parameter(Position = 11)]
+        [ValidateSet('Contains', 'StartsWith', 'EndsWith')]
+        [string] $SubjectFilterType,
+
+        [Parameter(Position = 12)]
+        [string] $ToIP
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-MessageTraceV2' -Given $PSBoundParameters
+    }
+}
+
+function Get-MessageTraceDetailV2 {
+    <#
+    .SYNOPSIS
+    Show what happened to a message on its way to one recipient.
+
+    .PARAMETER MessageTraceId
+    The trace's GUID, or the queue id of the 250 reply.
+
+    .PARAMETER RecipientAddress
+    The recipient.
+
+    .PARAMETER MessageId
+    The Message-ID field, with or without angle brackets.
+
+    .PARAMETER SenderAddress
+    The reverse-path; *@domain for all of a domain; <> for none.
+
+    .PARAMETER StartDate
+    Received at or after this time, UTC.
+
+    .PARAMETER EndDate
+    Received before or at this time, UTC.
+
+    .PARAMETER Event
+    Only events of this kind, such as Defer.
+
+    .EXAMPLE
+    Get-MessageTraceDetailV2 0GZ6Q1Y2W4X8A bob@contoso.com
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $MessageTraceId,
+
+        [Parameter(Mandatory = $true, Position = 1)]
+        [string] $RecipientAddress,
+
+        [string] $MessageId,
+
+        [string] $SenderAddress,
+
+        [datetime] $StartDate,
+
+        [datetime] $EndDate,
+
+        [string] $Event
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-MessageTraceDetailV2' -Given $PSBoundParameters
+    }
+}
+
+function Get-Queue {
+    <#
+    .SYNOPSIS
+    Show where mail waits, and why.
+
+    .PARAMETER Identity
+    Queue, as Get-Queue shows it: route\destination.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-Queue outside\example.net
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-Queue' -Given $PSBoundParameters
+    }
+}
+
+function Retry-Queue {
+    <#
+    .SYNOPSIS
+    Try all that waits in a queue now.
+
+    .PARAMETER Identity
+    Queue, as Get-Queue shows it: route\destination.
+
+    .EXAMPLE
+    Retry-Queue outside\example.net
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Retry-Queue')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Retry-Queue' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-Message {
+    <#
+    .SYNOPSIS
+    Show the messages that wait, the next to be tried first.
+
+    .PARAMETER Identity
+    Queue id of the message.
+
+    .PARAMETER Queue
+    Queue, as Get-Queue shows it: route\destination.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-Message 0GZ6Q1Y2W4X8A
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $Queue,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-Message' -Given $PSBoundParameters
+    }
+}
+
+function Suspend-Message {
+    <#
+    .SYNOPSIS
+    Keep a message until it is resumed.
+
+    .PARAMETER Identity
+    Queue id of the message.
+
+    .EXAMPLE
+    Suspend-Message 0GZ6Q1Y2W4X8A
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Suspend-Message')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Suspend-Message' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Resume-Message {
+    <#
+    .SYNOPSIS
+    Let a suspended message go on.
+
+    .PARAMETER Identity
+    Queue id of the message.
+
+    .EXAMPLE
+    Resume-Message 0GZ6Q1Y2W4X8A
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Resume-Message')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Resume-Message' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Retry-Message {
+    <#
+    .SYNOPSIS
+    Try a deferred message now.
+
+    .PARAMETER Identity
+    Queue id of the message.
+
+    .EXAMPLE
+    Retry-Message 0GZ6Q1Y2W4X8A
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Retry-Message')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Retry-Message' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-Message {
+    <#
+    .SYNOPSIS
+    Delete a message; nobody is notified.
+
+    .PARAMETER Identity
+    Queue id of the message.
+
+    .PARAMETER WithNdr
+    Exchange's; here nobody is notified, so only false is taken.
+
+    .EXAMPLE
+    Remove-Message 0GZ6Q1Y2W4X8A
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [bool] $WithNdr
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-Message')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-Message' -Given $PSBoundParameters
+        }
     }
 }
 
@@ -1038,6 +1544,465 @@ function Test-Relay {
     }
 }
 
+function Get-Administrator {
+    <#
+    .SYNOPSIS
+    Show administrators and their roles.
+
+    .PARAMETER Identity
+    Name of the administrator.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-Administrator ada
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-Administrator' -Given $PSBoundParameters
+    }
+}
+
+function New-Administrator {
+    <#
+    .SYNOPSIS
+    Add an administrator, and show the password once.
+
+    .PARAMETER Name
+    Name that he signs in with.
+
+    .PARAMETER Organization
+    The only organisation that is seen; nothing for all.
+
+    .EXAMPLE
+    New-Administrator ada
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $Name,
+
+        [string] $Organization
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Name, 'New-Administrator')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'New-Administrator' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Set-Administrator {
+    <#
+    .SYNOPSIS
+    Shut an administrator out, let him in, or make a new password.
+
+    .PARAMETER Identity
+    Name of the administrator.
+
+    .PARAMETER Enabled
+    Whether he may sign in; false ends his sign-ins.
+
+    .PARAMETER ResetPassword
+    Make a new password, show it once, end his sign-ins.
+
+    .EXAMPLE
+    Set-Administrator ada -ResetPassword
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [bool] $Enabled,
+
+        [switch] $ResetPassword
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Set-Administrator')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-Administrator' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-Administrator {
+    <#
+    .SYNOPSIS
+    Remove an administrator with memberships and sign-ins.
+
+    .PARAMETER Identity
+    Name of the administrator.
+
+    .EXAMPLE
+    Remove-Administrator ada
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-Administrator')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-Administrator' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-RoleGroup {
+    <#
+    .SYNOPSIS
+    Show role groups, what they may do, and who is in them.
+
+    .PARAMETER Identity
+    Name of the role group.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-RoleGroup 'Help Desk'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-RoleGroup' -Given $PSBoundParameters
+    }
+}
+
+function New-RoleGroup {
+    <#
+    .SYNOPSIS
+    Make a role group with roles of built-in ones.
+
+    .PARAMETER Name
+    Its name.
+
+    .PARAMETER Roles
+    Names of built-in role groups, each a role.
+
+    .EXAMPLE
+    New-RoleGroup Support -Roles 'Help Desk','View-Only Organization Management'
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $Name,
+
+        [Parameter(Mandatory = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Roles
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Name, 'New-RoleGroup')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'New-RoleGroup' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-RoleGroup {
+    <#
+    .SYNOPSIS
+    Remove a role group; its members stay administrators.
+
+    .PARAMETER Identity
+    Name of the role group.
+
+    .EXAMPLE
+    Remove-RoleGroup Support
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-RoleGroup')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-RoleGroup' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-RoleGroupMember {
+    <#
+    .SYNOPSIS
+    Show who is in a role group.
+
+    .PARAMETER Identity
+    Name of the role group.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-RoleGroupMember 'Organization Management'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-RoleGroupMember' -Given $PSBoundParameters
+    }
+}
+
+function Add-RoleGroupMember {
+    <#
+    .SYNOPSIS
+    Give an administrator the roles of a group.
+
+    .PARAMETER Identity
+    Name of the role group.
+
+    .PARAMETER Member
+    Name of the administrator.
+
+    .PARAMETER BypassSecurityGroupManagerCheck
+    Kept for Exchange's sake; changes nothing.
+
+    .EXAMPLE
+    Add-RoleGroupMember 'Help Desk' -Member ada
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [Parameter(Mandatory = $true)]
+        [string] $Member,
+
+        [switch] $BypassSecurityGroupManagerCheck
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Add-RoleGroupMember')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Add-RoleGroupMember' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-RoleGroupMember {
+    <#
+    .SYNOPSIS
+    Take the roles of a group from an administrator.
+
+    .PARAMETER Identity
+    Name of the role group.
+
+    .PARAMETER Member
+    Name of the administrator.
+
+    .PARAMETER BypassSecurityGroupManagerCheck
+    Kept for Exchange's sake; changes nothing.
+
+    .EXAMPLE
+    Remove-RoleGroupMember 'Help Desk' -Member ada
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [Parameter(Mandatory = $true)]
+        [string] $Member,
+
+        [switch] $BypassSecurityGroupManagerCheck
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-RoleGroupMember')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-RoleGroupMember' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-ManagementRoleAssignment {
+    <#
+    .SYNOPSIS
+    Show which role group has which role.
+
+    .PARAMETER Role
+    Only of this role.
+
+    .PARAMETER RoleAssignee
+    Only of this role group, or this administrator.
+
+    .EXAMPLE
+    Get-ManagementRoleAssignment -RoleAssignee ada
+    #>
+    [CmdletBinding()]
+    param(
+        [string] $Role,
+
+        [string] $RoleAssignee
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-ManagementRoleAssignment' -Given $PSBoundParameters
+    }
+}
+
+function Get-ApiToken {
+    <#
+    .SYNOPSIS
+    Show the tokens of programs, which end and are used when.
+
+    .PARAMETER Identity
+    Name of the token.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-ApiToken monitoring
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-ApiToken' -Given $PSBoundParameters
+    }
+}
+
+function New-ApiToken {
+    <#
+    .SYNOPSIS
+    Make a token for a program, and show it once.
+
+    .PARAMETER Name
+    What it is for.
+
+    .PARAMETER Roles
+    Names of built-in role groups, each a role.
+
+    .PARAMETER Days
+    How long it is valid.
+
+    .PARAMETER Organization
+    The only organisation that is seen; nothing for all.
+
+    .EXAMPLE
+    New-ApiToken monitoring -Roles 'View-Only Organization Management' -Days 30
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $Name,
+
+        [Parameter(Mandatory = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Roles,
+
+        [int] $Days,
+
+        [string] $Organization
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Name, 'New-ApiToken')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'New-ApiToken' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-ApiToken {
+    <#
+    .SYNOPSIS
+    Take a token back; the next request with it is refused.
+
+    .PARAMETER Identity
+    Name of the token.
+
+    .EXAMPLE
+    Remove-ApiToken monitoring
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-ApiToken')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-ApiToken' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Search-AdminAuditLog {
+    <#
+    .SYNOPSIS
+    Show who changed what, the newest first.
+
+    .PARAMETER Cmdlets
+    The cmdlet, such as New-InboundConnector.
+
+    .PARAMETER ObjectIds
+    The name of the object that was changed.
+
+    .PARAMETER UserIds
+    Who changed it.
+
+    .PARAMETER StartDate
+    At or after this time, UTC.
+
+    .PARAMETER EndDate
+    Before this time, UTC.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Search-AdminAuditLog -Cmdlets New-InboundConnector -StartDate 2026-11-24
+    #>
+    [CmdletBinding()]
+    param(
+        [string] $Cmdlets,
+
+        [string] $ObjectIds,
+
+        [string] $UserIds,
+
+        [datetime] $StartDate,
+
+        [datetime] $EndDate,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Search-AdminAuditLog' -Given $PSBoundParameters
+    }
+}
+
 Export-ModuleMember -Function @(
     'Get-InboundConnector',
     'New-InboundConnector',
@@ -1052,7 +2017,36 @@ Export-ModuleMember -Function @(
     'Remove-Organization',
     'Get-OrganizationConfig',
     'Set-OrganizationConfig',
-    'Search-AdminAuditLog',
+    'Get-SmtpAccount',
+    'New-SmtpAccount',
+    'Set-SmtpAccount',
+    'Remove-SmtpAccount',
+    'New-SmtpAccountPassword',
+    'Remove-SmtpAccountPassword',
+    'Get-MessageTraceV2',
+    'Get-MessageTraceDetailV2',
+    'Get-Queue',
+    'Retry-Queue',
+    'Get-Message',
+    'Suspend-Message',
+    'Resume-Message',
+    'Retry-Message',
+    'Remove-Message',
     'Get-RefusalExplanation',
-    'Test-Relay'
+    'Test-Relay',
+    'Get-Administrator',
+    'New-Administrator',
+    'Set-Administrator',
+    'Remove-Administrator',
+    'Get-RoleGroup',
+    'New-RoleGroup',
+    'Remove-RoleGroup',
+    'Get-RoleGroupMember',
+    'Add-RoleGroupMember',
+    'Remove-RoleGroupMember',
+    'Get-ManagementRoleAssignment',
+    'Get-ApiToken',
+    'New-ApiToken',
+    'Remove-ApiToken',
+    'Search-AdminAuditLog'
 )

@@ -20,8 +20,11 @@ BODY_OCTETS_MAX = 1_048_576
 class Office(Protocol):
     """Where operations are carried out. Both may block for milliseconds, and are called in a thread."""
 
-    def caller(self, token: str, address: str | None) -> Caller | None:
-        """Return who holds this token; None where it is unknown, expired or revoked. address: the client's."""
+    def caller(self, text: str, address: str | None) -> Caller | None:
+        """Return who holds the token of this text; None where it is unknown, expired or revoked.
+
+        address: the client's. Raises Unavailable.
+        """
 
     def context(self, caller: Caller) -> Context:
         """Return what an operation of this caller works with."""

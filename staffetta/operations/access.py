@@ -49,12 +49,12 @@ def found(context: Context, kind: Kind, identity: str) -> Stored:
     raise not_found(context, identity)
 
 
-def not_found(context: Context, identity: str) -> NotFound:
+def not_found(context: Context, identity: str, *, parameter: str = "Identity") -> NotFound:
     """Return the error in Exchange's words."""
     return NotFound(
         f"The operation couldn't be performed because object '{identity}' couldn't be found on "
         f"'{context.settings.hostname}'.",
-        parameter="Identity",
+        parameter=parameter,
     )
 
 

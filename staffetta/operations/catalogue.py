@@ -1,13 +1,32 @@
 """All operations. What is not listed here does not exist, in no projection."""
 
-from staffetta.operations import auditing, connectors, domains, explain, organizations, simulate
+from staffetta.operations import (
+    accounts,
+    administrators,
+    api_tokens,
+    auditing,
+    connectors,
+    domains,
+    explain,
+    organizations,
+    queueing,
+    role_groups,
+    simulate,
+    tracing,
+)
 from staffetta.operations.registry import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *connectors.OPERATIONS,
     *domains.OPERATIONS,
     *organizations.OPERATIONS,
-    *auditing.OPERATIONS,
+    *accounts.OPERATIONS,
+    *tracing.OPERATIONS,
+    *queueing.OPERATIONS,
     *explain.OPERATIONS,
     *simulate.OPERATIONS,
+    *administrators.OPERATIONS,
+    *role_groups.OPERATIONS,
+    *api_tokens.OPERATIONS,
+    *auditing.OPERATIONS,
 )

@@ -7,6 +7,8 @@ CHANGE = frozenset({Role.ORGANIZATION_MANAGEMENT})
 READ = frozenset({Role.ORGANIZATION_MANAGEMENT, Role.VIEW_ONLY})
 """See how the relay is set up."""
 LOOK_INTO = READ | {Role.HELP_DESK}
+"""See whether and where mail is taken."""
+TRACE = LOOK_INTO | {Role.COMPLIANCE}
 """See what became of mail, and why."""
 HELP = frozenset({Role.ORGANIZATION_MANAGEMENT, Role.HELP_DESK})
 """Do what a user calls for: try mail again, a new password for a device."""

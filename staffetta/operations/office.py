@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 
 from staffetta.directory.store import Directory
+from staffetta.directory.tokens import holder
 from staffetta.operations.access import told
 from staffetta.operations.registry import Context
-from staffetta.operations.roles import Caller
+from staffetta.operations.roles import Caller, Role
 from staffetta.settings.model import Settings
 
 
@@ -21,9 +22,17 @@ class Office:
         self._get_settings = get_settings
         self._now = now
 
-    def caller(self, token: str, address: str | None) -> Caller | None:
-        """Return who holds this token; None where it is unknown, expired or revoked. address: the client's."""
-        return None
+    def caller(self, text: str, address: str | None) -> Caller | None:
+        """Return who holds the token of this text; None where it is unknown, expired or revoked.
+
+        address: the client's. Raises Unavailable.
+        """
+        with told():
+            token = holder(self._directory, text)
+        if token is None:
+            return None
+        roles = frozenset(map(Role, token.roles))
+        return Caller(token.name, roles, "api", organization=token.organization, address=address)
 
     def context(self, caller: Caller) -> Context:
         """Return what an operation of this caller works with. Raises Unavailable."""

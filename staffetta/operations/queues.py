@@ -15,7 +15,7 @@ from staffetta.spool.commands import CommandResult, command_result, leave_comman
 from staffetta.spool.lock import SpoolLocked
 from staffetta.spool.spool import CommandVerb
 from staffetta.trace.events import Status
-from staffetta.trace.search import DATABASE_NAME, TraceQuery, TraceRow, queue_rows, search
+from staffetta.trace.search import DATABASE_NAME, Only, TraceQuery, TraceRow, queue_rows, search
 
 __all__ = ["CommandResult", "CommandVerb", "NoAnswer", "NotAvailable", "TraceRow", "act", "waiting"]
 
@@ -28,7 +28,9 @@ class NoAnswer(NotAvailable):
     """The command stays, and is carried out as soon as the relay can."""
 
 
-def waiting(settings: Settings, *, queue_id: str | None = None, limit: int = 1000) -> Sequence[TraceRow]:
+def waiting(
+    settings: Settings, *, queue_id: str | None = None, limit: int = 1000, only: Only | None = None
+) -> Sequence[TraceRow]:
     """Return recipients that are not closed, the next to be tried first; of one message where `queue_id` is given.
 
     Raises NotAvailable.
@@ -38,8 +40,9 @@ def waiting(settings: Settings, *, queue_id: str | None = None, limit: int = 100
         return []
     with not_available():
         if queue_id is None:
-            return queue_rows(folder, limit=limit)
-        return [row for row in search(folder, TraceQuery(queue_id=queue_id, limit=limit)) if row.status in _OPEN]
+            return queue_rows(folder, limit=limit, only=only)
+        found = search(folder, TraceQuery(queue_id=queue_id, limit=limit, only=only))
+        return [row for row in found if row.status in _OPEN]
 
 
 def act(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from staffetta.operations.errors import Unavailable
 from staffetta.settings.model import Settings
 from staffetta.spool.database import SpoolCannotOpen
 from staffetta.spool.spool import SpoolUnavailable
@@ -22,6 +23,15 @@ def not_available() -> Iterator[None]:
         yield
     except (TraceUnavailable, SpoolUnavailable, SpoolCannotOpen) as error:
         raise NotAvailable(str(error)) from error
+
+
+@contextmanager
+def spool_told() -> Iterator[None]:
+    """Turn NotAvailable into an error of an operation."""
+    try:
+        yield
+    except NotAvailable as error:
+        raise Unavailable(str(error)) from error
 
 
 def spool_folder(settings: Settings) -> Path:

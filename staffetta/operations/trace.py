@@ -6,7 +6,7 @@ from datetime import datetime
 from staffetta.operations.spools import not_available, spool_folder
 from staffetta.settings.model import Settings
 from staffetta.trace.events import Status
-from staffetta.trace.search import DATABASE_NAME, RefusalRow, TraceQuery, TraceRow, refusals, search
+from staffetta.trace.search import DATABASE_NAME, Only, RefusalRow, TraceQuery, TraceRow, refusals, search
 
 __all__ = ["RefusalRow", "Status", "TraceRow", "find_messages", "find_refusals"]
 
@@ -22,6 +22,7 @@ def find_messages(
     after: datetime | None = None,
     before: datetime | None = None,
     limit: int = 100,
+    only: Only | None = None,
 ) -> Sequence[TraceRow]:
     """Return one row per recipient, newest message first; all that is given must hold.
 
@@ -39,6 +40,7 @@ def find_messages(
         after=after.timestamp() if after else None,
         before=before.timestamp() if before else None,
         limit=limit,
+        only=only,
     )
     with not_available():
         return search(folder, query)

@@ -6,7 +6,7 @@ Rule 2: one row per recipient, newest first; the words of status are those of Ex
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,10 @@ _STATES_OF = {
 }
 
 
+Only = Callable[[str, str, str | None, str, str | None], bool]
+"""Whether a row is wanted: by its sender ("" for the null path), recipient, connector, peer and subject."""
+
+
 class TraceUnavailable(Exception):
     """The trace cannot be read: no spool in that folder, or not by this user. The text says which."""
 
@@ -37,7 +41,8 @@ class TraceQuery:
     """What to look for; all that is given must hold.
 
     message_id: with or without angle brackets. sender: "" or "<>" is the null path. sender, recipient: in any
-    case; `*@domain` for all of a domain. after, before: seconds since 1970, of receipt. limit: rows.
+    case; `*@domain` for all of a domain. after, before: seconds since 1970, of receipt. limit: rows; -1: all.
+    only: asked last, of what all else has left.
     """
 
     queue_id: str | None = None
@@ -48,6 +53,7 @@ class TraceQuery:
     after: float | None = None
     before: float | None = None
     limit: int = 1000
+    only: Only | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +106,9 @@ _COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.receiv
 
 def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
     """Find recipients. An unreadable queue id finds nothing. Raises TraceUnavailable."""
-    with _reading(folder) as connection:
+    with reading(folder) as connection:
         where, arguments = _conditions(connection, query)
+        where += only_wanted(connection, query.only)
         # CROSS JOIN keeps the order: the side that has the index for this query is walked first.
         first, second = ("recipient r", "message m") if query.recipient is not None else ("message m", "recipient r")
         order = "r.number DESC, r.recipient" if query.recipient is not None else "m.number DESC, r.recipient"
@@ -113,13 +120,15 @@ def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
         return _trace_rows(connection, rows)
 
 
-def queue_rows(folder: Path, *, limit: int = 1000) -> list[TraceRow]:
+def queue_rows(folder: Path, *, limit: int = 1000, only: Only | None = None) -> list[TraceRow]:
     """List recipients that are not closed, the next to be tried first, the held last. Raises TraceUnavailable."""
-    with _reading(folder) as connection:
+    with reading(folder) as connection:
+        wanted = only_wanted(connection, only)
         rows: list[tuple[Any, ...]] = []
         for condition, order in (("r.due_at IS NOT NULL", "r.due_at"), ("r.state = 'held'", "r.number")):
             rows += connection.execute(
-                f"{_COLUMNS} FROM recipient r JOIN message m USING (number) WHERE {condition} ORDER BY {order} LIMIT ?",
+                f"{_COLUMNS} FROM recipient r JOIN message m USING (number) WHERE {condition}{wanted} "
+                f"ORDER BY {order} LIMIT ?",
                 (limit - len(rows),),
             ).fetchall()
         return _trace_rows(connection, rows)
@@ -131,7 +140,7 @@ def refusals(
     """List refusals, newest first. after: seconds since 1970. Raises TraceUnavailable."""
     where = "number >= ?" + ("" if session_id is None else " AND session_id = ?")
     arguments = [_number_at(after or 0.0), *([] if session_id is None else [session_id])]
-    with _reading(folder) as connection:
+    with reading(folder) as connection:
         return [
             _refusal_row(row)
             for row in connection.execute(
@@ -143,7 +152,7 @@ def refusals(
 
 
 @contextmanager
-def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
+def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     path = folder / DATABASE_NAME
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
@@ -155,6 +164,14 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
     except sqlite3.Error as error:
         raise TraceUnavailable(f"The trace in {folder} cannot be read: {error}.") from error
+
+
+def only_wanted(connection: sqlite3.Connection, only: Only | None) -> str:
+    """Return a further condition on message m and recipient r; nothing where all are wanted."""
+    if only is None:
+        return ""
+    connection.create_function("only_wanted", 5, only)
+    return " AND only_wanted(coalesce(m.reverse_path, ''), r.address, m.connector, m.peer_address, m.subject)"
 
 
 def _conditions(connection: sqlite3.Connection, query: TraceQuery) -> tuple[str, list[object]]:

@@ -44,8 +44,8 @@ class OfficeWithTokens:
     def __init__(self, office: Office) -> None:
         self._office = office
 
-    def caller(self, token: str, address: str | None) -> Caller | None:
-        return CALLERS.get(token)
+    def caller(self, text: str, address: str | None) -> Caller | None:
+        return CALLERS.get(text)
 
     def context(self, caller: Caller) -> Context:
         return self._office.context(caller)

@@ -1,6 +1,6 @@
 """An office to work in: settings of a file, a directory on disk, and callers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +31,8 @@ class Office:
             inbound_connectors=(DECLARED,),
             routes=(Route(name="inside", next_hops=(NextHop(host="192.0.2.1"),)),),
         )
-        self.directory = Directory.open(folder, now=lambda: NOW)
+        self.now: Callable[[], float] = lambda: NOW
+        self.directory = Directory.open(folder, now=lambda: self.now())
         self.warnings: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -41,7 +42,7 @@ class Office:
         self.directory.close()
 
     def context(self, caller: Caller = ADMINISTRATOR) -> Context:
-        return Context.of(self.settings, self.directory, caller, lambda: NOW)
+        return Context.of(self.settings, self.directory, caller, self.now)
 
     def result(self, cmdlet: str, caller: Caller = ADMINISTRATOR, **parameters: object) -> Result:
         return self.ask(cmdlet, parameters, caller)

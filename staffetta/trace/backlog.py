@@ -1,0 +1,53 @@
+"""What waits, counted by where it goes. Reads a spool's database from any process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from staffetta.trace.search import Only, iso, only_wanted, reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Recipients of one destination that are not closed.
+
+    messages: how many messages they belong to. next_attempt_at: ISO 8601, UTC; None where all are held or being tried.
+    diagnostic: what the last attempt of one of them brought.
+    """
+
+    route: str
+    destination: str
+    messages: int
+    recipients: int
+    in_attempt: int
+    deferred: int
+    held: int
+    next_attempt_at: str | None
+    diagnostic: str | None
+
+
+def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
+    """Return the destinations for which something waits, the fullest first. Raises TraceUnavailable."""
+    with reading(folder) as connection:
+        rows = connection.execute(
+            "SELECT r.route, r.destination, count(DISTINCT r.number), count(*), "
+            "sum(r.state = 'in attempt'), sum(r.state IN ('deferred', 'unknown')), sum(r.state = 'held'), "
+            "min(CASE WHEN r.state != 'in attempt' THEN r.due_at END), max(r.diagnostic) "
+            "FROM recipient r JOIN message m USING (number) "
+            f"WHERE (r.due_at IS NOT NULL OR r.state = 'held'){only_wanted(connection, only)} "
+            "GROUP BY r.route, r.destination ORDER BY 3 DESC, 1, 2"
+        )
+        return [
+            Backlog(
+                route=route,
+                destination=destination,
+                messages=messages,
+                recipients=recipients,
+                in_attempt=in_attempt,
+                deferred=deferred,
+                held=held,
+                next_attempt_at=None if due_at is None else iso(due_at),
+                diagnostic=diagnostic,
+            )
+            for route, destination, messages, recipients, in_attempt, deferred, held, due_at, diagnostic in rows
+        ]

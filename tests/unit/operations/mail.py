@@ -1,0 +1,65 @@
+"""Messages in a spool, for operations to find."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from staffetta.mail.address import parse_mailbox
+from staffetta.mail.content import MemoryContent
+from staffetta.mail.envelope import Envelope, Recipient
+from staffetta.mail.queue_id import made_at, to_text
+from staffetta.operations.spools import open_spool
+from staffetta.settings.model import Settings
+from staffetta.spool.spool import NewMessage, RoutedRecipient
+from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.events import Event, EventKind
+
+
+def in_spool(settings: Settings, work: Callable[[SqliteSpool], Coroutine[None, None, str]]) -> str:
+    """Do something with the spool open, and return what came of it."""
+
+    async def scene() -> str:
+        spool = await open_spool(settings)
+        try:
+            return await work(spool)
+        finally:
+            await spool.close()
+
+    return asyncio.run(scene())
+
+
+def kept(
+    settings: Settings,
+    *recipients: str,
+    sender: str | None = "ada@contoso.com",
+    subject: str = "Hello",
+    peer: str = "192.0.2.7",
+    connector: str | None = "SMTP Relay",
+) -> str:
+    """Commit one message, received now, and return its queue id."""
+
+    async def work(spool: SqliteSpool) -> str:
+        number = spool.next_number()
+        at = made_at(number)
+        envelope = Envelope(
+            parse_mailbox(sender) if sender else None, tuple(Recipient(parse_mailbox(each)) for each in recipients)
+        )
+        await spool.commit(
+            NewMessage(
+                number=number,
+                message_id=f"<{subject}@contoso.com>",
+                subject=subject,
+                envelope=envelope,
+                recipients=tuple(RoutedRecipient(each, "outside", "example.net") for each in envelope.recipients),
+                content=MemoryContent(b"Subject: Hello\r\n\r\nHello\r\n"),
+                has_eight_bit=False,
+                received_at=at,
+                session_id="S",
+                peer_address=peer,
+                helo="client.example",
+                connector=connector,
+                events=(Event(at, EventKind.RECEIVE, None, {"connector": connector, "helo": '"<&'}),),
+            )
+        )
+        return to_text(number)
+
+    return in_spool(settings, work)
