@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from staffetta.shell.syntax import ScriptBlock
 from staffetta.shell.trouble import Place, ShellError
-from staffetta.shell.values import Bag, Hashtable, is_true, listed, number, text, type_name
+from staffetta.shell.values import Bag, Hashtable, is_true, listed, text, type_name, whole
 
 if TYPE_CHECKING:
     from staffetta.shell.evaluate import Evaluator
@@ -221,8 +221,8 @@ def converted(parameter: Named, value: object) -> object:
             return [text(item) for item in listed(value)]
         case Kind.NUMBER:
             try:
-                return round(number(value))
-            except (ShellError, OverflowError, ValueError):
+                return whole(value)
+            except ShellError:
                 raise _transformation(parameter, value, "System.Int32", "Write a whole number.") from None
         case Kind.FLAG | Kind.SWITCH:
             if not isinstance(value, bool | int):

@@ -59,7 +59,7 @@ def format_date(value: datetime, pattern: str) -> str:
         if pattern not in _STANDARD:
             known = " ".join(sorted(_STANDARD))
             raise ShellError(f"not supported: the date format {pattern}; there are {known}, and yyyy-MM-dd HH:mm:ss")
-        if pattern in _IN_UTC and value.tzinfo is not None:
+        if pattern in _IN_UTC and value.tzinfo is not None and 1 < value.year < 9999:
             value = value.astimezone(UTC)
         pattern = _STANDARD[pattern]
     return "".join(_token(value, found) for found in _TOKENS.findall(pattern))

@@ -43,7 +43,7 @@ from staffetta.shell.syntax import (
     Variable,
 )
 from staffetta.shell.trouble import NotSupported, Place, ShellError
-from staffetta.shell.values import Bag, Hashtable, Row, is_true, listed, number, text, unlisted
+from staffetta.shell.values import Bag, Hashtable, Row, is_true, listed, text, unlisted, whole
 
 Emit = Callable[[list[object]], None]
 """Takes the output of one pipeline."""
@@ -123,7 +123,7 @@ class Evaluator:
             case Throw(value=value):
                 self.throw(self.value_of(value) if value is not None else None, node.place)
             case Exit(value=value):
-                raise Exited(int(number(self.value_of(value))) if value is not None else 0)
+                raise Exited(whole(self.value_of(value)) if value is not None else 0)
             case Return(value=value):
                 if value is not None:
                     self.statement(value, emit)
@@ -231,7 +231,10 @@ class Evaluator:
             raise ShellError(unknown(self.session.commands, node.name), node.place)
         given = Bag()
         try:
-            given = bind(command, self.elements(node))
+            elements = self.elements(node)
+            if any(each.name == "?" for each in elements):
+                command, elements = self.session.commands["get-help"], [Given(None, command.name)]
+            given = bind(command, elements)
             output = command.run(Invoked(self.session, self, given, items, has_input, node.place))
         except NotSupported as error:
             error.place = error.place or node.place

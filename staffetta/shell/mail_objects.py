@@ -12,7 +12,7 @@ from staffetta.shell.certificates import Certificate
 from staffetta.shell.credentials import Credential, plain
 from staffetta.shell.session import Trust
 from staffetta.shell.trouble import ShellError
-from staffetta.shell.values import NetObject, is_true, number, text
+from staffetta.shell.values import NetObject, is_true, number, text, whole
 
 NOTIFICATIONS = ("None", "OnSuccess", "OnFailure", "Delay", "Never")
 PRIORITIES = ("Normal", "Low", "High")
@@ -68,7 +68,7 @@ class Collection(NetObject):
         self.things.clear()
 
     def item(self, position: object) -> object:
-        return self.things[int(number(position))] if 0 <= int(number(position)) < len(self.things) else None
+        return self.things[whole(position)] if 0 <= whole(position) < len(self.things) else None
 
     def __str__(self) -> str:
         return ", ".join(map(text, self.things))
@@ -265,7 +265,7 @@ class SmtpClient(NetObject):
     def set(self, name: str, value: object) -> None:
         match name.casefold():
             case "port":
-                self.port = int(number(value))
+                self.port = whole(value)
                 if not 0 < self.port < 65536:
                     raise ShellError(f"Specified argument was out of the range of valid values: port {self.port}.")
             case "enablessl":

@@ -8,7 +8,7 @@ from staffetta.shell import statics
 from staffetta.shell.formats import formatted
 from staffetta.shell.syntax import TypeName
 from staffetta.shell.trouble import ShellError
-from staffetta.shell.values import Bag, Hashtable, NetObject, Row, number, text, type_name
+from staffetta.shell.values import Bag, Hashtable, NetObject, Row, number, text, type_name, whole
 
 if TYPE_CHECKING:
     from staffetta.shell.session import Session
@@ -55,11 +55,11 @@ def item(target: object, index: object) -> object:
     if isinstance(target, Bag):
         return target.get(index)
     if isinstance(target, str | bytes | list):
-        position = int(number(index))
+        position = whole(index)
         return target[position] if -len(target) <= position < len(target) else None
     if isinstance(target, NetObject) and "Item" in target.methods:
         return target.call("Item", [index])
-    return target if int(number(index)) in (0, -1) else None
+    return target if whole(index) in (0, -1) else None
 
 
 def set_item(target: object, index: object, value: object) -> None:
@@ -68,7 +68,7 @@ def set_item(target: object, index: object, value: object) -> None:
         target[index] = value
         return
     if isinstance(target, list):
-        position = int(number(index))
+        position = whole(index)
         if -len(target) <= position < len(target):
             target[position] = value
             return
@@ -102,7 +102,7 @@ def _called(method: Callable[..., object], target: object, name: str, given: lis
         if "positional argument" not in str(error):
             raise
         raise ShellError(f'Cannot find an overload for "{name}" and the argument count: "{len(given)}".') from error
-    except OverflowError as error:
+    except (OverflowError, ValueError) as error:
         raise ShellError(f'Exception calling "{name}": the value is out of range.') from error
 
 
@@ -130,7 +130,7 @@ def _added(unit: str) -> Callable[[datetime, object], object]:
 
 
 def _added_months(date: datetime, amount: object) -> object:
-    months = date.year * 12 + date.month - 1 + int(number(amount))
+    months = date.year * 12 + date.month - 1 + whole(amount)
     year, month = divmod(months, 12)
     if not 1 <= year <= 9999:
         raise OverflowError
@@ -153,8 +153,8 @@ def _split(words: str, *separators: object) -> object:
 
 
 def _substring(words: str, start: object, length: object = None) -> object:
-    first = int(number(start))
-    last = len(words) if length is None else first + int(number(length))
+    first = whole(start)
+    last = len(words) if length is None else first + whole(length)
     if not 0 <= first <= last <= len(words):
         raise ShellError(
             f"Index and length must refer to a location within the string, which has {len(words)} characters."
@@ -194,8 +194,8 @@ _METHODS: tuple[tuple[type, dict[str, Callable[..., object]]], ...] = (
             "replace": lambda words, old, new: words.replace(text(old), text(new)) if text(old) else words,
             "split": _split,
             "substring": _substring,
-            "padleft": lambda words, width: words.rjust(min(int(number(width)), 1000)),
-            "padright": lambda words, width: words.ljust(min(int(number(width)), 1000)),
+            "padleft": lambda words, width: words.rjust(min(whole(width), 1000)),
+            "padright": lambda words, width: words.ljust(min(whole(width), 1000)),
         },
     ),
     (
@@ -222,7 +222,7 @@ _METHODS: tuple[tuple[type, dict[str, Callable[..., object]]], ...] = (
             "addminutes": _added("minutes"),
             "addseconds": _added("seconds"),
             "addmonths": _added_months,
-            "addyears": lambda date, years: _added_months(date, 12 * int(number(years))),
+            "addyears": lambda date, years: _added_months(date, 12 * whole(years)),
             "touniversaltime": lambda date: date.astimezone(UTC),
             "tolocaltime": lambda date: date.astimezone(),
             "toshortdatestring": lambda date: formatted(date, "d"),

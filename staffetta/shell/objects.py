@@ -7,7 +7,7 @@ from staffetta.shell.commands import Command, Invoked, Kind, Named
 from staffetta.shell.members import get_property
 from staffetta.shell.syntax import ScriptBlock
 from staffetta.shell.trouble import ShellError
-from staffetta.shell.values import Bag, NetObject, Row, is_true, listed, number, text, unlisted
+from staffetta.shell.values import Bag, NetObject, Row, is_true, listed, number, text, unlisted, whole
 
 
 def where(call: Invoked) -> list[object]:
@@ -16,25 +16,22 @@ def where(call: Invoked) -> list[object]:
         return [item for item in call.items if is_true(unlisted(call.block(condition, item)))]
     if condition is None:
         raise ShellError("Where-Object needs a condition: { $_.Name -eq 'x' }, or Name -EQ 'x'.")
-    property_name = text(condition)
-    operator, wanted = _comparison(call)
-    return [
-        item
-        for item in call.items
-        if is_true(operators.binary(operator, get_property(item, property_name, call.session), wanted))
-    ]
+    values = [(item, get_property(item, text(condition), call.session)) for item in call.items]
+    comparison = _comparison(call)
+    if comparison is None:
+        return [item for item, value in values if is_true(value)]
+    operator, wanted = comparison
+    return [item for item, value in values if is_true(operators.binary(operator, value, wanted))]
 
 
-def _comparison(call: Invoked) -> tuple[str, object]:
-    """The operator and what it compares with; without one, whether the property is true."""
+def _comparison(call: Invoked) -> tuple[str, object] | None:
+    """The operator and what it compares with; None where only the property itself counts."""
     given = [name for name in call.given if text(name).lower() in operators.WHERE_OPERATORS]
     if len(given) > 1:
         raise ShellError(f"Where-Object takes one comparison, and has {' '.join('-' + text(name) for name in given)}.")
     if given:
         return f"-{text(given[0]).lower()}", call.given[given[0]]
-    if "Value" in call.given:
-        return "-eq", call.given["Value"]
-    return "-ne", None if not call.items else False
+    return ("-eq", call.given["Value"]) if "Value" in call.given else None
 
 
 def for_each(call: Invoked) -> list[object]:
@@ -49,11 +46,11 @@ def for_each(call: Invoked) -> list[object]:
 def select(call: Invoked) -> list[object]:
     items = call.items
     if "Skip" in call.given:
-        items = items[max(int(number(call.given["Skip"])), 0) :]
+        items = items[max(whole(call.given["Skip"]), 0) :]
     if "First" in call.given:
-        items = items[: max(int(number(call.given["First"])), 0)]
+        items = items[: max(whole(call.given["First"]), 0)]
     elif "Last" in call.given:
-        last = max(int(number(call.given["Last"])), 0)
+        last = max(whole(call.given["Last"]), 0)
         items = items[len(items) - min(last, len(items)) :]
     if "ExpandProperty" in call.given:
         name = call.text("ExpandProperty")

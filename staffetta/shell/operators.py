@@ -16,7 +16,7 @@ from staffetta.shell.formats import composite
 from staffetta.shell.syntax import TypeName
 from staffetta.shell.trouble import ShellError
 from staffetta.shell.types import is_of_type
-from staffetta.shell.values import Bag, Hashtable, bounded, is_true, listed, number, text, type_name
+from staffetta.shell.values import Bag, Hashtable, bounded, is_true, listed, number, text, type_name, whole
 
 LENGTH_MAX = 1_000_000
 """Of a list or a text that an operator makes: nobody needs more, and a slip must not fill the memory."""
@@ -147,7 +147,7 @@ def _short(value: str) -> str:
 def _multiply(left: object, right: object) -> object:
     if not isinstance(left, str | list):
         return bounded(number(left) * number(right))
-    times = int(number(right))
+    times = whole(right)
     if times < 0 or len(left) * times > LENGTH_MAX:
         raise ShellError(f"{times} times {len(left)} is longer than {LENGTH_MAX}, or less than nothing")
     return left * times
@@ -170,7 +170,7 @@ def _remainder(left: object, right: object) -> object:
 
 
 def _range(left: object, right: object) -> object:
-    first, last = int(number(left)), int(number(right))
+    first, last = whole(left), whole(right)
     if abs(last - first) >= LENGTH_MAX:
         raise ShellError(f"{first}..{last} is longer than {LENGTH_MAX}")
     return list(range(first, last + 1) if first <= last else range(first, last - 1, -1))
@@ -180,7 +180,7 @@ def _both(left: object, right: object) -> object:
     """Flags are held as their names: `OnSuccess, OnFailure`."""
     if isinstance(left, str) and isinstance(right, str):
         return f"{left}, {right}"
-    return int(number(left)) | int(number(right))
+    return whole(left) | whole(right)
 
 
 def _matches(left: object, right: object, is_sensitive: bool) -> bool:
@@ -201,7 +201,7 @@ def _replace(left: object, right: object, is_sensitive: bool) -> object:
 def _split(left: object, right: object, is_sensitive: bool) -> object:
     pattern, *rest = listed(right) or [" "]
     compiled = _compiled(text(pattern), 0 if is_sensitive else re.IGNORECASE)
-    pieces_max = int(number(rest[0])) if rest else 0
+    pieces_max = whole(rest[0]) if rest else 0
     return [
         piece or ""
         for item in listed(left)

@@ -7,7 +7,7 @@ from staffetta.shell.commands import Command, Invoked, Kind, Named
 from staffetta.shell.display import Formatted
 from staffetta.shell.objects import all_properties, properties
 from staffetta.shell.trouble import ShellError
-from staffetta.shell.values import Hashtable, Row, listed, number, text, unlisted
+from staffetta.shell.values import Hashtable, Row, listed, text, unlisted, whole
 
 JSON_DEPTH = 2
 """PowerShell's own default."""
@@ -63,7 +63,7 @@ def _cells(item: object, call: Invoked, otherwise: str | None) -> display.Cells:
 
 
 def out_string(call: Invoked) -> list[object]:
-    width = int(number(call.given["Width"])) if "Width" in call.given else call.session.host.width
+    width = whole(call.given["Width"]) if "Width" in call.given else call.session.host.width
     return ["\n".join(display.by_default(_given(call), width)) + "\n"]
 
 
@@ -84,7 +84,7 @@ def out_host(call: Invoked) -> list[object]:
 def convert_to_json(call: Invoked) -> list[object]:
     items = _given(call)
     value = list(items) if call.flag("AsArray") else unlisted(items)
-    depth = int(number(call.given.get("Depth", JSON_DEPTH)))
+    depth = whole(call.given.get("Depth", JSON_DEPTH))
     return [display.as_json(value, min(depth, 100), is_compact=call.flag("Compress"))]
 
 

@@ -10,7 +10,7 @@ from staffetta.shell import certificates, credentials, mail_objects, types
 from staffetta.shell.dates import read_date
 from staffetta.shell.formats import composite
 from staffetta.shell.trouble import NotSupported, ShellError
-from staffetta.shell.values import Hashtable, NetObject, Row, listed, number, text
+from staffetta.shell.values import Hashtable, NetObject, Row, listed, number, text, whole
 
 if TYPE_CHECKING:
     from staffetta.shell.session import Session
@@ -142,7 +142,7 @@ _METHODS: dict[tuple[str, str], Callable[..., object]] = {
     ("math", "abs"): lambda _, value: abs(number(value)),
     ("math", "max"): lambda _, one, other: max(number(one), number(other)),
     ("math", "min"): lambda _, one, other: min(number(one), number(other)),
-    ("math", "round"): lambda _, value, digits=0: round(float(number(value)), min(int(number(digits)), 15)),
+    ("math", "round"): lambda _, value, digits=0: round(float(number(value)), min(whole(digits), 15)),
     ("io.file", "readallbytes"): _read,
     ("io.file", "readalltext"): lambda session, name: _read(session, name).decode("utf-8", "replace"),
     ("io.file", "exists"): lambda session, name: session.path(text(name)).is_file(),

@@ -7,7 +7,7 @@ from staffetta.shell import credentials, statics
 from staffetta.shell.commands import Command, Invoked, Kind, Named
 from staffetta.shell.dates import format_date, read_date
 from staffetta.shell.trouble import NotSupported, ShellError
-from staffetta.shell.values import Hashtable, NetObject, Row, listed, number, text
+from staffetta.shell.values import Hashtable, NetObject, Row, listed, text, whole
 
 _PARTS = ("Year", "Month", "Day", "Hour", "Minute", "Second")
 _BYTES = frozenset({"byte"})
@@ -26,7 +26,7 @@ _ENCODINGS = {
 def get_date(call: Invoked) -> list[object]:
     given = call.given.get("Date")
     date = given if isinstance(given, datetime) else read_date(text(given)) if given is not None else call.session.now()
-    parts = {name.lower(): int(number(call.given[name])) for name in _PARTS if name in call.given}
+    parts = {name.lower(): whole(call.given[name]) for name in _PARTS if name in call.given}
     try:
         date = date.replace(**parts)  # type: ignore[arg-type]
     except (ValueError, OverflowError) as error:
@@ -53,7 +53,7 @@ def get_content(call: Invoked) -> list[object]:
         words = octets.decode(_ENCODINGS[encoding], "replace")
         output += [words] if call.flag("Raw") else list(words.splitlines())
     if "TotalCount" in call.given and not is_bytes:
-        output = output[: max(int(number(call.given["TotalCount"])), 0)]
+        output = output[: max(whole(call.given["TotalCount"]), 0)]
     return output
 
 

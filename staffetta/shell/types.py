@@ -5,7 +5,7 @@ from datetime import datetime
 
 from staffetta.shell.dates import read_date
 from staffetta.shell.trouble import NotSupported, ShellError
-from staffetta.shell.values import Bag, Hashtable, Row, is_true, listed, number, text, type_name
+from staffetta.shell.values import Bag, Hashtable, Row, is_true, listed, number, text, type_name, whole
 
 
 def cast(name: str, value: object) -> object:
@@ -31,22 +31,13 @@ def is_of_type(value: object, name: str) -> bool:
     return short == short_name(type_name(value)) or short == "object"
 
 
-def _whole(value: object) -> object:
-    exact = number(value)
-    if isinstance(exact, float):
-        if exact != exact or exact in (float("inf"), float("-inf")):
-            raise ShellError(f'Cannot convert value "{text(value)}" to type "System.Int32".')
-        return round(exact)
-    return exact
-
-
 def _octets(value: object) -> object:
     if value is None or isinstance(value, bytes):
         return value
-    numbers = [_whole(item) for item in listed(value)]
-    if not all(isinstance(item, int) and 0 <= item <= 255 for item in numbers):
+    numbers = [whole(item) for item in listed(value)]
+    if not all(0 <= item <= 255 for item in numbers):
         raise ShellError('Cannot convert the value to type "System.Byte[]": every item must be 0 to 255.')
-    return bytes(item for item in numbers if isinstance(item, int))
+    return bytes(numbers)
 
 
 def _table(value: object) -> object:
@@ -69,11 +60,11 @@ def _nothing(_: object) -> object:
 
 _CASTS: dict[str, Callable[[object], object]] = {
     "string": text,
-    "int": _whole,
-    "int32": _whole,
-    "long": _whole,
-    "int64": _whole,
-    "uint16": _whole,
+    "int": whole,
+    "int32": whole,
+    "long": whole,
+    "int64": whole,
+    "uint16": whole,
     "double": lambda value: float(number(value)),
     "bool": is_true,
     "boolean": is_true,

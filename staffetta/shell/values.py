@@ -178,6 +178,14 @@ def bounded(value: int | float) -> int | float:
     return value if isinstance(value, float) or -(2**63) <= value < 2**63 else float(value)
 
 
+def whole(value: object) -> int:
+    """Return a value as a whole number, rounded as .NET rounds. Raises ShellError."""
+    exact = number(value)
+    if isinstance(exact, float) and not -(2.0**63) <= exact < 2.0**63:
+        raise ShellError(f'Cannot convert value "{text(value)}" to type "System.Int32".')
+    return round(exact)
+
+
 def type_name(value: object) -> str:
     """Return .NET's name for the type of a value."""
     match value:

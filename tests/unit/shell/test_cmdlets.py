@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from staffetta.shell.shell import BUILT_IN
 from tests.unit.shell.screen import Screen, screen
 
 RELAY = (
@@ -138,3 +139,8 @@ def test_help_tells_of_every_cmdlet(console: Screen) -> None:
 def test_get_command_finds_by_wildcard_verb_and_noun(console: Screen) -> None:
     assert console.run("Get-Command Set-Inbound* | % Name") == "Set-InboundConnector"
     assert console.run("Get-Command -Verb New -Noun InboundConnector | % Name") == "New-InboundConnector"
+
+
+def test_the_page_on_the_shell_names_every_cmdlet_of_its_own() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "shell.md").read_text(encoding="utf-8")
+    assert [command.name for command in BUILT_IN if command.name not in page] == []

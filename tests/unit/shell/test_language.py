@@ -214,3 +214,59 @@ def test_no_text_raises_anything_but_a_shell_error(text: str) -> None:
 @given(st.lists(PIECES, max_size=25).map("".join))
 def test_no_script_raises_anything(console: Screen, text: str) -> None:
     assert console.shell.run(text) in range(256)
+
+
+VALUES = st.sampled_from(
+    [
+        *("$null", "$true", "0", "-1", "1e400", "9223372036854775807", "1.5", "'x'", "''", "'12'", "'2026-11-24'"),
+        *("(Get-Date)", "[datetime]'0001-01-01'", "@()", "@(1, 'a', $null)", "@{}", "@{ a = 1 }", "[byte[]](1, 2)"),
+        *("{ 1 }", "[int]", "[pscustomobject]@{ a = 1 }", "(New-Object Net.Mail.MailMessage)", "(, @(1))"),
+    ]
+)
+OPERATORS = st.sampled_from(
+    [
+        *("+", "-", "*", "/", "%", "..", "-f", "-and", "-bor", "-join", "-split", "-replace", "-eq", "-gt", "-ceq"),
+        *("-like", "-match", "-contains", "-in", "-is", "-xor"),
+    ]
+)
+AFTER = st.sampled_from(
+    [
+        *(
+            "",
+            "[0]",
+            "['a']",
+            "[1e400]",
+            ".Count",
+            ".a",
+            ".AddDays(1e300)",
+            ".AddMonths(-1e9)",
+            ".ToString('yyyy zzz')",
+        ),
+        *(
+            ".Substring(-1)",
+            ".Split($null)",
+            ".PadLeft(1e300)",
+            ".Add(1)",
+            ".Foo()",
+            " | Sort-Object",
+            " | Format-List",
+        ),
+        *(" | ConvertTo-Json", " | Measure-Object -Sum", " | Select-Object -First -1", " | Get-InboundConnector"),
+        *(" | Group-Object", " | Out-String", " | Format-Table a, b", " | Get-Date", " | ForEach-Object a"),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(VALUES, OPERATORS, VALUES, AFTER)
+def test_no_value_makes_an_operator_or_a_cmdlet_raise_anything(
+    console: Screen, left: str, operator: str, right: str, after: str
+) -> None:
+    assert console.shell.run(f"({left} {operator} {right}){after}; ({left}){after}") in (0, 1)
+    assert console.shell.run(f"({left}){after}") in (0, 1)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["int", "string", "bool", "datetime", "byte[]", "int[]", "hashtable", "pscredential"]), VALUES)
+def test_no_cast_raises_anything(console: Screen, type_name: str, value: str) -> None:
+    assert console.shell.run(f"[{type_name}]({value})") in (0, 1)
