@@ -71,7 +71,7 @@ def _action(verb: CommandVerb, help_text: str) -> Callable[..., int]:
         except ValueError as error:  # not a queue id
             print(error, file=sys.stderr)
             return EX_USAGE
-        print("\n".join(_told(verb, result)))
+        print("\n".join(told(verb, result)))
         is_something = result.changed or result.claimed or result.held
         return EX_OK if is_something or all else EX_NOINPUT
 
@@ -79,7 +79,8 @@ def _action(verb: CommandVerb, help_text: str) -> Callable[..., int]:
     return command
 
 
-def _told(verb: CommandVerb, result: CommandResult) -> Iterator[str]:
+def told(verb: CommandVerb, result: CommandResult) -> Iterator[str]:
+    """What came of a command, in lines for people."""
     yield f"{verb}: {result.changed} recipient{'' if result.changed == 1 else 's'}"
     if result.claimed and verb in (CommandVerb.HOLD, CommandVerb.DELETE):
         yield f"{_are(result.claimed)} being tried now; it follows for those that stay open"

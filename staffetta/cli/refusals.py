@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from staffetta.cli.options import ConfigFile, Json, Limit, Since
+from staffetta.cli.status import EX_NOINPUT, EX_OK
 from staffetta.cli.tables import print_json, print_lines, print_table
 from staffetta.operations.trace import RefusalRow, find_refusals
 from staffetta.settings.file import load
@@ -28,15 +29,17 @@ def refusals(
     after: Since = None,
     limit: Limit = 100,
     json: Json = False,
-) -> None:
+) -> int:
     """List refused commands, newest first; for one session also what was looked at."""
     rows = find_refusals(load(config), session_id=session, after=after, limit=limit)
+    status_code = EX_NOINPUT if session is not None and not rows else EX_OK
     if json:
         print_json(rows)
-        return
+        return status_code
     print_table(_COLUMNS, rows, if_empty="No refusal matches.")
     if session is not None and rows:
         print_lines(["", *_evidence(rows)])
+    return status_code
 
 
 def _evidence(rows: Sequence[RefusalRow]) -> list[str]:

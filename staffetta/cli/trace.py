@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from staffetta.cli.options import ConfigFile, Json, Limit, Since
+from staffetta.cli.status import EX_NOINPUT, EX_OK
 from staffetta.cli.tables import print_json, print_lines, print_table
 from staffetta.operations.trace import Status, TraceRow, find_messages
 from staffetta.settings.file import load
@@ -33,7 +34,7 @@ def trace(
     before: Annotated[datetime | None, Parameter(help="Received before.")] = None,
     limit: Limit = 100,
     json: Json = False,
-) -> None:
+) -> int:
     """Find messages by any of the options together, while the relay runs or not."""
     rows = find_messages(
         load(config),
@@ -46,12 +47,14 @@ def trace(
         before=before,
         limit=limit,
     )
+    status_code = EX_NOINPUT if queue_id is not None and not rows else EX_OK
     if json:
         print_json(rows)
-        return
+        return status_code
     print_table(_COLUMNS, rows, if_empty="No message matches.")
     if len({row.queue_id for row in rows}) == 1:
         print_lines(["", *_story(rows)])
+    return status_code
 
 
 def _story(rows: Sequence[TraceRow]) -> list[str]:

@@ -64,6 +64,7 @@ class Destination:
     """waiting: claims in hand. lanes: carrying now. troubles: in a row. trouble: what the last one said.
 
     lanes_max: how many lanes a destination that was in trouble may have; None: as many as the route allows.
+    is_probe_asked: an administrator wants the next lane, whose failure lengthens no wait.
     has_backlog: the spool has more for it than was taken. has_overdue: some of that may have waited too long.
     """
 
@@ -75,6 +76,7 @@ class Destination:
     troubles: int = 0
     trouble: Deferred = _NO_TROUBLE
     not_before: float = 0.0
+    is_probe_asked: bool = False
     has_backlog: bool = False
     has_overdue: bool = False
 
@@ -93,19 +95,21 @@ class Destination:
     def well(self, concurrency: int) -> None:
         """An attempt got through."""
         self.troubles, self.trouble, self.not_before = 0, _NO_TROUBLE, 0.0
-        self.has_overdue = False  # nobody is given up by a trouble that is over
+        self.has_overdue = self.is_probe_asked = False  # nobody is given up by a trouble that is over
         if self.lanes_max is not None:
             self.lanes_max = self.lanes_max + 1 if self.lanes_max < concurrency else None
 
     def unwell(self, trouble: Deferred, now: float, settings: QueueSettings, draw: float) -> None:
         """An attempt met what others would meet too. Lanes that fail together count once."""
         if self.is_open(now):
-            self.troubles += 1
+            self.troubles = max(1, self.troubles + (not self.is_probe_asked))
+            self.is_probe_asked = False
             self.trouble = trouble
             self.lanes_max = 1
             self.not_before = now + destination_back_off_seconds(self.troubles, settings, draw)
 
     def retry_now(self) -> None:
         """An administrator says that it is worth a probe."""
+        self.is_probe_asked = bool(self.troubles)
         self.not_before = 0.0
         self.has_overdue = False

@@ -27,7 +27,7 @@ def retry_delay_seconds(attempts: int, settings: QueueSettings, draw: float) -> 
 def next_attempt_at(attempts: int, received_at: float, now: float, settings: QueueSettings, draw: float) -> float:
     """Return when a deferred recipient is due, seconds since 1970; at the latest when it expires.
 
-    attempts: made so far, at least 1. now: before the expiry. draw: 0 to 1.
+    attempts: made so far that count for the wait, at least 1. now: before the expiry. draw: 0 to 1.
     """
     return min(now + retry_delay_seconds(attempts, settings, draw), expires_at(received_at, settings))
 

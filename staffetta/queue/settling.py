@@ -12,6 +12,7 @@ from staffetta.queue import schedule
 from staffetta.settings.model import QueueSettings
 from staffetta.spool.change import CLOSED
 from staffetta.spool.commands import command_event, deleted_by
+from staffetta.spool.mending import unknown
 from staffetta.spool.spool import Claim, CommandVerb, QueueCommand, QueuedRecipient, RecipientState, Settlement
 from staffetta.trace.events import Detail, Event, EventKind
 
@@ -117,21 +118,24 @@ def _failed(claim: Claim, recipient: QueuedRecipient, outcome: Outcome, kind: Ev
 def _unknown(
     claim: Claim, recipient: QueuedRecipient, outcome: Unknown, now: float, settings: QueueSettings
 ) -> Settled:
-    """The next hop may have the message: try again later, or hold it where the connector says "never twice"."""
-    event = Event(now, EventKind.UNKNOWN, recipient.number, told(outcome))
-    if claim.is_once:
-        hold = Event(now, EventKind.HOLD, recipient.number, {"why": "the connector says never twice"})
-        return Settled(
-            Settlement(claim.number, recipient.number, RecipientState.HELD, None, outcome, events=(event, hold))
+    return Settled(
+        unknown(
+            claim.number,
+            recipient.number,
+            outcome,
+            told(outcome),
+            is_once=claim.is_once,
+            now=now,
+            unknown_retry_seconds=settings.unknown_retry_seconds,
         )
-    due_at = now + settings.unknown_retry_seconds
-    return Settled(Settlement(claim.number, recipient.number, RecipientState.UNKNOWN, due_at, outcome, events=(event,)))
+    )
 
 
 def _deferred(
     claim: Claim, recipient: QueuedRecipient, outcome: Deferred, now: float, settings: QueueSettings, draw: float
 ) -> Settled:
-    due_at = schedule.next_attempt_at(recipient.attempts + 1, claim.received_at, now, settings, draw)
+    step = max(1, recipient.attempts + 1 - recipient.retries_asked)  # what was asked for lengthens no wait
+    due_at = schedule.next_attempt_at(step, claim.received_at, now, settings, draw)
     is_owed = _owes_delay_notice(claim, recipient, now, settings)
     event = Event(now, EventKind.DEFER, recipient.number, {**told(outcome), "next_attempt_at": due_at})
     settlement = Settlement(

@@ -287,6 +287,9 @@ class Serving:
             transaction.discard()
             decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": str(error)})
             return self._desk.refuse(self._facts, decision, _path(transaction.mail))
+        except BaseException:  # ours: what is not kept leaves no file; what became durable all the same keeps its own
+            transaction.discard()
+            raise
         self._desk.note_message(message, size)
         return reply.queued(message.message_id, to_text(message.number), self._desk.get_settings().hostname)
 

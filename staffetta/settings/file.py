@@ -127,6 +127,12 @@ def _words(location: Location, error: Any, root: type[BaseModel]) -> str:
             return f"{given!r} is neither true nor false (without quotes)"
         case "int_parsing" | "int_type" | "int_from_float" | "float_parsing" | "float_type":
             return f"{given!r} is not a number; write digits without quotes"
+        case "less_than_equal":
+            return f"{given!r} is too large; write at most {error['ctx']['le']:.12g}"
+        case "greater_than_equal":
+            return f"{given!r} is too small; write at least {error['ctx']['ge']:.12g}"
+        case "greater_than":
+            return f"{given!r} is too small; write more than {error['ctx']['gt']:.12g}"
         case "string_type":
             return f"{given!r} is not a text; put it in quotes"
         case "tuple_type":

@@ -19,6 +19,10 @@ from staffetta.settings.objects import (
 )
 from staffetta.settings.roads import Route, RouteRule, TokenSource
 
+# Above these a number is a slip of the keyboard, and below a date or an integer of the database that it would break.
+_DAY, _WEEK, _MONTH = 86_400, 7 * 86_400, 30 * 86_400
+_TEBI = 2**40
+
 
 class ListenerKind(StrEnum):
     RELAY = "relay"
@@ -58,54 +62,70 @@ class Listener(Section):
 
 
 class QueueSettings(Section):
-    """When to try again."""
+    """When to try again, and how much is in memory."""
 
     retry_first_seconds: Annotated[
-        float, Field(description="Wait after the first attempt; doubled after each further one.", gt=0)
+        float, Field(description="Wait after the first attempt; doubled after each further one.", gt=0, le=_WEEK)
     ] = 300
-    retry_max_seconds: Annotated[float, Field(description="Longest wait between two attempts.", gt=0)] = 4 * 3600
-    expire_seconds: Annotated[float, Field(gt=0, description="After this a message is returned.")] = 2 * 86400
+    retry_max_seconds: Annotated[float, Field(description="Longest wait between two attempts.", gt=0, le=_WEEK)] = (
+        4 * 3600
+    )
+    expire_seconds: Annotated[float, Field(gt=0, le=_MONTH, description="After this a message is returned.")] = (
+        2 * 86400
+    )
     delay_notice_seconds: Annotated[
-        float, Field(description="After this the sender is told once that the message is late.", gt=0)
+        float, Field(description="After this the sender is told once that the message is late.", gt=0, le=_MONTH)
     ] = 4 * 3600
-    active_messages_max: Annotated[StrictInt, Field(ge=1, description="Messages in memory at a time.")] = 5000
+    active_messages_max: Annotated[
+        StrictInt, Field(ge=1, le=1_000_000, description="Messages in memory at a time.")
+    ] = 5000
     active_octets_max: Annotated[
-        StrictInt, Field(ge=1, description="Memory for them, content that is no file included; one may go beyond it.")
+        StrictInt,
+        Field(
+            ge=1_048_576,
+            le=_TEBI,
+            description="Octets of memory for them, with content that is no file; the last one may go beyond it.",
+        ),
     ] = 67_108_864
     unknown_retry_seconds: Annotated[
-        float, Field(description="Wait after an attempt whose final reply was lost.", gt=0)
+        float, Field(description="Wait after an attempt whose final reply was lost.", gt=0, le=_WEEK)
     ] = 300
 
 
 class Limits(Section):
     """Limits on what peers may do; each protects the others."""
 
-    message_octets_max: Annotated[StrictInt, Field(ge=1, description="Largest message, announced as SIZE.")] = (
-        157_286_400
-    )
-    header_octets_max: Annotated[StrictInt, Field(ge=1, description="Largest header section.")] = 262_144
-    content_in_memory_octets_max: Annotated[StrictInt, Field(ge=1, description="Larger content streams to a file.")] = (
-        524_288
-    )
+    message_octets_max: Annotated[
+        StrictInt, Field(ge=1, le=_TEBI, description="Largest message, announced as SIZE.")
+    ] = 157_286_400
+    header_octets_max: Annotated[StrictInt, Field(ge=1, le=16_777_216, description="Largest header section.")] = 262_144
+    content_in_memory_octets_max: Annotated[
+        StrictInt, Field(ge=1, le=67_108_864, description="Larger content streams to a file.")
+    ] = 524_288
     recipients_max: Annotated[
-        StrictInt, Field(ge=1, description="Recipients of one transaction; one more gets 452.")
+        StrictInt, Field(ge=1, le=100_000, description="Recipients of one transaction; one more gets 452.")
     ] = 1000
     connections_max: Annotated[
-        StrictInt, Field(ge=1, description="Open connections per listener; one more gets 421.")
+        StrictInt, Field(ge=1, le=1_000_000, description="Open connections per listener; one more gets 421.")
     ] = 20_000
     connections_per_address_max: Annotated[
-        int, Field(description="Open connections per client address and listener.")
+        StrictInt, Field(ge=1, le=1_000_000, description="Open connections per client address and listener.")
     ] = 20_000
-    errors_max: Annotated[StrictInt, Field(ge=1, description="Refused commands after which a session is closed.")] = 20
+    errors_max: Annotated[
+        StrictInt, Field(ge=1, le=1_000_000, description="Refused commands after which a session is closed.")
+    ] = 20
     command_timeout_seconds: Annotated[
-        float, Field(description="How long a client may be silent between commands (RFC 5321 §4.5.3.2).")
+        float,
+        Field(gt=0, le=_DAY, description="How long a client may be silent between commands (RFC 5321 §4.5.3.2)."),
     ] = 300
     data_timeout_seconds: Annotated[
-        float, Field(gt=0, description="How long the next 16 KiB of content, or its end, may take.")
+        float, Field(gt=0, le=_DAY, description="How long the next 16 KiB of content, or its end, may take.")
     ] = 180
-    received_max: Annotated[StrictInt, Field(ge=1, description="Received fields above which a message is a loop.")] = 50
+    received_max: Annotated[
+        StrictInt, Field(ge=1, le=10_000, description="Received fields above which a message is a loop.")
+    ] = 50
     spool_free_octets_min: Annotated[
-        StrictInt, Field(ge=0, description="Below this much free disk new mail gets 452.")
+        StrictInt, Field(ge=0, le=1024 * _TEBI, description="Below this much free disk new mail gets 452.")
     ] = 67_108_864
 
 
@@ -134,11 +154,17 @@ class Logging(Section):
 class Delivery(Section):
     """How we talk to next hops."""
 
-    connect_timeout_seconds: Annotated[float, Field(description="How long connecting to a next hop may take.")] = 30
-    reply_timeout_seconds: Annotated[float, Field(description="How long a next hop may take for a reply.")] = 300
-    idle_connection_seconds: Annotated[float, Field(description="How long an unused connection is kept.")] = 5
+    connect_timeout_seconds: Annotated[
+        float, Field(gt=0, le=_DAY, description="How long connecting to a next hop may take.")
+    ] = 30
+    reply_timeout_seconds: Annotated[
+        float, Field(gt=0, le=_DAY, description="How long a next hop may take for a reply.")
+    ] = 300
+    idle_connection_seconds: Annotated[
+        float, Field(ge=0, le=_DAY, description="How long an unused connection is kept.")
+    ] = 5
     messages_per_connection_max: Annotated[
-        StrictInt, Field(description="Messages after which a connection is closed.")
+        StrictInt, Field(ge=1, le=1_000_000, description="Messages after which a connection is closed.")
     ] = 1000
 
 

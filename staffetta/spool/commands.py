@@ -91,7 +91,7 @@ def command_change(
             case CommandVerb.DELETE:
                 connection.executemany(SQL["delete"], [(deleted_by(command), *key) for key in keys])
             case CommandVerb.RELEASE | CommandVerb.RETRY:
-                connection.executemany(SQL["make_due"], [(now, *key) for key in keys])
+                connection.executemany(SQL[command.verb.value], [(now, *key) for key in keys])
         if result is not None:
             connection.execute(
                 SQL["close_command"],

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+import structlog
+
 from staffetta.metrics import COMMIT_BATCH, COMMIT_SECONDS
 from staffetta.spool.change import Change, write
 from staffetta.spool.checkpoint import Checkpointer
@@ -26,6 +28,7 @@ from staffetta.trace.search import DATABASE_NAME
 BATCH_CHANGES_MAX = 512  # bounds how long the first of a batch waits for the last
 TICK_SECONDS = 1.0  # how often trouble and free space are looked at again
 _PAGE_OCTETS = 4096
+_log = structlog.get_logger()
 _ENDED = "the commit thread has ended"
 
 # What a change brings upon itself. Anything else that SQLite raises is the disk's doing.
@@ -261,7 +264,7 @@ class CommitThread:
 
 
 def _wake(batch: list[_Waiter], error: Exception | None) -> None:
-    """On the loop. Futures first, so that a fault in a callback leaves nobody waiting."""
+    """On the loop. Futures first, so that a fault in a callback leaves nobody waiting; and it takes no other along."""
     for waiter in batch:
         if not waiter.done.done():  # the caller may have been cancelled meanwhile; the change stands all the same
             if error is None:
@@ -271,4 +274,7 @@ def _wake(batch: list[_Waiter], error: Exception | None) -> None:
     for waiter in batch:
         callback = waiter.then if error is None else waiter.otherwise
         if callback is not None:
-            callback()
+            try:
+                callback()
+            except Exception:
+                _log.exception("what follows a commit failed")

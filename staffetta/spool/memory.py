@@ -40,6 +40,7 @@ class Kept:
     due_at: float | None
     attempts: int = 0
     is_delay_notified: bool = False
+    retries_asked: int = 0
 
 
 class MemoryDraft:
@@ -233,10 +234,10 @@ class MemorySpool:
             case CommandVerb.DELETE:
                 kept.state, kept.due_at = RecipientState.DELETED, None
                 self._drop_content(key[0])
-            case CommandVerb.RELEASE | CommandVerb.RETRY:
-                kept.due_at = now
-                if kept.state is RecipientState.HELD:
-                    kept.state = RecipientState.READY
+            case CommandVerb.RELEASE:
+                kept.state, kept.due_at = RecipientState.READY, now
+            case CommandVerb.RETRY:
+                kept.due_at, kept.retries_asked = now, min(kept.retries_asked, kept.attempts) + 1
         self.events[key[0]].append(command_event(command, key[1], now))
 
     def _drop_content(self, number: int) -> None:
@@ -274,4 +275,6 @@ class MemorySpool:
 
     def _queued(self, key: Key) -> QueuedRecipient:
         kept = self.recipients[key]
-        return QueuedRecipient(key[1], kept.routed.recipient, kept.attempts, kept.state, kept.is_delay_notified)
+        return QueuedRecipient(
+            key[1], kept.routed.recipient, kept.attempts, kept.state, kept.is_delay_notified, kept.retries_asked
+        )

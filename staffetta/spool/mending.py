@@ -8,7 +8,7 @@ from staffetta.mail.queue_id import make_number
 from staffetta.spool.change import Change, RowMaker, write
 from staffetta.spool.database import SQL, transaction
 from staffetta.spool.spool import RecipientState, Settlement
-from staffetta.trace.events import Event, EventKind
+from staffetta.trace.events import Detail, Event, EventKind
 
 MESSAGES_PER_SWEEP = 500  # some 10 ms of the commit thread; clients do not notice
 SWEEP_SECONDS = 10.0
@@ -16,9 +16,21 @@ _REASON = "the attempt was cut short; whether the next hop has the message is no
 _CUT_SHORT = Unknown(status="4.4.2", diagnostic=_REASON, stage=Stage.FINAL_DOT)
 
 
-def cut_short(number: int, recipient: int, *, is_once: bool, now: float, unknown_retry_seconds: float) -> Settlement:
-    """Return what becomes of a recipient whose attempt began and has no outcome."""
-    events = [Event(now, EventKind.UNKNOWN, recipient, {"reason": _REASON})]
+def unknown(
+    number: int,
+    recipient: int,
+    outcome: Unknown,
+    detail: Detail,
+    *,
+    is_once: bool,
+    now: float,
+    unknown_retry_seconds: float,
+) -> Settlement:
+    """The next hop may have the message: try again later, or hold it where the connector says "never twice".
+
+    detail: what the trace tells of the outcome.
+    """
+    events = [Event(now, EventKind.UNKNOWN, recipient, detail)]
     if is_once:
         events.append(Event(now, EventKind.HOLD, recipient, {"reason": "the connector says never twice"}))
     return Settlement(
@@ -26,8 +38,21 @@ def cut_short(number: int, recipient: int, *, is_once: bool, now: float, unknown
         recipient,
         RecipientState.HELD if is_once else RecipientState.UNKNOWN,
         None if is_once else now + unknown_retry_seconds,
-        outcome=_CUT_SHORT,
+        outcome,
         events=events,
+    )
+
+
+def cut_short(number: int, recipient: int, *, is_once: bool, now: float, unknown_retry_seconds: float) -> Settlement:
+    """Return what becomes of a recipient whose attempt began and has no outcome."""
+    return unknown(
+        number,
+        recipient,
+        _CUT_SHORT,
+        {"reason": _REASON},
+        is_once=is_once,
+        now=now,
+        unknown_retry_seconds=unknown_retry_seconds,
     )
 
 

@@ -47,7 +47,9 @@ SELECT number, recipient, due_at FROM recipient
 WHERE due_at IS NOT NULL AND route = ? AND destination = ? AND state <> 'in attempt' ORDER BY due_at
 
 -- name: claimable
-SELECT number, recipient, address, address_key, notify, original, attempts, state, is_delay_notified FROM recipient
+SELECT number, recipient, address, address_key, notify, original, attempts, state, is_delay_notified,
+    retries_asked
+FROM recipient
 WHERE route = ? AND destination = ? AND due_at <= ? AND state <> 'in attempt' ORDER BY due_at, number, recipient
 
 -- name: message_to_claim
@@ -92,8 +94,11 @@ SELECT 1 FROM recipient WHERE number = ? AND state = 'held'
 -- name: hold
 UPDATE recipient SET state = 'held', due_at = NULL WHERE number = ? AND recipient = ?
 
--- name: make_due
-UPDATE recipient SET due_at = ?1, state = iif(state = 'held', 'ready', state) WHERE number = ?2 AND recipient = ?3
+-- name: release
+UPDATE recipient SET due_at = ?, state = 'ready' WHERE number = ? AND recipient = ?
+
+-- name: retry
+UPDATE recipient SET due_at = ?, retries_asked = min(retries_asked, attempts) + 1 WHERE number = ? AND recipient = ?
 
 -- name: delete
 UPDATE recipient SET state = 'deleted', due_at = NULL, diagnostic = ? WHERE number = ? AND recipient = ?

@@ -223,10 +223,10 @@ def applies(verb: CommandVerb, state: RecipientState, due_at: float | None, now:
             return True
 
 
-def _queued_recipient(row: tuple[int, int, str, str, int, str | None, int, str, int]) -> QueuedRecipient:
-    _, place, address, key, notify, original, attempts, state, is_delay_notified = row
+def _queued_recipient(row: tuple[int, int, str, str, int, str | None, int, str, int, int]) -> QueuedRecipient:
+    _, place, address, key, notify, original, attempts, state, is_delay_notified, retries_asked = row
     recipient = Recipient(_mailbox(address, key), Notify(notify), original)
-    return QueuedRecipient(place, recipient, attempts, RecipientState(state), bool(is_delay_notified))
+    return QueuedRecipient(place, recipient, attempts, RecipientState(state), bool(is_delay_notified), retries_asked)
 
 
 def _mailbox(text: str, key: str) -> Mailbox:

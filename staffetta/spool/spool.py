@@ -84,6 +84,7 @@ class QueuedRecipient:
     """A recipient under claim.
 
     number: its place in the envelope, from 0. attempts: made so far. state: before this claim.
+    retries_asked: how many attempts, made or about to be, an administrator asked for.
     """
 
     number: int
@@ -91,6 +92,7 @@ class QueuedRecipient:
     attempts: int
     state: RecipientState
     is_delay_notified: bool = False
+    retries_asked: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -165,9 +165,12 @@ class SqliteSpool:
     async def commit(self, message: NewMessage) -> None:
         if message.content.whole is None:
             message = await self._with_file_of_ours(message)
-        await self._commits.submit(
-            self._maker.keep(message), lambda: self._offer_new((message,)), lambda: self._forget_files((message,))
-        )
+        try:
+            change = self._maker.keep(message)
+        except BaseException:
+            self._forget_files((message,))
+            raise
+        await self._commits.submit(change, lambda: self._offer_new((message,)), lambda: self._forget_files((message,)))
 
     def record_refusal(self, refusal: Refusal) -> None:
         self._commits.put_aside(Change(refusals=(refusal_row(self.next_number(), refusal),)))
@@ -310,8 +313,12 @@ class SqliteSpool:
                 if any(key in self._hand for key in keys):
                     continue
                 self._hand.take(keys)
-                if not self._offer(claim):
-                    self._hand.let_go(keys)
+                is_taken = False
+                try:
+                    is_taken = self._offer(claim)
+                finally:
+                    if not is_taken:
+                        self._hand.let_go(keys)
 
     def _let_go(self, keys: Sequence[Key]) -> None:
         self._hand.let_go(keys)

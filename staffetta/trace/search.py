@@ -263,13 +263,19 @@ def _trace_row(row: Sequence[Any], events: list[dict[str, object]]) -> TraceRow:
 def _events(connection: sqlite3.Connection, number: int, recipient: int) -> list[dict[str, object]]:
     """The message's own events and this recipient's."""
     return [
-        {"at": iso(at), "event": kind, **(json.loads(detail) if detail else {})}
+        {"at": iso(at), "event": kind, **_shown(json.loads(detail) if detail else {})}
         for at, kind, detail in connection.execute(
             "SELECT at, kind, detail FROM event WHERE number = ? AND (recipient IS NULL OR recipient = ?) "
             "ORDER BY sequence",
             (number, recipient),
         )
     ]
+
+
+def _shown(detail: dict[str, object]) -> dict[str, object]:
+    """The detail as people read it. In the database an instant is seconds since 1970."""
+    due_at = detail.get("next_attempt_at")
+    return {**detail, "next_attempt_at": iso(due_at)} if isinstance(due_at, int | float) else detail
 
 
 def _refusal_row(row: tuple[Any, ...]) -> RefusalRow:

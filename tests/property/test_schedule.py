@@ -16,10 +16,10 @@ from staffetta.queue.schedule import (
 )
 from staffetta.settings.model import QueueSettings
 
-seconds = st.floats(0.01, 1e7)
+seconds = st.floats(0.01, 604_800)
 draws = st.floats(0, 1)
 queue_settings = st.builds(
-    QueueSettings, retry_first_seconds=seconds, retry_max_seconds=seconds, expire_seconds=seconds
+    QueueSettings, retry_first_seconds=seconds, retry_max_seconds=seconds, expire_seconds=st.floats(0.01, 2_592_000)
 )
 
 

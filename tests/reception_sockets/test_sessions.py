@@ -9,6 +9,7 @@ import pytest
 
 from staffetta.mail.content import MemoryContent
 from staffetta.net.tls import ServerContext, self_signed
+from staffetta.spool.content import FileDraft
 from staffetta.spool.memory import MemorySpool
 from staffetta.spool.spool import NewMessage
 from tests.reception_sockets.dialog import Bench, listening, run
@@ -265,6 +266,23 @@ def test_an_error_of_ours_ends_one_session_with_421():
             (answer,) = await client.say(MESSAGE + ".\n")
             assert answer.startswith("421 4.3.0")
             assert (await other.say("NOOP\n"))[0].startswith("250")
+
+    run(main)
+
+
+def test_a_commit_with_an_error_of_ours_leaves_no_file(tmp_path):
+    class Broken(BrokenSpool):
+        def open_draft(self):
+            return FileDraft(tmp_path, octets_in_memory_max=10)
+
+    async def main():
+        async with listening(Broken(), content_in_memory_octets_max=10) as bench:
+            client = await bench.greeted()
+            await client.say(ENVELOPE + "DATA\n", 3)
+            assert list(tmp_path.iterdir()) == []
+            client.send(CONTENT + b".\r\n")
+            assert (await client.reply()).startswith("421 4.3.0")
+            assert list(tmp_path.iterdir()) == []
 
     run(main)
 

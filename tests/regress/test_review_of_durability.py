@@ -27,7 +27,9 @@ def test_a_notification_that_cannot_be_written_stops_no_outcome() -> None:
     async def story() -> None:
         until_the_year_33658 = 1e12  # beyond what a date can say
         courier = FakeCourier(lambda each: DEFERRED if each.destination == "outside" else DELIVERED)
-        async with Relay(courier, delay_notice_seconds=300, expire_seconds=until_the_year_33658) as relay:
+        async with Relay(courier, delay_notice_seconds=300) as relay:
+            queue = relay.settings.queue.model_copy(update={"expire_seconds": until_the_year_33658})
+            relay.settings = relay.settings.model_copy(update={"queue": queue})
             late = await relay.commit("a@x.test")
             await asyncio.sleep(2000)
             other = await relay.commit("b@x.test", destination="other")

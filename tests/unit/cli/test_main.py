@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from staffetta.cli.main import run
+from staffetta.cli.queue import told
+from staffetta.operations.queues import CommandResult, CommandVerb
 
 SETTINGS = """
 hostname = "relay.example"
@@ -75,6 +77,38 @@ def test_trace_that_finds_nothing_is_an_empty_array(config: Path, capsys: pytest
 def test_trace_that_finds_nothing_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("trace", "--config", config) == 0
     assert capsys.readouterr().out == "No message matches.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("trace", "--queue-id", "00VRVARJ00000"), ("refusals", "--session", "S1"), ("queue", "show", "00VRVARJ00000")],
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_id_of_ours_that_is_not_there_exits_with_66(
+    config: Path, words: tuple[str, ...], form: tuple[str, ...]
+) -> None:
+    assert command(*words, *form, "--config", config) == 66
+
+
+@pytest.mark.parametrize("words", [("trace", "--recipient", "a@b.test"), ("refusals",), ("queue", "list")])
+def test_a_search_that_finds_nothing_is_no_failure(config: Path, words: tuple[str, ...]) -> None:
+    assert command(*words, "--config", config) == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "result", "lines"),
+    [
+        (CommandVerb.HOLD, CommandResult(1, 0, 0), ["hold: 1 recipient"]),
+        (
+            CommandVerb.DELETE,
+            CommandResult(3, 2, 0),
+            ["delete: 3 recipients", "2 are being tried now; it follows for those that stay open"],
+        ),
+        (CommandVerb.RETRY, CommandResult(0, 1, 3), ["retry: 0 recipients", "3 are held; release them first"]),
+    ],
+)
+def test_a_command_says_what_it_could_not_touch(verb: CommandVerb, result: CommandResult, lines: list[str]) -> None:
+    assert list(told(verb, result)) == lines
 
 
 def test_reader_that_has_seen_enough_is_no_error(config: Path) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import getpass
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from staffetta.mail.address import parse_mailbox
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.queue_id import to_text
-from staffetta.operations.queues import CommandVerb, NoAnswer, NotAvailable, act, waiting
+from staffetta.operations.queues import CommandResult, CommandVerb, NoAnswer, NotAvailable, act, waiting
 from staffetta.operations.spools import open_spool
 from staffetta.operations.trace import Status, find_messages
 from staffetta.settings.model import Settings
@@ -72,7 +73,15 @@ def test_commands_are_carried_out_here_while_no_relay_runs(settings: Settings) -
     assert act(settings, CommandVerb.RELEASE, []).changed == 2
     assert act(settings, CommandVerb.DELETE, [queue_id.lower()]).changed == 2
     assert waiting(settings) == []
-    assert {row.status for row in find_messages(settings, queue_id=queue_id)} == {Status.FAILED}
+    rows = find_messages(settings, queue_id=queue_id)
+    assert {row.status for row in rows} == {Status.FAILED}
+    assert {row.diagnostic for row in rows} == {f"deleted by {getpass.getuser()}"}
+
+
+def test_a_retry_says_what_waits_for_its_release(settings: Settings) -> None:
+    queue_id = kept(settings, "bob@contoso.test", "eve@outside.example")
+    assert act(settings, CommandVerb.HOLD, [queue_id]).changed == 2
+    assert act(settings, CommandVerb.RETRY, [queue_id]) == CommandResult(changed=0, claimed=0, held=2)
 
 
 def test_commands_are_left_to_the_process_that_owns_the_spool(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The queue's promises, in virtual time."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -323,6 +324,38 @@ def test_retry_goes_even_to_a_destination_in_trouble() -> None:
             await relay.until(lambda: relay.state(number) is RecipientState.DEFERRED, seconds=5)
             relay.spool.leave_command(CommandVerb.RETRY)
             await relay.until(lambda: relay.state(number) is RecipientState.DELIVERED, seconds=2)
+
+    run(story)
+
+
+def test_a_retry_that_was_asked_for_lengthens_no_wait() -> None:
+    async def story() -> None:
+        courier = FakeCourier(lambda each: DEFERRED, seconds=0)
+        async with Relay(courier, retry_first_seconds=100) as relay:
+            number = await relay.commit("a@x.test")
+            for asked in range(1, 4):
+                await relay.until(lambda: relay.state(number) is RecipientState.DEFERRED, seconds=5)
+                relay.spool.leave_command(CommandVerb.RETRY, [number])
+                await relay.until(lambda wanted=asked + 1: len(courier.attempts) == wanted, seconds=2)
+            await relay.until(lambda: len(courier.attempts) == 6, seconds=400)
+            waits = [later - earlier for earlier, later in pairwise(courier.times("outside"))]
+            assert waits[3:] == [pytest.approx(100, abs=1), pytest.approx(200, abs=1)]
+
+    run(story)
+
+
+def test_a_probe_that_was_asked_for_lengthens_no_wait() -> None:
+    async def story() -> None:
+        courier = FakeCourier(lambda each: DEAD, seconds=0)
+        async with Relay(courier, retry_first_seconds=100) as relay:
+            await relay.commit("a@x.test")
+            await asyncio.sleep(1)
+            await relay.commit("b@x.test")  # ready, and kept back by the trouble
+            for asked in range(1, 4):
+                relay.spool.leave_command(CommandVerb.RETRY)
+                await relay.until(lambda wanted=asked + 1: len(courier.attempts) == wanted, seconds=2)
+            await relay.until(lambda: len(courier.attempts) == 5, seconds=110)
+            assert courier.attempts[4][0] - courier.attempts[3][0] == pytest.approx(100, abs=1)
 
     run(story)
 

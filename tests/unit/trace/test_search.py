@@ -62,7 +62,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     RecipientState.DEFERRED,
                     START + 300,
                     outcome,
-                    events=(Event(START + 2, EventKind.DEFER, 0, {"reply": "450 later"}),),
+                    events=(
+                        Event(START + 2, EventKind.DEFER, 0, {"reply": "450 later", "next_attempt_at": START + 300}),
+                    ),
                 )
             ]
         )
@@ -133,7 +135,12 @@ def test_a_row_tells_the_whole_story(folder: Path) -> None:
     assert row.events == [
         {"at": "2027-01-15T08:00:00.000Z", "event": "Receive", "listener": "relay"},
         {"at": "2027-01-15T08:00:01.000Z", "event": "Attempt", "host": "mx.example.net"},
-        {"at": "2027-01-15T08:00:02.000Z", "event": "Defer", "reply": "450 later"},
+        {
+            "at": "2027-01-15T08:00:02.000Z",
+            "event": "Defer",
+            "reply": "450 later",
+            "next_attempt_at": "2027-01-15T08:05:00.000Z",
+        },
     ]
 
 
