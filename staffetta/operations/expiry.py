@@ -69,7 +69,9 @@ def certificates(settings: Settings, now: datetime) -> Sequence[CertificateRow]:
     """Return every certificate that this relay has to do with; the issued ones by name, then by age. now: aware."""
     rows: list[CertificateRow] = []
     for listener in settings.listeners:
-        rows += list(_in_file(Use.LISTENER, listener.name, certificate_of(listener, settings), now))[:1]
+        row = next(_in_file(Use.LISTENER, listener.name, certificate_of(listener, settings), now))
+        if listener.certificate or row.condition is not Condition.UNREADABLE:  # ours is made at the first start
+            rows.append(row)
     for authority in settings.trusted_authorities:
         rows += _in_file(Use.AUTHORITY, authority.name, authority.certificates, now)
     try:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,6 +46,15 @@ require_tls = true
 tls_sender_certificate_name = "mail.world.test"
 
 [[inbound_connectors]]
+name = "Gateway of Fabrikam"
+connector_type = "Partner"
+sender_domains = ["fabrikam.test"]
+require_tls = true
+restrict_domains_to_certificate = true
+tls_sender_certificate_name = "gateway.fabrikam.test"
+trusted_authority = "Contoso"
+
+[[inbound_connectors]]
 name = "Printers"
 require_tls = true
 tls_sender_certificate_name = "printer.own.test"
@@ -69,8 +78,12 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Trust:
-    """The authority that the settings name, and certificates that its settings must know beforehand."""
+    """The authority that the settings name, and certificates that its settings must know beforehand.
 
+    public: what the machine trusts, as far as this relay knows.
+    """
+
+    public: Made = field(default_factory=lambda: authority("Public Root"))
     root: Made = field(default_factory=lambda: authority("Contoso Root"))
     intermediate: Made = field(init=False)
     revoked: Made = field(init=False)
@@ -117,6 +130,7 @@ CASES = {
     "second of its names": Case(branch("other.test", "mail.branch.test"), "Branch"),
     "name in upper case": Case(branch("MAIL.Branch.TEST"), "Branch"),
     "common name where no other is": Case(branch(common_name="mail.branch.test", alternatives=[]), "Branch"),
+    "public, for servers": Case(lambda trust: make("mail.world.test", issuer=trust.public, usages=[SERVER]), "World"),
     "pinned self-signed": Case(lambda trust: trust.pinned, "Pinned"),
     "none": Case(
         lambda _: None, wrong="it needs a certificate *.branch.test, and the client came without a client certificate"
@@ -155,6 +169,10 @@ CASES = {
         branch("mail.world.test"),
         near="World",
         wrong=NOT_TAKEN + "its issuer CN=Contoso Root was not sent, and is not known to authority 'public'",
+    ),
+    "public where private is asked for": Case(
+        lambda trust: make("mail.branch.test", issuer=trust.public),
+        wrong=NOT_TAKEN + "its issuer CN=Public Root was not sent, and is not known to authority 'Contoso'",
     ),
     "code signing": Case(
         branch(usages=[CODE_SIGNING]),
@@ -202,14 +220,18 @@ class Scene:
 def scene(sink: Sink) -> Iterator[Scene]:
     folder = open_folder()
     trust = Trust()
+    (folder / "public.pem").write_bytes(pem(trust.public.certificate))
     (folder / "contoso.pem").write_bytes(pem(trust.root.certificate))
     lists = revocation_list(trust.root, trust.revoked) + revocation_list(trust.intermediate)
     (folder / "contoso-revoked.pem").write_bytes(lists)
     pins = {"pinned": trust.pinned.fingerprint, "expired_pin": trust.expired_pin.fingerprint}
     relay = Relay(folder, sink.port, connectors=CONNECTORS.format(**pins), more=TRUST)
     own.init(load(relay.config), now=datetime.now(UTC))
-    with relay:
-        yield Scene(relay, trust, folder)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SSL_CERT_FILE", str(folder / "public.pem"))
+        relay.start()
+    yield Scene(relay, trust, folder)
+    relay.kill()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -273,7 +295,7 @@ def test_a_pfx_of_our_own_authority_lets_a_client_in(is_legacy: bool, scene: Sce
     assert scene.connector_of(mail) == "Printers"
 
 
-def test_a_certificate_of_our_own_authority_that_was_revoked_is_refused(scene: Scene) -> None:
+def test_a_certificate_of_our_own_authority_is_refused_within_seconds_once_it_is_revoked(scene: Scene) -> None:
     settings = load(scene.relay.config)
     own.issue(settings, "printer.own.test", now=datetime.now(UTC), force=True)
     folder = scene.folder / "own-revoked"
@@ -283,11 +305,30 @@ def test_a_certificate_of_our_own_authority_that_was_revoked_is_refused(scene: S
     shutil.copy(files.issued_key("printer.own.test"), folder / "key.pem")
     assert certified.offer_by_smtplib(scene.mail(), folder, scene.relay.port, "1.3") is None
     own.revoke(settings, "printer.own.test", now=datetime.now(UTC))
-    scene.relay.kill()  # a running relay sees it within seconds; this test is about what it sees
-    scene.relay.start()
-    refusal = certified.offer_by_smtplib(scene.mail(), folder, scene.relay.port, "1.3")
-    assert refusal is not None
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (refusal := certified.offer_by_smtplib(scene.mail(), folder, scene.relay.port, "1.3")) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
     assert scene.evidence(refusal)["connector Printers"] == NOT_TAKEN + "it is revoked"
+
+
+@pytest.mark.parametrize(
+    ("made", "is_accepted"),
+    [
+        (branch("gateway.fabrikam.test"), True),
+        (branch("mail.elsewhere.test"), False),
+        (lambda _: make("gateway.fabrikam.test"), False),
+        (lambda _: None, False),
+    ],
+    ids=["the partner's", "another's", "self-signed", "none"],
+)
+def test_a_partner_is_held_to_its_certificate(
+    made: Callable[[Trust], Made | None], is_accepted: bool, scene: Scene
+) -> None:
+    mail = replace(scene.mail(), sender="eve@fabrikam.test", recipients=("bob@contoso.test",))
+    refusal = certified.offer_by_smtplib(mail, scene.files(made(scene.trust)), scene.relay.port, "1.3")
+    assert (refusal or "").startswith("" if is_accepted else "550 5.7.51 TenantInboundAttribution; ")
+    assert (refusal is None) == is_accepted
 
 
 @pytest.mark.parametrize("version", TLS_VERSIONS)

@@ -1,5 +1,6 @@
 """The private authority on disk: what it issues, what it refuses, and what it leaves behind."""
 
+import os
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,16 @@ def test_nobody_else_can_read_anything_of_it(settings: Settings, folder: Folder)
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [folder.path, *folder.path.rglob("*")]}
     assert len(modes) == 8
     assert {path for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)} == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_what_root_makes_belongs_to_the_user_of_the_data_folder(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    os.chown(settings.data_dir, 65534, 65534)
+    authority.init(settings, now=NOW)
+    authority.issue(settings, NAME, now=NOW)
+    folder = Folder.of(settings).path
+    assert {path.stat().st_uid for path in [folder, *folder.rglob("*")]} == {65534}
 
 
 def test_an_empty_revocation_list_is_there_from_the_start(folder: Folder) -> None:

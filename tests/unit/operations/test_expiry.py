@@ -84,6 +84,15 @@ def test_a_file_without_a_certificate_is_a_row_that_says_why(settings: Settings,
     assert row.note is not None and "listener.pem" in row.note
 
 
+def test_a_listener_that_has_not_yet_made_its_certificate_is_no_row(settings: Settings) -> None:
+    plain = settings.model_copy(update={"listeners": (Listener(name="plain", address="127.0.0.1:0"),)})
+    assert [row for row in certificates(plain, NOW) if row.use is Use.LISTENER] == []
+    made = plain.data_dir / "tls" / "self-signed.pem"
+    made.parent.mkdir()
+    made.write_bytes(self_signed("relay.example", NOW)[0])
+    assert [row.name for row in certificates(plain, NOW) if row.use is Use.LISTENER] == ["plain"]
+
+
 def test_warnings_come_30_14_7_and_1_days_before_the_end_and_then_daily(settings: Settings) -> None:
     settings = settings.model_copy(update={"trusted_authorities": ()})
     authority.issue(settings, "b.test", now=NOW, days=40)
