@@ -12,7 +12,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
@@ -21,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from staffetta.policy.chain import UNREADABLE, Chain, build, shown_name
 from staffetta.policy.decision import PeerCertificate
+from staffetta.policy.remembered import Remembered
 from staffetta.settings.trust import Authority
 
 NAMES_MAX = 1000  # more than any honest certificate has; each is looked up
@@ -32,9 +32,6 @@ _EC_BITS_MIN = 224
 _WEAK_HASHES = ("md5", "sha1")
 _FOR_TLS = {Usage.CLIENT_AUTH, Usage.SERVER_AUTH, Usage.ANY_EXTENDED_KEY_USAGE}
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +63,8 @@ class _Verdict:
     holds_until: float
 
 
-_presented: dict[bytes, Presented] = {}
-_verdicts: dict[tuple[bytes, Authority], _Verdict] = {}
+_presented: Remembered[bytes, Presented] = Remembered(_KEPT)
+_verdicts: Remembered[tuple[bytes, Authority], _Verdict] = Remembered(_KEPT)
 
 
 def names_match(connector_name: str, certificate_name: str) -> bool:
@@ -94,7 +91,7 @@ def read(certificate: PeerCertificate) -> Presented:
     presented = _presented.get(certificate.digest)
     if presented is None:
         presented = _read(certificate.leaf_der)
-        _keep(_presented, certificate.digest, presented)
+        _presented.keep(certificate.digest, presented)
     return presented
 
 
@@ -111,14 +108,8 @@ def problem_under(certificate: PeerCertificate, authority: Authority, at: float)
     if verdict is None or not verdict.found_at <= at <= verdict.holds_until:
         problem, until = _judge(certificate, authority, at)
         verdict = _Verdict(problem, at, until)
-        _keep(_verdicts, key, verdict)
+        _verdicts.keep(key, verdict)
     return verdict.problem
-
-
-def _keep(kept: dict[_Key, _Value], key: _Key, value: _Value) -> None:
-    if len(kept) >= _KEPT:
-        kept.pop(next(iter(kept)), None)
-    kept[key] = value
 
 
 def _judge(certificate: PeerCertificate, authority: Authority, at: float) -> tuple[str | None, float]:

@@ -222,6 +222,7 @@ def _sender_failed(connector: InboundConnector, reverse_path: Mailbox | None, se
         return Failed(Condition.SENDER_DOMAIN, f"its sender domains do not hold {shown}")
     if connector.associated_accepted_domains:
         domain = accepted_domain(reverse_path.domain, settings) if reverse_path is not None else None
-        if domain is None or domain.name not in connector.associated_accepted_domains:
+        names = {domain.name, reverse_path.domain} if domain is not None and reverse_path is not None else set()
+        if names.isdisjoint(connector.associated_accepted_domains):
             return Failed(Condition.ASSOCIATED_DOMAIN, f"its associated accepted domains do not hold {shown}")
     return None

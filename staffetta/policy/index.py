@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from staffetta.policy.certificate import Presented
 from staffetta.policy.decision import IPAddress
+from staffetta.policy.remembered import Remembered
 from staffetta.settings.addresses import networks
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.objects import (
@@ -66,7 +67,7 @@ class CertificateTable:
     by_name: dict[str, list[int]] = field(default_factory=dict)
     by_parent: dict[str, list[int]] = field(default_factory=dict)
     _connectors: list[InboundConnector] = field(default_factory=list)
-    _found: dict[str, tuple[InboundConnector, ...]] = field(default_factory=dict)
+    _found: Remembered[str, tuple[InboundConnector, ...]] = field(default_factory=lambda: Remembered(_CANDIDATES_KEPT))
 
     def add(self, connector: InboundConnector) -> None:
         number = len(self._connectors)
@@ -90,9 +91,7 @@ class CertificateTable:
                 closeness[number] = min(close, closeness.get(number, close))
             ordered = sorted(closeness, key=lambda number: (closeness[number], number))
             found = tuple(self._connectors[number] for number in ordered)
-            if len(self._found) >= _CANDIDATES_KEPT:
-                self._found.pop(next(iter(self._found)))
-            self._found[key] = found
+            self._found.keep(key, found)
         return found
 
     def _closeness(self, presented: Presented) -> Iterator[tuple[tuple[int, int], int]]:
@@ -165,7 +164,7 @@ class PolicyIndex:
     wants_certificate: bool = False
 
 
-_indexes: dict[int, PolicyIndex] = {}
+_indexes: Remembered[int, PolicyIndex] = Remembered(_KEPT)
 
 
 def index_of(settings: Settings) -> PolicyIndex:
@@ -173,9 +172,7 @@ def index_of(settings: Settings) -> PolicyIndex:
     index = _indexes.get(id(settings))
     if index is None or index.settings is not settings:
         index = _build(settings)
-        while len(_indexes) >= _KEPT:
-            _indexes.pop(next(iter(_indexes)))
-        _indexes[id(settings)] = index
+        _indexes.keep(id(settings), index)
     return index
 
 

@@ -147,7 +147,10 @@ class TokenIssuer(Section):
 
 
 class InboundConnector(Section):
-    """Who may send in. Names are those of Exchange's InboundConnector."""
+    """Who may send in. Names are those of Exchange's InboundConnector.
+
+    Of accounts, certificates and addresses, all that it names must hold.
+    """
 
     name: Annotated[str, Field(description="Its name, unique.")]
     organization: Annotated[str, Field(description="The organisation that owns it.")] = DEFAULT_ORGANIZATION

@@ -220,10 +220,16 @@ def test_looking_up_a_name_finds_exactly_those_that_match(wanted: list[list[str]
 
 @pytest.mark.parametrize(
     ("sender", "is_matched"),
-    [("a@contoso.test", True), ("a@x.branch.test", False), ("a@foreign.test", False), ("", False)],
+    [
+        ("a@contoso.test", True),
+        ("a@x.branch.test", True),
+        ("a@y.branch.test", False),
+        ("a@foreign.test", False),
+        ("", False),
+    ],
 )
 def test_associated_accepted_domains_limit_who_may_use_a_connector(sender: str, is_matched: bool) -> None:
-    limited = by_address("limited", "192.0.2.1", associated_accepted_domains=("contoso.test",))
+    limited = by_address("limited", "192.0.2.1", associated_accepted_domains=("contoso.test", "x.branch.test"))
     assert (chosen(limited, sender=sender) == "limited") is is_matched
 
 
