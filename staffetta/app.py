@@ -13,6 +13,7 @@ from staffetta import metrics
 from staffetta.admin.http import WebServer
 from staffetta.delivery.courier import Couriers
 from staffetta.directory.live import LiveSettings
+from staffetta.directory.sign_ins import new_first_code
 from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
 from staffetta.mail.address import Mailbox
 from staffetta.mail.queue_id import made_at
@@ -53,6 +54,7 @@ class Relay:
         self._listeners: list[Listener] = []
         self._capture: CaptureHost | None = None
         self._web: WebServer | None = None
+        self._first_code: str | None = None
 
     def current_settings(self) -> Settings:
         """The snapshot of now."""
@@ -91,6 +93,7 @@ class Relay:
         for listener in self._listeners:
             await listener.start(next(sockets))
         if settings.console:
+            self._first_code = new_first_code(self._directory)
             office = Office(self._directory, self.current_settings)
             self._web = WebServer(self, office, next(sockets))
             self._web.start()
@@ -163,7 +166,12 @@ class Relay:
         """What runs and where, for the web side and for who started it."""
         facts = [(f"listener {listener.name}", _shown(listener)) for listener in self._listeners]
         if self._web:
-            facts.append(("web", f"http://{self._web.address}/ with healthz, readyz, metrics"))
+            facts.append(("web", f"http://{self._web.address}/ with healthz, readyz, metrics and the operations"))
+        if self._web and self._first_code:
+            body = f'{{"Code": "{self._first_code}", "Name": "YOU"}}'
+            facts.append(
+                ("first administrator", f"curl http://{self._web.address}/api/first-administrator -d '{body}'")
+            )
         if self._capture:
             facts.append(
                 ("capture host", f"{self._capture.address} plays the outside, keeps mail in {self._capture.folder}")

@@ -141,6 +141,7 @@ $script:Columns = @{
     AdminAuditLog = @('RunDate', 'CmdletName', 'ObjectModified', 'Caller', 'Source')
     Administrator = @('Name', 'Password')
     ApiToken = @('Name', 'Token', 'ExpiresUTC')
+    BlockedConnector = @('ConnectorId', 'Name', 'Reason')
     InboundConnector = @('Name', 'Enabled', 'ConnectorType', 'SenderIPAddresses', 'TlsSenderCertificateName')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
@@ -155,6 +156,7 @@ $script:Columns = @{
     RoleGroupMember = @('Name', 'RecipientType')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
+    TransportConfig = @('MessageExpiration', 'MaxReceiveSize', 'SmtpClientAuthenticationDisabled')
 }
 foreach ($noun in $script:Columns.Keys) {
     Update-TypeData -TypeName "Staffetta.$noun" -DefaultDisplayPropertySet $script:Columns[$noun] -Force
@@ -631,6 +633,57 @@ function Remove-InboundConnector {
     }
 }
 
+function Get-BlockedConnector {
+    <#
+    .SYNOPSIS
+    Show the inbound connectors whose mail is refused until they are unblocked.
+
+    .PARAMETER ConnectorId
+    Name or GUID of the connector.
+
+    .EXAMPLE
+    Get-BlockedConnector 'SMTP Relay'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0)]
+        [string] $ConnectorId
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-BlockedConnector' -Given $PSBoundParameters
+    }
+}
+
+function Remove-BlockedConnector {
+    <#
+    .SYNOPSIS
+    Take the block from an inbound connector; its next transaction is decided as before.
+
+    .PARAMETER ConnectorId
+    Name or GUID of the connector.
+
+    .PARAMETER Reason
+    Why the block goes: it stands in the connector's comment.
+
+    .EXAMPLE
+    Remove-BlockedConnector 'SMTP Relay'
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $ConnectorId,
+
+        [string] $Reason
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($ConnectorId, 'Remove-BlockedConnector')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-BlockedConnector' -Given $PSBoundParameters
+        }
+    }
+}
+
 function Get-AcceptedDomain {
     <#
     .SYNOPSIS
@@ -918,6 +971,62 @@ function Set-OrganizationConfig {
     process {
         if ($PSCmdlet.ShouldProcess('relay', 'Set-OrganizationConfig')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-OrganizationConfig' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-TransportConfig {
+    <#
+    .SYNOPSIS
+    Show what holds for all mail.
+    #>
+    [CmdletBinding()]
+    param()
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-TransportConfig' -Given $PSBoundParameters
+    }
+}
+
+function Set-TransportConfig {
+    <#
+    .SYNOPSIS
+    Say what to write in the settings file so that this holds for all mail.
+
+    .PARAMETER SmtpClientAuthenticationDisabled
+    Whether nobody can log in to send.
+
+    .PARAMETER MessageExpiration
+    How long a message is tried, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER DelayNotificationTimeout
+    After which time the sender is told that a message is late.
+
+    .PARAMETER MaxReceiveSize
+    Largest message, in octets.
+
+    .PARAMETER MaxRecipientEnvelopeLimit
+    Recipients of one transaction.
+
+    .EXAMPLE
+    Set-TransportConfig -MessageExpiration 24:00:00
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [bool] $SmtpClientAuthenticationDisabled,
+
+        [string] $MessageExpiration,
+
+        [string] $DelayNotificationTimeout,
+
+        [int] $MaxReceiveSize,
+
+        [int] $MaxRecipientEnvelopeLimit
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess('relay', 'Set-TransportConfig')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-TransportConfig' -Given $PSBoundParameters
         }
     }
 }
@@ -2008,6 +2117,8 @@ Export-ModuleMember -Function @(
     'New-InboundConnector',
     'Set-InboundConnector',
     'Remove-InboundConnector',
+    'Get-BlockedConnector',
+    'Remove-BlockedConnector',
     'Get-AcceptedDomain',
     'New-AcceptedDomain',
     'Set-AcceptedDomain',
@@ -2017,6 +2128,8 @@ Export-ModuleMember -Function @(
     'Remove-Organization',
     'Get-OrganizationConfig',
     'Set-OrganizationConfig',
+    'Get-TransportConfig',
+    'Set-TransportConfig',
     'Get-SmtpAccount',
     'New-SmtpAccount',
     'Set-SmtpAccount',

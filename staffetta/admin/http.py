@@ -1,7 +1,7 @@
 """The web side, in the relay's own event loop: /healthz, /readyz, /metrics, and the operations (rest.py, invoke.py).
 
 Rule 1: nothing here knows a room: what is true is asked of `Status` and `Office`, which the app hands in.
-Rule 2: only health and metrics, and a page that says nothing, are for who has no token.
+Rule 2: who has no token gets health, metrics, a page that says nothing, and a try at the one-time code (first.py).
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from staffetta.admin import invoke, rest
+from staffetta.admin import first, invoke, rest
 from staffetta.admin.office import Office
 from staffetta.admin.problems import HEADERS
 
@@ -43,9 +43,6 @@ class Status(Protocol):
     async def refresh_metrics(self) -> None:
         """Bring the gauges up to date that are too dear to keep so at all times."""
 
-    def facts(self) -> Sequence[tuple[str, str]]:
-        """What runs and where, as (name, value), in the order to be shown."""
-
 
 def create_app(status: Status, office: Office) -> FastAPI:
     """Return the ASGI application."""
@@ -70,7 +67,7 @@ def create_app(status: Status, office: Office) -> FastAPI:
     async def home() -> HTMLResponse:
         return HTMLResponse(_HOME_PAGE, headers=_HEADERS)
 
-    app.router.routes.extend([*rest.routes(office), *invoke.routes(office)])
+    app.router.routes.extend([*first.routes(office), *rest.routes(office), *invoke.routes(office)])
     return app
 
 

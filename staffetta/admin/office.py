@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import anyio.to_thread
 from starlette.requests import Request
 
+from staffetta.operations.first_administrator import FirstAdministrator
 from staffetta.operations.registry import Context, Operation, Result, execute
 from staffetta.operations.roles import Caller
 
@@ -18,13 +19,18 @@ BODY_OCTETS_MAX = 1_048_576
 
 
 class Office(Protocol):
-    """Where operations are carried out. Both may block for milliseconds, and are called in a thread."""
+    """Where operations are carried out. All may block for milliseconds, and are called in a thread."""
 
     def caller(self, text: str, address: str | None) -> Caller | None:
         """Return who holds the token of this text; None where it is unknown, expired or revoked.
 
         address: the client's. Raises Unavailable.
         """
+
+    def first_administrator(
+        self, *, code: str, name: str, password: str | None, address: str | None
+    ) -> FirstAdministrator:
+        """Use up the one-time code. Raises OperationError."""
 
     def context(self, caller: Caller) -> Context:
         """Return what an operation of this caller works with."""

@@ -5,6 +5,7 @@ from staffetta.operations import (
     administrators,
     api_tokens,
     auditing,
+    blocked_connectors,
     connectors,
     domains,
     explain,
@@ -13,13 +14,16 @@ from staffetta.operations import (
     role_groups,
     simulate,
     tracing,
+    transport_config,
 )
 from staffetta.operations.registry import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *connectors.OPERATIONS,
+    *blocked_connectors.OPERATIONS,
     *domains.OPERATIONS,
     *organizations.OPERATIONS,
+    *transport_config.OPERATIONS,
     *accounts.OPERATIONS,
     *tracing.OPERATIONS,
     *queueing.OPERATIONS,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from staffetta.directory.store import Directory
 from staffetta.directory.tokens import holder
 from staffetta.operations.access import told
+from staffetta.operations.first_administrator import FirstAdministrator, make_first_administrator
 from staffetta.operations.registry import Context
 from staffetta.operations.roles import Caller, Role
 from staffetta.settings.model import Settings
@@ -33,6 +34,15 @@ class Office:
             return None
         roles = frozenset(map(Role, token.roles))
         return Caller(token.name, roles, "api", organization=token.organization, address=address)
+
+    def first_administrator(
+        self, *, code: str, name: str, password: str | None, address: str | None
+    ) -> FirstAdministrator:
+        """Do as make_first_administrator does."""
+        settings = self._get_settings()
+        return make_first_administrator(
+            self._directory, settings, code=code, name=name, password=password, address=address
+        )
 
     def context(self, caller: Caller) -> Context:
         """Return what an operation of this caller works with. Raises Unavailable."""

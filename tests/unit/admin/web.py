@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.admin.http import WebServer
+from staffetta.operations.first_administrator import FirstAdministrator, make_first_administrator
 from staffetta.operations.registry import Context
 from staffetta.operations.roles import Caller, Role
 from tests.unit.operations.office import Office
@@ -34,9 +35,6 @@ class FakeStatus:
     async def refresh_metrics(self) -> None:
         self.refreshed += 1
 
-    def facts(self) -> Sequence[tuple[str, str]]:
-        return [("Relay <relay>", "127.0.0.1:2525")]
-
 
 class OfficeWithTokens:
     """The office of the tests, where a token is the name of a caller."""
@@ -46,6 +44,13 @@ class OfficeWithTokens:
 
     def caller(self, text: str, address: str | None) -> Caller | None:
         return CALLERS.get(text)
+
+    def first_administrator(
+        self, *, code: str, name: str, password: str | None, address: str | None
+    ) -> FirstAdministrator:
+        return make_first_administrator(
+            self._office.directory, self._office.settings, code=code, name=name, password=password, address=address
+        )
 
     def context(self, caller: Caller) -> Context:
         return self._office.context(caller)

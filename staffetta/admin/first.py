@@ -1,0 +1,41 @@
+"""`POST /api/first-administrator`: the one-time code for an administrator and a token. The only way in without one."""
+
+from datetime import UTC, datetime
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from staffetta.admin.office import Office, Unreadable, json_object
+from staffetta.admin.paths import PREFIX
+from staffetta.admin.problems import HEADERS
+from staffetta.admin.rest import guarded
+
+PATH = f"{PREFIX}/first-administrator"
+
+
+def routes(office: Office) -> list[Route]:
+    """Return the one route."""
+
+    async def answer(request: Request) -> Response:
+        body = await json_object(request)
+        code, name, password = body.get("Code"), body.get("Name"), body.get("Password")
+        if (
+            not isinstance(code, str)
+            or not isinstance(name, str)
+            or not isinstance(password, str | None)
+            or body.keys() - {"Code", "Name", "Password"}
+        ):
+            raise Unreadable('Write {"Code": "…", "Name": "…"}, and "Password" to choose one.')
+        address = request.client.host if request.client else None
+
+        def work() -> dict[str, object]:
+            made = office.first_administrator(code=code, name=name, password=password, address=address)
+            expires = datetime.fromtimestamp(made.expires_at, UTC).isoformat()
+            return {"Name": made.name, "Password": made.password, "Token": made.token, "ExpiresUTC": expires}
+
+        value = await anyio.to_thread.run_sync(work)
+        return JSONResponse({"value": value, "warnings": []}, status_code=201, headers=HEADERS)
+
+    return [Route(PATH, guarded(answer), methods=["POST"])]

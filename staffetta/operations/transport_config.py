@@ -1,0 +1,139 @@
+"""What holds for all mail, under the names of Exchange's transport configuration.
+
+These stand in the settings file, because they hold for the whole relay: they are shown here, and Set says what to
+write there. A Set that asks for what is already so succeeds, so that a script may be run twice.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+from staffetta.operations.duties import CHANGE, READ
+from staffetta.operations.errors import BadValue, OperationError
+from staffetta.operations.inputs import Input, Output
+from staffetta.operations.registry import Context, Operation
+from staffetta.settings.model import ListenerKind
+from staffetta.settings.objects import outside_name
+
+Expiration = Annotated[str, Field(description="How long a message is tried, as `2.00:00:00` or `12:00:00`.")]
+Delay = Annotated[str, Field(description="After which time the sender is told that a message is late.")]
+SizeMax = Annotated[int, Field(description="Largest message, in octets.")]
+RecipientsMax = Annotated[int, Field(description="Recipients of one transaction.")]
+SmtpAuth = Annotated[bool, Field(description="Whether nobody can log in to send.")]
+
+
+class TransportConfigRow(Output):
+    name: Annotated[str, Field(description="Always `Transport Settings`.")]
+    identity: Annotated[str, Field(description="The name.")]
+    smtp_client_authentication_disabled: SmtpAuth
+    message_expiration: Expiration
+    delay_notification_timeout: Delay
+    max_receive_size: SizeMax
+    max_recipient_envelope_limit: RecipientsMax
+    external_delay_dsn_enabled: Annotated[bool, Field(description="Always true.")]
+    internal_delay_dsn_enabled: Annotated[bool, Field(description="Always true.")]
+
+
+class GetTransportConfig(Input):
+    pass
+
+
+class SetTransportConfig(Input):
+    smtp_client_authentication_disabled: SmtpAuth | None = None
+    message_expiration: Expiration | None = None
+    delay_notification_timeout: Delay | None = None
+    max_receive_size: SizeMax | None = None
+    max_recipient_envelope_limit: RecipientsMax | None = None
+
+
+_KEYS = {
+    "message_expiration": ("queue", "expire_seconds"),
+    "delay_notification_timeout": ("queue", "delay_notice_seconds"),
+    "max_receive_size": ("limits", "message_octets_max"),
+    "max_recipient_envelope_limit": ("limits", "recipients_max"),
+}
+
+
+def get(context: Context, given: GetTransportConfig) -> Iterable[Output]:
+    settings = context.settings
+    can_log_in = any(listener.kind is ListenerKind.SUBMISSION for listener in settings.listeners)
+    return [
+        TransportConfigRow(
+            name="Transport Settings",
+            identity="Transport Settings",
+            smtp_client_authentication_disabled=not can_log_in,
+            message_expiration=time_span(settings.queue.expire_seconds),
+            delay_notification_timeout=time_span(settings.queue.delay_notice_seconds),
+            max_receive_size=settings.limits.message_octets_max,
+            max_recipient_envelope_limit=settings.limits.recipients_max,
+            external_delay_dsn_enabled=True,
+            internal_delay_dsn_enabled=True,
+        )
+    ]
+
+
+def set_(context: Context, given: SetTransportConfig) -> Iterable[Output]:
+    (present,) = get(context, GetTransportConfig())
+    to_write: dict[str, list[str]] = {}
+    for field in sorted(given.model_fields_set):
+        wanted = getattr(given, field)
+        if field not in _KEYS:
+            if wanted != getattr(present, field):
+                raise OperationError(
+                    "Who can log in stands in the settings file: declare a listener with kind = "
+                    '"submission" there, or none, and start the relay again.',
+                    parameter=outside_name(field),
+                )
+            continue
+        number = wanted if isinstance(wanted, int) else seconds_in(str(wanted), outside_name(field))
+        table, key = _KEYS[field]
+        if number != getattr(getattr(context.settings, table), key):
+            to_write.setdefault(table, []).append(f"{key} = {number}")
+    if to_write:
+        lines = "; ".join(f"under [{table}] {', '.join(keys)}" for table, keys in to_write.items())
+        raise OperationError(f"This holds for the whole relay. Write in the settings file {lines}; reload it (SIGHUP).")
+    return []
+
+
+def time_span(seconds: float) -> str:
+    """Print as .NET does: `[days.]hours:minutes:seconds`."""
+    whole = int(seconds)
+    days, rest = divmod(whole, 86_400)
+    clock = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
+    return f"{days}.{clock}" if days else clock
+
+
+def seconds_in(text: str, parameter: str) -> int:
+    """Parse what time_span prints, also with hours above 23, as Exchange writes `24:00:00`. Raises BadValue."""
+    days, dot, clock = text.strip().rpartition(".")
+    parts = [days if dot else "0", *clock.split(":")]
+    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in parts):
+        raise BadValue(f"'{text}' is not a time span; write 2.00:00:00 or 12:00:00.", parameter=parameter)
+    day, hour, minute, second = map(int, parts)
+    return ((day * 24 + hour) * 60 + minute) * 60 + second
+
+
+OPERATIONS = (
+    Operation(
+        "Get",
+        "TransportConfig",
+        "Show what holds for all mail.",
+        GetTransportConfig,
+        TransportConfigRow,
+        READ,
+        get,
+        columns=("message_expiration", "max_receive_size", "smtp_client_authentication_disabled"),
+    ),
+    Operation(
+        "Set",
+        "TransportConfig",
+        "Say what to write in the settings file so that this holds for all mail.",
+        SetTransportConfig,
+        None,
+        CHANGE,
+        set_,
+        is_change=True,
+        example="-MessageExpiration 24:00:00",
+    ),
+)
