@@ -182,11 +182,11 @@ def _organization(
     if account is not None:
         return account.organization
     shown = presented(facts)
-    for name in shown.names if shown is not None else ():
-        domain = domain_of_certificate(name, index.settings)
-        roster = index.on_premises.get(domain.organization) if domain is not None else None
-        if domain is not None and roster is not None and _takes_certificate(roster, facts, index.settings, at):
-            return domain.organization
+    domains = (domain_of_certificate(name, index.settings) for name in (shown.names if shown is not None else ()))
+    for organization in dict.fromkeys(domain.organization for domain in domains if domain is not None):
+        roster = index.on_premises.get(organization)
+        if roster is not None and _takes_certificate(roster, facts, index.settings, at):
+            return organization
     domain = accepted_domain(reverse_path.domain, index.settings) if reverse_path is not None else None
     return domain.organization if domain is not None else None
 

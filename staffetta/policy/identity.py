@@ -86,9 +86,9 @@ def identified_by_certificate(
     """Yield those that name the session's certificate and take it, the closest first."""
     shown = presented(facts)
     if shown is not None:
-        for connector in roster.by_certificate.naming(shown):
+        for connector in roster.by_certificate.naming(shown):  # its names are not compared again: there may be many
             if not (
-                certificate_failed(connector, facts, settings, at) or address_failed(connector, facts.peer, settings)
+                _trust_failed(connector, shown, facts, settings, at) or address_failed(connector, facts.peer, settings)
             ):
                 yield connector
 
@@ -122,10 +122,17 @@ def certificate_failed(
     if shown is None:
         how = "without TLS, so without a certificate" if facts.tls is None else "without a client certificate"
         return Failed(Condition.CERTIFICATE_PRESENTED, f"it needs a certificate {wanted}, and the client came {how}")
-    if not matched_names(connector, shown) and shown.fingerprint not in fingerprints(connector):
+    if not _is_named(connector, shown):
         names = f"names are {shown_names(shown)}" if shown.names else "names are none that can be compared"
         seen = shown.unreadable or f"the presented one's {names}"
         return Failed(Condition.CERTIFICATE_NAME, f"it needs a certificate {wanted}; {seen}")
+    return _trust_failed(connector, shown, facts, settings, at)
+
+
+def _trust_failed(
+    connector: InboundConnector, shown: Presented, facts: SessionFacts, settings: Settings, at: float
+) -> Failed | None:
+    """Say what is wrong with a certificate that the connector names; None: nothing."""
     assert facts.tls is not None
     sent = facts.tls.peer_certificate
     if sent is None or isinstance(sent, AssumedCertificate):
@@ -150,6 +157,14 @@ def matched_names(connector: InboundConnector, shown: Presented) -> tuple[str, .
         return shown.names
     wanted = certificate_names(connector)
     return tuple(name for name in shown.names if any(names_match(each, name) for each in wanted))
+
+
+def _is_named(connector: InboundConnector, shown: Presented) -> bool:
+    """Whether the connector names this certificate, whatever it is worth."""
+    wanted = certificate_names(connector)
+    return shown.fingerprint in fingerprints(connector) or any(
+        names_match(each, name) for name in shown.names for each in wanted
+    )
 
 
 def _account_failed(connector: InboundConnector, facts: SessionFacts, account: Account | None) -> Failed | None:

@@ -97,6 +97,7 @@ class CertificateTable:
     def _closeness(self, presented: Presented) -> Iterator[tuple[tuple[int, int], int]]:
         for number in self.by_fingerprint.get(presented.fingerprint, ()):
             yield (_PINNED, 0), number
+        visited: set[str] = set()
         for name in presented.names:
             base = name.removeprefix("*.")
             for number in self.by_name.get(name, ()):
@@ -104,7 +105,8 @@ class CertificateTable:
             if name != base:
                 for number in self.by_parent.get(base, ()):
                     yield (_UNDER_WILDCARD, 0), number
-            while base:
+            while base and base not in visited:  # a thousand hosts of one domain have one way up
+                visited.add(base)
                 for number in self.by_name.get(f"*.{base}", ()):
                     yield (_BELOW, -len(base)), number
                 base = base.partition(".")[2]
