@@ -85,6 +85,8 @@ _Explained = tuple[str, list[Change]]
 _SEEN = {
     "peer": "client's address",
     "account": "logged in as",
+    "user_name": "user name",
+    "mechanism": "mechanism",
     "certificate_names": "certificate's names",
     "certificate_subject": "certificate's subject",
     "certificate_issuer": "certificate's issuer",
@@ -214,6 +216,34 @@ def _ambiguous(case: _Case) -> _Explained:
     return "Some server might read the recipient as a route to elsewhere, a program, a file or a list.", [Change(words)]
 
 
+def _authentication_failed(case: _Case) -> _Explained:
+    name = case.text("user_name")
+    new = f"New-SmtpAccountPassword -Identity {_quoted(name)}"
+    return f"{name} could not log in: {case.text('cause')}.", [
+        Change("Set the client's user name and password again."),
+        Change("Or make a new password for the account, which is shown once.", new),
+    ]
+
+
+def _authentication_disabled(case: _Case) -> _Explained:
+    name = case.text("user_name")
+    on = f"Set-SmtpAccount -Identity {_quoted(name)} -Enabled $true"
+    for_all = "Set-TransportConfig -SmtpClientAuthenticationDisabled $false"
+    return f"The password of {name} is right, but logging in is switched off.", [
+        Change("Where it is off for this account, switch it on.", on, name),
+        Change("Where it is off for the whole organisation, switch it on.", for_all),
+    ]
+
+
+def _authentication_unavailable(case: _Case) -> _Explained:
+    return f"Nobody's credentials could be checked: {case.text('cause')}.", []
+
+
+def _too_many_guesses(case: _Case) -> _Explained:
+    words = "Wait; if it is a device of yours, set its password again, and it is let in by and by."
+    return f"Too many wrong passwords came for {case.text('user_name')}, or from this address.", [Change(words)]
+
+
 def _otherwise(case: _Case) -> _Explained:
     return "", []
 
@@ -230,6 +260,10 @@ _OF_REASON: Mapping[str, Callable[[_Case], _Explained]] = {
     Reason.SEND_AS_DENIED: _send_as_denied,
     Reason.TLS_REQUIRED: _tls_required,
     Reason.AMBIGUOUS_ADDRESS: _ambiguous,
+    Reason.AUTHENTICATION_FAILED: _authentication_failed,
+    Reason.AUTHENTICATION_DISABLED: _authentication_disabled,
+    Reason.AUTHENTICATION_UNAVAILABLE: _authentication_unavailable,
+    Reason.TOO_MANY_GUESSES: _too_many_guesses,
 }
 
 

@@ -1,6 +1,7 @@
 """Explanation by a refusal's id, and the simulator, which decides as a live transaction does."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from staffetta.directory.store import Directory
 from staffetta.mail.address import parse_mailbox
 from staffetta.mail.envelope import BodyType, Recipient
+from staffetta.operations.binding import bind
 from staffetta.operations.errors import BadValue, NotFound
 from staffetta.operations.registry import Context, execute, find
 from staffetta.operations.roles import Caller, Role
 from staffetta.operations.spools import open_spool
-from staffetta.policy.decision import PeerCertificate
+from staffetta.policy.decision import PeerCertificate, Reason
+from staffetta.policy.explanation import explain
+from staffetta.policy.identity import Condition
 from staffetta.reception.transaction import Transaction
 from staffetta.settings.model import Settings
 from staffetta.smtp.events import Mail, Rcpt
@@ -23,7 +27,7 @@ from staffetta.trace.events import Refusal
 from tests.unit.operations.office import Office
 from tests.unit.policy.pki import AT
 from tests.unit.policy.test_relay import OURS, OUTSIDE, TABLE
-from tests.unit.policy.world import ADDRESSES, SESSIONS, settings
+from tests.unit.policy.world import ADDRESSES, SESSIONS, decide, settings
 from tests.unit.shell.screen import Screen, screen
 
 ALL = Caller("ada", frozenset(Role), "cli")
@@ -162,6 +166,42 @@ class TestWhatIsSuggestedWorks:
         assert console.run(f"(Test-Relay {question}).Accepted") == "False"
         console.run(command)
         assert console.run(f"(Test-Relay {question}).Accepted") == "True"
+
+
+REFUSALS = [
+    *((row[4], decide(SESSIONS[row[0]], row[1], row[2], settings())[0].evidence) for row in TABLE if row[3].code > 399),
+    (Reason.DIRECT_SEND_REJECTED, {"peer": "192.0.2.7", "organization": "fabrikam"}),
+    (Reason.SEND_AS_DENIED, {"account": "a@contoso.com", "sender": "b@contoso.com", "sender_field": "From"}),
+    (Reason.AUTHENTICATION_FAILED, {"user_name": "a@contoso.com", "cause": "the password is wrong"}),
+    (Reason.AUTHENTICATION_DISABLED, {"user_name": "a@contoso.com", "organization": "fabrikam"}),
+    *(
+        (
+            Reason.RELAY_DENIED,
+            {"nearest_connector": "Relay", "nearest_condition": str(each), "peer": "192.0.2.7"} | more,
+        )
+        for each in Condition
+        for more in ({}, {"sender_domain": "a.test", "account": "a@a.test", "certificate_names": "a.test"})
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "evidence"), REFUSALS, ids=lambda value: str(value)[:20])
+def test_every_command_that_is_suggested_can_be_typed(
+    office: Office, reason: Reason, evidence: dict[str, object]
+) -> None:
+    told = explain(reason, evidence, sender="a@contoso.com", recipient="b@outside.example")
+    for change in told.changes:
+        if change.command is not None:
+            given = parameters_of(change.command)
+            bind(find(change.command.split()[0]).input, given)
+
+
+def parameters_of(command: str) -> dict[str, object]:
+    """The parameters of one of our commands, which have no other forms than these."""
+    found: dict[str, object] = {}
+    for name, added, text, switch in re.findall(r" -(\w+) (?:@\{Add='([^']*)'\}|'([^']*)'|(\$?\w+))", command):
+        found[name] = {"Add": added} if added else text or {"$true": True, "$false": False}.get(switch, switch)
+    return found
 
 
 def refusal(**changes: object) -> Refusal:
