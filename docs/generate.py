@@ -36,6 +36,7 @@ def metrics_page() -> str:
         f"- `result` of sessions: {', '.join(metrics.SESSION_RESULTS)}",
         f"- `result` of attempts: {', '.join(metrics.ATTEMPT_RESULTS)}",
         f"- `state`: {', '.join(metrics.RECIPIENT_STATES)}",
+        f"- `result` of requests for tokens: {', '.join(metrics.TOKEN_RESULTS)}",
         f"- `direction`: {', '.join(metrics.TLS_DIRECTIONS)}",
     ]
     return "\n".join(lines) + "\n"

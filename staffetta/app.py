@@ -225,6 +225,7 @@ class Relay:
             listeners=[listener.name for listener in self._settings.listeners],
             routes=[known.name for known in self._settings.routes],
             reasons=[reason for reason in Reason if reason not in _ACCEPTING],
+            token_sources=[source.name for source in self._settings.token_sources],
         )
 
 

@@ -22,6 +22,7 @@ QUEUE_PARTS = ("poll", "orders", "settler", "lane")
 """poll: looks for what is due. orders: carries out what administrators ask. settler: writes outcomes down.
 lane: carries messages to one destination."""
 
+TOKEN_RESULTS = ("got", "failed")
 TLS_DIRECTIONS = ("inbound", "outbound")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
@@ -66,6 +67,13 @@ CERTIFICATE_EXPIRY = Gauge(
     "When the certificate ends, in seconds since 1970; where there are several of a name, the first that ends.",
     ["use", "name"],
 )
+TOKEN_AGE = Gauge(
+    "staffetta_oauth_token_age_seconds", "Age of the access token in use, 0 while there is none.", ["source"]
+)
+TOKEN_EXPIRY = Gauge(
+    "staffetta_oauth_token_expiry_timestamp_seconds", "When the access token ends, in seconds since 1970.", ["source"]
+)
+TOKEN_REQUESTS = Counter("staffetta_oauth_requests_total", "Access tokens asked for.", ["source", "result"])
 LOG_LINES_LOST = Counter("staffetta_log_lines_lost_total", "Log lines that could not be written.")
 DRAINING = Gauge("staffetta_draining", "1 while the relay finishes its work before it stops.")
 BUILD_INFO = Gauge("staffetta_build_info", "Always 1; the label tells the version.", ["version"])
@@ -76,10 +84,12 @@ def all_metrics() -> list[Counter | Gauge | Histogram]:
     return [value for value in globals().values() if isinstance(value, Counter | Gauge | Histogram)]
 
 
-def present_at_zero(*, listeners: Iterable[str], routes: Iterable[str], reasons: Iterable[str]) -> None:
+def present_at_zero(
+    *, listeners: Iterable[str], routes: Iterable[str], reasons: Iterable[str], token_sources: Iterable[str] = ()
+) -> None:
     """Create every label combination that can occur, so that a rate over it is right from the first event.
 
-    listeners, routes: names from the settings. reasons: the words of policy's refusals.
+    listeners, routes, token_sources: names from the settings. reasons: the words of policy's refusals.
     """
     BUILD_INFO.labels(__version__).set(1)
     for listener in listeners:
@@ -94,6 +104,11 @@ def present_at_zero(*, listeners: Iterable[str], routes: Iterable[str], reasons:
             ATTEMPTS.labels(route, result)
         for state in RECIPIENT_STATES:
             QUEUE_RECIPIENTS.labels(route, state)
+    for source in token_sources:
+        TOKEN_AGE.labels(source)
+        TOKEN_EXPIRY.labels(source)
+        for result in TOKEN_RESULTS:
+            TOKEN_REQUESTS.labels(source, result)
     for reason in reasons:
         REFUSALS.labels(reason)
     for mechanism in AUTHENTICATION_MECHANISMS:

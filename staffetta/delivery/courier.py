@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from staffetta.delivery.maildir import MaildirCourier
+from staffetta.delivery.oauth import AccessTokens
 from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.outcome import Deferred, Outcome, Stage
@@ -14,11 +15,13 @@ class Couriers:
     """mail.consignment.Courier for all transports.
 
     get_settings: returns the snapshot of now; an attempt keeps the one it began with.
+    tokens: for whoever logs in with access tokens.
     Belongs to the event loop that calls it.
     """
 
     def __init__(self, get_settings: Callable[[], Settings]) -> None:
         self._get_settings = get_settings
+        self.tokens = AccessTokens(get_settings)
         self._smtp = SmtpCourier()
         self._maildir = MaildirCourier()
 
@@ -39,6 +42,7 @@ class Couriers:
         """Say QUIT on idle connections, and finish what is being written to mailboxes."""
         self._smtp.close()
         await self._maildir.close()
+        await self.tokens.close()
 
 
 def _find_route(settings: Settings, name: str) -> Route | None:

@@ -11,6 +11,7 @@ from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
 from staffetta.settings.objects import TokenIssuer
 from staffetta.settings.roads import NO_ROUTE, NextHop, Route, Transport
+from staffetta.settings.secret_checks import check_secrets
 
 _NAME_LENGTH_MAX = 64  # Exchange's, where it says one
 
@@ -28,6 +29,7 @@ def check(settings: Settings) -> Found:
     for index, issuer in enumerate(settings.token_issuers):
         yield from _issuer(("token_issuers", index), issuer)
     yield from check_objects(settings)
+    yield from check_secrets(settings)
     yield from _references(settings)
     for section in ("console", "capture"):
         value = getattr(settings, section)
@@ -39,6 +41,7 @@ def _names(settings: Settings) -> Found:
     for section, key in (
         ("listeners", "name"),
         ("routes", "name"),
+        ("token_sources", "name"),
         ("organizations", "name"),
         ("accepted_domains", "name"),
         ("inbound_connectors", "name"),
@@ -116,7 +119,7 @@ def _address(where: Where, text: str) -> Found:
 def _route(where: Where, route: Route) -> Found:
     if route.transport is Transport.MAILDIR and route.path is None:
         yield (*where, "path"), "it is missing; a maildir route names the folder of its mailboxes"
-    if route.transport is not Transport.MAILDIR and not route.next_hops:
+    if route.transport in (Transport.SMTP, Transport.LMTP) and not route.next_hops:
         yield (*where, "next_hops"), 'it is missing; write next_hops = [{ host = "192.0.2.1", port = 25 }]'
     if route.name == NO_ROUTE:
         yield (*where, "name"), f"{NO_ROUTE!r} means that there is no route; write another name"

@@ -84,6 +84,9 @@ class TokenSource(Section):
     client_certificate: Annotated[
         Path | None, Field(description="PEM file of certificate and key that sign an assertion, instead of a secret.")
     ] = None
+    device_endpoint: Annotated[
+        str | None, Field(description="Where a login by device code begins; left out, as Entra and Google have it.")
+    ] = None
     refresh_token_file: Annotated[
         Path | None, Field(description="Where `staffetta token login` keeps the refresh token of a person's consent.")
     ] = None
@@ -124,6 +127,12 @@ class Route(Section):
     ] = None
     authentication: Annotated[Authentication | None, Field(description="How we log in; left out, we do not.")] = None
     token_source: Annotated[str | None, Field(description="For graph: the name of a token source.")] = None
+    graph_endpoint: Annotated[str, Field(description="For graph: another one in the national clouds.")] = (
+        "https://graph.microsoft.com/v1.0"
+    )
+    graph_mailbox: Annotated[
+        str | None, Field(description="For graph: the mailbox that sends everything; left out, the sender's own.")
+    ] = None
     source_addresses: Annotated[
         Texts, Field(description="Addresses of ours to connect from, one for IPv4 and one for IPv6.")
     ] = ()
