@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from staffetta import __version__
 from staffetta.cli.account import account_commands
+from staffetta.cli.audit import audit_commands
 from staffetta.cli.ca import ca_commands
 from staffetta.cli.config import config_commands
 from staffetta.cli.explain import explain, simulate
@@ -22,6 +24,7 @@ from staffetta.cli.trace import trace
 from staffetta.operations.config import check_directory
 from staffetta.operations.registry import NotFound, OperationError, Unavailable
 from staffetta.operations.spools import NotAvailable
+from staffetta.settings import trust
 from staffetta.settings.file import SettingsError, advice, load
 
 Serve = Callable[[Path], int]
@@ -72,6 +75,7 @@ def _commands(serve: Serve) -> App:
     app.command(account_commands())
     app.command(ca_commands())
     app.command(config_commands())
+    app.command(audit_commands())
     return app
 
 
@@ -88,6 +92,9 @@ def check(*, config: ConfigFile) -> int:
     settings = load(config)
     for warning in advice(config, settings):
         print(f"{warning} (a warning)", file=sys.stderr)
+    for authority in settings.trusted_authorities:
+        if trouble := trust.authority(authority.name, settings, time.time()).trouble:
+            print(f"{config}: {trouble} (a warning)", file=sys.stderr)
     check_directory(settings)
     print(f"{config}: ok")
     return EX_OK

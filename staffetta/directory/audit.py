@@ -48,7 +48,10 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditQuery:
-    """What to look for; all that is given must hold. after, before: seconds since 1970. limit: rows; None: all."""
+    """What to look for; all that is given must hold. after, before: seconds since 1970. limit: rows; None: all.
+
+    is_oldest_first: else the newest come first.
+    """
 
     organization: str | None = None
     actor: str | None = None
@@ -57,6 +60,7 @@ class AuditQuery:
     after: float | None = None
     before: float | None = None
     limit: int | None = 1000
+    is_oldest_first: bool = False
 
 
 def write(connection: sqlite3.Connection, row: AuditRow) -> None:
@@ -70,7 +74,7 @@ def write(connection: sqlite3.Connection, row: AuditRow) -> None:
 
 
 def read(connection: sqlite3.Connection, query: AuditQuery) -> Iterator[AuditRow]:
-    """Yield rows, the newest first. Names are compared in any case of letters."""
+    """Yield rows. Names are compared in any case of letters."""
     conditions, values = ["1"], []
     for column in ("organization", "actor", "operation", "target"):
         if (wanted := getattr(query, column)) is not None:
@@ -83,7 +87,7 @@ def read(connection: sqlite3.Connection, query: AuditQuery) -> Iterator[AuditRow
     values.append(-1 if query.limit is None else query.limit)
     statement = (
         "SELECT number, at, actor, source, address, operation, organization, kind, target, before, after FROM audit "
-        f"WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?"
+        f"WHERE {' AND '.join(conditions)} ORDER BY number {'ASC' if query.is_oldest_first else 'DESC'} LIMIT ?"
     )
     for row in connection.execute(statement, values):
         yield AuditRow(*row[:9], *map(_parsed, row[9:]))

@@ -38,6 +38,15 @@ def told(path: Path) -> Iterator[None]:
         ) from error
 
 
+def is_there(data_dir: Path) -> bool:
+    """Whether a directory has been made. Raises DirectoryUnavailable where we may not look."""
+    path = data_dir / DATABASE_NAME
+    try:
+        return path.exists()
+    except OSError as error:
+        raise DirectoryUnavailable(f"The directory {path} cannot be used: {error.strerror}.") from error
+
+
 def prepare(data_dir: Path) -> Path:
     """Make the database, or bring it up to date, and return its path. Raises DirectoryUnavailable."""
     path = data_dir / DATABASE_NAME

@@ -145,7 +145,7 @@ class Directory:
                     raise _Undo
 
     def audit(self, query: AuditQuery) -> Sequence[AuditRow]:
-        """Return what was changed, the newest first."""
+        """Return what was changed."""
         with self._reading, told(self._path):
             return list(audit.read(self._reader, query))
 

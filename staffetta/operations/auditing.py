@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from staffetta.directory.audit import AuditQuery, AuditRow
+from staffetta.directory.audit import AuditQuery, AuditRow, to_line
 from staffetta.operations.access import told
 from staffetta.operations.duties import REVIEW
 from staffetta.operations.inputs import RESULTS_DEFAULT, Input, Output, ResultSize
@@ -47,6 +47,15 @@ def search(context: Context, given: SearchAdminAuditLog) -> Iterable[Output]:
     )
     with told():
         return [_entry(row) for row in context.directory.audit(query)]
+
+
+def export(context: Context, *, after: float | None = None, before: float | None = None) -> Iterable[str]:
+    """Return rows as lines of JSON, the oldest first, for another machine to keep. after, before: since 1970."""
+    query = AuditQuery(
+        organization=context.caller.organization, after=after, before=before, limit=None, is_oldest_first=True
+    )
+    with told():
+        return map(to_line, context.directory.audit(query))
 
 
 def _entry(row: AuditRow) -> AuditEntry:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from staffetta.directory.database import DATABASE_NAME
+from staffetta.directory.database import is_there
 from staffetta.directory.objects import outside
 from staffetta.directory.problems import Declared
 from staffetta.directory.store import Author, Changing, Directory, Kind, NotConsistent, Stored, name_of
@@ -92,9 +92,9 @@ def apply(context: Context, source: Source) -> Sequence[Difference]:
 
 def check_directory(settings: Settings) -> None:
     """Check the directory beside a settings file, where there is one. Raises SettingsError, Unavailable."""
-    if not (settings.data_dir / DATABASE_NAME).exists():
-        return
     with told():
+        if not is_there(settings.data_dir):
+            return
         directory = Directory.open(settings.data_dir)
         try:
             directory.merged(settings)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,6 +235,25 @@ def test_the_audit_is_never_changed(statement: str, directory: Directory, settin
     connection.close()
 
 
+def test_openings_change_at_once_and_lose_nothing(directory: Directory, settings: Settings, tmp_path: Path) -> None:
+    def add(number: int) -> None:
+        own = Directory.open(tmp_path / "var")
+        for each in range(5):
+            with own.change(settings, ADA) as changing:
+                changing.put(Kind.INBOUND_CONNECTOR, connector(f"Lab {number}.{each}"))
+        own.close()
+
+    before = directory.generation()
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(directory.merged(settings).inbound_connectors) == 21
+    assert directory.generation() == before + 20
+    assert len(directory.audit(AuditQuery())) == 20
+
+
 def test_threads_change_one_after_the_other(directory: Directory, settings: Settings) -> None:
     def add(number: int) -> None:
         with directory.change(settings, ADA) as changing:
@@ -282,3 +302,25 @@ def test_two_that_open_at_once_share_one_database(tmp_path: Path) -> None:
     for each in opened:
         each.close()
     assert [path.name for path in tmp_path.iterdir()] == ["directory.sqlite"]
+
+
+def test_a_folder_that_we_may_not_use_is_told(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file, and no folder")
+    with pytest.raises(DirectoryUnavailable, match=r"var/directory.sqlite cannot be used: "):
+        Directory.open(tmp_path / "var")
+
+
+def test_the_audit_is_searched_by_each_of_its_columns_in_either_order(directory: Directory, settings: Settings) -> None:
+    for actor, operation, name in (("ada", "New-InboundConnector", "Lab"), ("bob", "Set-InboundConnector", "Office 2")):
+        with directory.change(settings, Author(actor, "cli", operation)) as changing:
+            changing.put(Kind.INBOUND_CONNECTOR, connector(name))
+
+    def found(**query: Any) -> list[str]:
+        return [row.target for row in directory.audit(AuditQuery(**query))]
+
+    assert found() == ["Office 2", "Lab"]
+    assert found(is_oldest_first=True) == ["Lab", "Office 2"]
+    assert found(actor="ADA") == found(operation="new-inboundconnector") == found(target="lab") == ["Lab"]
+    assert found(after=1001) == found(limit=1) == ["Office 2"]
+    assert found(before=1001) == ["Lab"]
+    assert found(organization="contoso") == []
