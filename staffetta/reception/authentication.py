@@ -86,17 +86,20 @@ class Authenticator:
         if self._guesses.is_shut(_folded(name), peer, began):
             await self._pause(DELAY_SECONDS_MAX)
             return Verdict(Decision(reply.AUTH_LATER, Reason.TOO_MANY_GUESSES, evidence))
+        # The name belongs to it: one password tried at every account is as many guesses.
+        digest = self._digest(f"{_folded(name)}\0".encode() + _secret(login))
+        guess = self._guesses.began(_folded(name), peer, digest, began)
         try:
             account = await self._checked(login, settings)
         except _Unavailable as trouble:
+            self._guesses.take_back(guess)
             evidence["cause"] = str(trouble)
             return Verdict(Decision(reply.AUTH_LATER, Reason.AUTHENTICATION_UNAVAILABLE, evidence))
         except _Wrong as wrong:
             evidence["cause"] = str(wrong)
-            now = self._clock()
-            wait = self._guesses.failed(_folded(name), peer, self._digest(_secret(login)), now)
-            await self._pause(max(0.0, wait - (now - began)))
+            await self._pause(max(0.0, guess.wait_seconds - (self._clock() - began)))
             return Verdict(Decision(reply.AUTHENTICATION_UNSUCCESSFUL, Reason.AUTHENTICATION_FAILED, evidence))
+        self._guesses.take_back(guess)
         self._guesses.succeeded(_folded(name), peer)
         decision = authentication.log_in(account, settings)
         return Verdict(decision, account if decision.is_accepted else None)

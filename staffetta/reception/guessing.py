@@ -3,7 +3,8 @@
 Buckets are values: each failure fills one by one, time empties it. An account has a bucket, whoever guesses at it, and
 an address has one, whatever it guesses.
 
-Rule 1: the same wrong guess again fills nothing. A device with an old password is no attacker, and shuts nobody out.
+Rule 1: a wrong guess that was made before fills nothing. Devices with old passwords are no attackers, and shut nobody
+out.
 Rule 2: where an account has logged in before, its own bucket at that address counts alone: nobody can shut it out
 from elsewhere, nor by guessing at others from behind the same address.
 Rule 3: all of it is bounded; what was longest untouched is forgotten first.
@@ -16,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 DELAY_SECONDS_MAX = 15.0
 _ENTRIES_MAX = 50_000
+_RECENT_MAX = 8  # devices with an old password each, at one account and one address
 _IPV6_PREFIX = 64  # what one customer commonly has
 
 
@@ -33,18 +35,25 @@ ADDRESS = Rule(level_max=50, empty_seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How full it was at a time; at: seconds of any steady clock. guess: the last one, as a digest."""
+    """How full it was at a time; at: seconds of any steady clock. recent: the last different guesses, as digests."""
 
     level: float = 0.0
     at: float = 0.0
-    guess: bytes = b""
+    recent: tuple[bytes, ...] = ()
 
     def level_at(self, now: float, rule: Rule) -> float:
         return max(0.0, self.level - (now - self.at) / rule.empty_seconds)
 
     def filled(self, guess: bytes, now: float, rule: Rule) -> "Bucket":
         """Return the bucket after a failure."""
-        return Bucket(self.level_at(now, rule) + (guess != self.guess), now, guess)
+        level = self.level_at(now, rule)
+        if guess in self.recent:
+            return Bucket(level, now, self.recent)
+        return Bucket(level + 1, now, (guess, *self.recent)[:_RECENT_MAX])
+
+    def relieved(self, guess: bytes) -> "Bucket":
+        """Return the bucket after a guess that was none."""
+        return Bucket(max(0.0, self.level - 1), self.at, tuple(each for each in self.recent if each != guess))
 
 
 def delay_seconds(level: float) -> float:
@@ -54,6 +63,15 @@ def delay_seconds(level: float) -> float:
 
 Address = IPv4Address | IPv6Address
 _Key = tuple[str | None, int | None]  # account and network; None: whichever
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A guess under way. wait_seconds: of its answer, if it is wrong. filled: the buckets that rose by it."""
+
+    digest: bytes
+    wait_seconds: float
+    filled: tuple[_Key, ...]
 
 
 class Guesses:
@@ -70,16 +88,25 @@ class Guesses:
             for key, rule in self._counted(account, address)
         )
 
-    def failed(self, account: str, address: Address, guess: bytes, now: float) -> float:
-        """Count a wrong guess, and return how many seconds its answer has to wait."""
+    def began(self, account: str, address: Address, guess: bytes, now: float) -> Guess:
+        """Count a guess as wrong before it is checked, so that many at a time gain nothing."""
         level = 0.0
+        filled = []
         for key, rule in self._counted(account, address):
-            bucket = self._buckets.pop(key, Bucket()).filled(guess, now, rule)
-            self._buckets[key] = bucket
+            bucket = self._buckets.pop(key, Bucket())
+            if guess not in bucket.recent:
+                filled.append(key)
+            self._buckets[key] = bucket = bucket.filled(guess, now, rule)
             level = max(level, bucket.level)
         while len(self._buckets) > _ENTRIES_MAX:
             self._buckets.popitem(last=False)
-        return delay_seconds(level)
+        return Guess(guess, delay_seconds(level), tuple(filled))
+
+    def take_back(self, guess: Guess) -> None:
+        """It was right, or could not be checked."""
+        for key in guess.filled:
+            if key in self._buckets:
+                self._buckets[key] = self._buckets[key].relieved(guess.digest)
 
     def succeeded(self, account: str, address: Address) -> None:
         """Remember that the account logs in from there."""

@@ -42,7 +42,7 @@ transport.sendMail({envelope: {from: mail.sender, to: mail.recipients, ...mail.d
 def send_with_smtplib(mail: Mail, port: int) -> None:
     with smtplib.SMTP("127.0.0.1", port, local_hostname="client.test", timeout=PATIENCE_SECONDS) as client:
         if mail.is_starttls:
-            client.starttls(context=_trusting())
+            client.starttls(context=trusting())
         refused = client.sendmail(mail.sender, mail.recipients, mail.content, _mail_options(mail), _rcpt_options(mail))
         assert not refused
 
@@ -56,7 +56,7 @@ def send_with_aiosmtplib(mail: Mail, port: int) -> None:
             hostname="127.0.0.1",
             port=port,
             start_tls=mail.is_starttls,
-            tls_context=_trusting(),
+            tls_context=trusting(),
             mail_options=_mail_options(mail),
             rcpt_options=_rcpt_options(mail),
             timeout=PATIENCE_SECONDS,
@@ -65,7 +65,7 @@ def send_with_aiosmtplib(mail: Mail, port: int) -> None:
 
 
 def send_with_swaks(mail: Mail, port: int) -> None:
-    with _file(mail.content.removesuffix(b"\r\n")) as path:  # it adds CRLF, dot, CRLF in any case
+    with written(mail.content.removesuffix(b"\r\n")) as path:  # it adds CRLF, dot, CRLF in any case
         words = ["swaks", "--server", f"127.0.0.1:{port}", "--helo", "client.test", "--from", mail.sender]
         words += ["--to", ",".join(mail.recipients), "--data", f"@{path}", "--silent", "2"]
         _run(words + (["--tls"] if mail.is_starttls else []))
@@ -80,14 +80,14 @@ def send_with_msmtp(mail: Mail, port: int) -> None:
 
 
 def send_with_curl(mail: Mail, port: int) -> None:
-    with _file(mail.content) as path:
+    with written(mail.content) as path:
         words = ["curl", "--silent", "--show-error", f"smtp://127.0.0.1:{port}/client.test", "--upload-file", str(path)]
         words += ["--mail-from", mail.sender] + [word for to in mail.recipients for word in ("--mail-rcpt", to)]
         _run(words + (["--ssl-reqd", "--insecure"] if mail.is_starttls else []))
 
 
 def send_with_nodemailer(mail: Mail, port: int) -> None:
-    with _file(mail.content) as path:
+    with written(mail.content) as path:
         dsn = {"dsn": {"ret": "HDRS", "notify": ["SUCCESS", "FAILURE"]}} if mail.is_dsn else {}
         facts = {"sender": mail.sender, "recipients": mail.recipients, "tls": mail.is_starttls, "dsn": dsn}
         path.with_name(path.name + ".json").write_text(json.dumps(facts))
@@ -127,14 +127,14 @@ def _rcpt_options(mail: Mail) -> list[str]:
     return ["NOTIFY=SUCCESS,FAILURE"] if mail.is_dsn else []
 
 
-def _trusting() -> ssl.SSLContext:
+def trusting() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
-class _file:
+class written:
     """A file with these octets, in a folder of its own, for as long as `with` lasts."""
 
     def __init__(self, octets: bytes) -> None:

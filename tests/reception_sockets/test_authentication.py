@@ -14,7 +14,7 @@ import trustme
 from staffetta.mail.content import MemoryContent
 from staffetta.net.tls import ServerContext, self_signed
 from staffetta.reception.authentication import Authenticator
-from staffetta.reception.guessing import ACCOUNT, DELAY_SECONDS_MAX
+from staffetta.reception.guessing import ACCOUNT, ADDRESS, DELAY_SECONDS_MAX
 from staffetta.settings.model import Limits
 from staffetta.settings.objects import Account, InboundConnector, Organization
 from staffetta.settings.passwords import hash_password
@@ -193,6 +193,18 @@ def test_answers_to_wrong_guesses_come_later_each_time_and_then_nothing_is_heard
             assert bench.spool.refusals[-1].reason == "too many guesses"
             (answer,) = await (await secured(bench)).say(plain("off@contoso.test", "right horse"))
             assert answer.startswith("535 5.7.139 ")
+
+    run(main)
+
+
+def test_one_password_tried_at_every_account_is_guessing_too() -> None:
+    async def main() -> None:
+        async with submission(Authenticator(pause=Pauses(), clock=lambda: 0.0)) as bench:
+            codes = []
+            for number in range(int(ADDRESS.level_max) + 1):
+                client = await secured(bench)
+                codes.append((await client.say(plain(f"user{number}@contoso.test", "summer2026")))[0][:3])
+            assert codes == ["535"] * int(ADDRESS.level_max) + ["454"]
 
     run(main)
 

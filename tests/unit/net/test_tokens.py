@@ -4,53 +4,31 @@ import base64
 import hmac
 import json
 import ssl
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from joserfc import jwt
-from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
+from joserfc.jwk import RSAKey
 
 from staffetta.net import tokens
 from staffetta.net.tokens import KeysUnavailable, TokenRefused, Tokens
 from staffetta.settings.objects import TokenIssuer
+from tests.provider import ISSUER, KEYS, Provider, serving, tls_of_an_authority
+from tests.provider import token as made_token
 
 NOW = 1_800_000_000.0
-ISSUER = "https://login.example/tenant"
-KEYS: dict[str, tuple[str, Key]] = {
-    "one": ("RS256", RSAKey.generate_key(2048, {"kid": "one"})),
-    "two": ("ES256", ECKey.generate_key("P-256", {"kid": "two"})),
-    "three": ("Ed25519", OKPKey.generate_key("Ed25519", {"kid": "three"})),
-}
-
-
-@dataclass
-class Provider:
-    """published: ids of the keys that it serves. asked: how often it was asked."""
-
-    url: str = ""
-    published: list[str] = field(default_factory=lambda: ["one", "two", "three"])
-    asked: int = 0
-    is_down: bool = False
-    leads_to: str | None = None
-
-    def document(self) -> bytes:
-        return json.dumps(KeySet([KEYS[kid][1] for kid in self.published]).as_dict(private=False)).encode()
+token = partial(made_token, NOW)
 
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ssl.SSLContext]:
     """The provider's side, of an authority that this machine trusts meanwhile."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
     path = tmp_path_factory.mktemp("authority") / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
+    context = tls_of_an_authority(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(path))
         yield context
@@ -58,29 +36,8 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ssl.SSLContext]:
 
 @pytest.fixture
 def provider(tls: ssl.SSLContext) -> Iterator[Provider]:
-    provider = Provider()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            provider.asked += 1
-            self.send_response(500 if provider.is_down else 302 if provider.leads_to else 200)
-            if provider.leads_to:
-                self.send_header("Location", provider.leads_to)
-            self.end_headers()
-            self.wfile.write(provider.document())
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    provider.url = f"https://127.0.0.1:{server.server_port}/keys"
-    yield provider
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(tls) as provider:
+        yield provider
 
 
 class Clock:
@@ -92,13 +49,6 @@ class Clock:
 
 def issuer(keys: str) -> TokenIssuer:
     return TokenIssuer(issuer=ISSUER, audience=("https://relay.example", "relay"), keys=keys)
-
-
-def token(kid: str = "one", header: dict[str, Any] | None = None, **claims: Any) -> str:
-    algorithm, key = KEYS[kid]
-    usual = {"iss": ISSUER, "aud": "relay", "exp": NOW + 3600, "preferred_username": "scanner@contoso.test"}
-    every = {name: value for name, value in (usual | claims).items() if value is not None}
-    return jwt.encode({"alg": algorithm, "kid": kid} | (header or {}), every, key, algorithms=[algorithm])
 
 
 @pytest.mark.parametrize("kid", KEYS)

@@ -14,7 +14,7 @@ def guess(guesses: Guesses, times: int, *, account: str, address: IPv4Address | 
     """Guess differently each time, and return the last delay."""
     seconds = 0.0
     for number in range(times):
-        seconds = guesses.failed(account, address, f"{account} {number} {now}".encode(), now)
+        seconds = guesses.began(account, address, f"{account} {number} {now}".encode(), now).wait_seconds
     return seconds
 
 
@@ -34,7 +34,7 @@ def test_account_is_shut_to_strangers_after_many_guesses_and_opens_again() -> No
     guesses = Guesses()
     for number in range(int(ACCOUNT.level_max)):
         assert not guesses.is_shut("ada", STRANGER, 0.0)
-        guesses.failed("ada", ip_address(f"203.0.113.{number}"), bytes([number]), 0.0)
+        guesses.began("ada", ip_address(f"203.0.113.{number}"), bytes([number]), 0.0)
     assert guesses.is_shut("ada", ip_address("198.51.100.1"), 0.0)
     assert not guesses.is_shut("bob", ip_address("198.51.100.1"), 0.0)
     assert not guesses.is_shut("ada", ip_address("198.51.100.1"), ACCOUNT.empty_seconds * ACCOUNT.level_max * 2)
@@ -56,10 +56,14 @@ def test_ipv6_addresses_of_one_network_are_one() -> None:
     assert not guesses.is_shut("another", ip_address("2001:db8:0:1::1"), 0.0)
 
 
-def test_same_wrong_password_again_shuts_nobody_out() -> None:
+def test_devices_with_old_passwords_shut_nobody_out() -> None:
     guesses = Guesses()
-    seconds = [guesses.failed("ada", OFFICE, b"the old one", 0.0) for _ in range(100)]
-    assert set(seconds) == {1.0}
+    for number in range(300):
+        began = guesses.began("ada", OFFICE, (b"an old one", b"another", b"right")[number % 3], 0.0)
+        assert began.wait_seconds <= 4
+        if number % 3 == 2:
+            guesses.take_back(began)
+            guesses.succeeded("ada", OFFICE)
     assert not guesses.is_shut("ada", OFFICE, 0.0)
 
 
@@ -78,3 +82,20 @@ def test_guessing_at_an_account_where_it_is_at_home_is_limited_too() -> None:
     guesses.succeeded("ada", OFFICE)
     assert guess(guesses, 100, account="ada", address=OFFICE) == DELAY_SECONDS_MAX
     assert guesses.is_shut("ada", OFFICE, 0.0)
+
+
+def test_right_password_leaves_the_buckets_as_they_were() -> None:
+    guesses = Guesses()
+    guess(guesses, 3, account="ada", address=STRANGER)
+    for _ in range(100):
+        guesses.take_back(guesses.began("ada", STRANGER, b"right", 0.0))
+    assert guesses.began("ada", STRANGER, b"wrong", 0.0).wait_seconds == 8
+
+
+def test_a_thousand_guesses_at_a_time_are_no_more_than_one_after_the_other() -> None:
+    guesses = Guesses()
+    begun = 0
+    while not guesses.is_shut("ada", STRANGER, 0.0) and begun < 1000:
+        guesses.began("ada", STRANGER, str(begun).encode(), 0.0)  # and none has been answered yet
+        begun += 1
+    assert begun == ACCOUNT.level_max
