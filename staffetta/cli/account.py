@@ -41,7 +41,7 @@ class Made:
 
 def account_commands() -> App:
     """Return the commands under `staffetta account`."""
-    app = App(name="account", help="Passwords for devices and programs that log in to send.")
+    app = App(name="account")
     app.command(new_password_command, name="new-password")
     app.command(hash_command, name="hash")
     return app

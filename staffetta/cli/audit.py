@@ -13,7 +13,7 @@ Until = Annotated[Since, Parameter(help="Before this time; local where no zone i
 
 def audit_commands() -> App:
     """Return the commands under `staffetta audit`."""
-    app = App(name="audit", help="Who changed what. To look for something: Search-AdminAuditLog in `staffetta shell`.")
+    app = App(name="audit")
     app.command(export)
     return app
 

@@ -10,8 +10,6 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from staffetta import __version__
-from staffetta.cli.account import account_commands
-from staffetta.cli.audit import audit_commands
 from staffetta.cli.ca import ca_commands
 from staffetta.cli.config import config_commands
 from staffetta.cli.explain import explain, simulate
@@ -28,6 +26,20 @@ from staffetta.settings import trust
 from staffetta.settings.file import SettingsError, advice, load
 
 Serve = Callable[[Path], int]
+
+# By name, so that `staffetta trace` does not wait for all operations to load.
+_LOADED_WHERE_NEEDED = {
+    "connector": ("objects:connector", "Who may send in: list, show, add, set, remove."),
+    "domain": ("objects:domain", "What we take mail for, and the MX record to publish."),
+    "account": ("objects:account", "Devices and programs that log in to send, and their passwords."),
+    "organization": ("objects:organization", "Tenants that see nothing of each other."),
+    "administrator": ("objects:administrator", "Who administers."),
+    "rolegroup": ("objects:rolegroup", "What administrators may do."),
+    "token": ("objects:token", "Tokens for programs that use the API."),
+    "audit": ("objects:audit", "Who changed what: list, export."),
+    "run": ("run:run_operation", "Any operation by its cmdlet's name."),
+    "operations": ("run:list_operations", "List the operations that `run` knows."),
+}
 
 
 def run(arguments: Sequence[str], *, serve: Serve) -> int:
@@ -72,10 +84,11 @@ def _commands(serve: Serve) -> App:
     app.command(simulate)
     app.command(shell)
     app.command(queue_commands())
-    app.command(account_commands())
+    for name, (place, help_text) in _LOADED_WHERE_NEEDED.items():
+        app.command(f"staffetta.cli.{place}", name=name, help=help_text)
     app.command(ca_commands())
     app.command(config_commands())
-    app.command(audit_commands())
+    app.register_install_completion_command(add_to_startup=False)
     return app
 
 

@@ -27,14 +27,19 @@ def print_table(columns: Mapping[str, str], rows: "Sequence[DataclassInstance]",
 
     columns: heading by the name of the row's field.
     """
-    if not rows:
+    print_records(columns, [{field: getattr(row, field) for field in columns} for row in rows], if_empty=if_empty)
+
+
+def print_records(columns: Mapping[str, str], records: Sequence[Mapping[str, Any]], *, if_empty: str) -> None:
+    """Print a table, or a sentence where there is no record. columns: heading by the record's key."""
+    if not records:
         print(if_empty)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for field, heading in columns.items():
         table.add_column(heading, overflow="fold", no_wrap=field in ("queue_id", "status", "state"))
-    for row in rows:
-        table.add_row(*(_cell(getattr(row, field)) for field in columns))
+    for record in records:
+        table.add_row(*(_cell(record[field]) for field in columns))
     _console().print(table)
 
 
@@ -50,7 +55,7 @@ def _console() -> Console:
 
 
 def _cell(value: Any) -> Text:
-    text = "" if value is None else str(value)
+    text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return Text(_printable(text), style=_COLOURS.get(text, ""))
 
 
