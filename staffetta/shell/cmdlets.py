@@ -10,8 +10,14 @@ from staffetta.shell.syntax import ScriptBlock
 from staffetta.shell.trouble import ShellError
 from staffetta.shell.values import Bag, Hashtable, NetObject, Row, text
 
-_KINDS = {ParameterKind.SWITCH: Kind.SWITCH, ParameterKind.FLAG: Kind.FLAG}
+_KINDS = {ParameterKind.SWITCH: Kind.SWITCH, ParameterKind.FLAG: Kind.FLAG, ParameterKind.TIME: Kind.TIME}
 """The others are read by the operation itself, in the same words for every caller."""
+_TYPE_WORDS = {
+    ParameterKind.TEXT: "String",
+    ParameterKind.TEXTS: "MultiValuedProperty",
+    ParameterKind.NUMBER: "Int32",
+    ParameterKind.SIZE: "Unlimited",
+}
 _CONFIRMED = ("Remove",)
 """Verbs that ask before they act, as Exchange's do."""
 
@@ -25,6 +31,7 @@ def of_operation(operation: Operation) -> Command:
             position=each.position,
             choices=each.choices,
             words=each.description,
+            type_words=_TYPE_WORDS.get(each.kind, ""),
         )
         for each in operation.parameters
     )

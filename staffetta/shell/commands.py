@@ -8,10 +8,11 @@ Rule 3: the common parameters belong to every command, and are the evaluator's b
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from staffetta.shell.dates import read_date
 from staffetta.shell.syntax import ScriptBlock
 from staffetta.shell.trouble import Place, ShellError
 from staffetta.shell.values import Bag, Hashtable, is_true, listed, text, type_name, whole
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What a parameter takes. ANY is handed on as it is."""
+    """What a parameter takes. ANY is handed on as it is. TIME is in UTC where a text names no zone, as in Exchange."""
 
     TEXT = auto()
     TEXTS = auto()
     NUMBER = auto()
+    TIME = auto()
     FLAG = auto()
     SWITCH = auto()
     TABLE = auto()
@@ -39,6 +41,7 @@ class Named:
     """A parameter. position: from 0, where it may stand without its name. takes_rest: the last position takes all.
 
     choices: values to offer on completion; whether they are the only ones is the command's business.
+    type_words: what Get-Help calls its type, where `kind` says too little.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Named:
     takes_rest: bool = False
     choices: tuple[str, ...] = ()
     words: str = ""
+    type_words: str = ""
 
 
 COMMON = (
@@ -206,6 +210,7 @@ _TYPE_NAMES = {
     Kind.TEXT: "System.String",
     Kind.TEXTS: "System.String[]",
     Kind.NUMBER: "System.Int32",
+    Kind.TIME: "System.DateTime",
     Kind.FLAG: "System.Boolean",
 }
 
@@ -224,6 +229,11 @@ def converted(parameter: Named, value: object) -> object:
                 return whole(value)
             except ShellError:
                 raise _transformation(parameter, value, "System.Int32", "Write a whole number.") from None
+        case Kind.TIME if isinstance(value, str):
+            try:
+                return read_date(value, UTC)
+            except ShellError as error:
+                raise _transformation(parameter, value, "System.DateTime", error.text) from None
         case Kind.FLAG | Kind.SWITCH:
             if not isinstance(value, bool | int):
                 why = "Boolean parameters accept only Boolean values and numbers, such as $True, $False, 1 or 0."

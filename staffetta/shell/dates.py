@@ -1,7 +1,7 @@
 """Dates as .NET writes and reads them, in the invariant culture with English (United States) patterns."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from staffetta.shell.trouble import ShellError
 
@@ -106,23 +106,25 @@ def _zone(value: datetime, count: int) -> str:
     return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def read_date(words: str) -> datetime:
+def read_date(words: str, zone: tzinfo | None = None) -> datetime:
     """Return the date that a text means: ISO 8601, or month first as in the United States.
 
-    Where no zone is given it is the local one. Raises ShellError.
+    zone: where the text names none; None for the local one. Raises ShellError.
     """
     words = words.strip()
     try:
-        return _local(datetime.fromisoformat(words))
+        return _aware(datetime.fromisoformat(words), zone)
     except (ValueError, OverflowError):
         pass
     for pattern in _READABLE:
         try:
-            return _local(datetime.strptime(words, pattern))
+            return _aware(datetime.strptime(words, pattern), zone)
         except (ValueError, OverflowError):
             continue
     raise ShellError(f"String '{words}' was not recognized as a valid DateTime; write 2026-11-24 or 2026-11-24T18:30")
 
 
-def _local(value: datetime) -> datetime:
-    return value if value.tzinfo is not None else value.astimezone()
+def _aware(value: datetime, zone: tzinfo | None) -> datetime:
+    if value.tzinfo is not None:
+        return value
+    return value.astimezone() if zone is None else value.replace(tzinfo=zone)

@@ -12,6 +12,7 @@ _TYPES = {
     Kind.TEXT: "String",
     Kind.TEXTS: "String[]",
     Kind.NUMBER: "Int32",
+    Kind.TIME: "DateTime",
     Kind.FLAG: "Boolean",
     Kind.TABLE: "Hashtable",
     Kind.BLOCK: "ScriptBlock",
@@ -54,8 +55,10 @@ def _page(command: Command) -> list[str]:
 
 def _usage(parameter: Named) -> str:
     name = f"[-{parameter.name}]" if parameter.position is not None else f"-{parameter.name}"
-    value = "" if parameter.kind is Kind.SWITCH else f" <{_TYPES[parameter.kind]}>"
-    return f"[{name}{value}]"
+    if parameter.kind is Kind.SWITCH:
+        return f"[{name}]"
+    type_words = parameter.type_words or " | ".join(parameter.choices) or _TYPES[parameter.kind]
+    return f"[{name} <{type_words}>]"
 
 
 def get_command(call: Invoked) -> list[object]:

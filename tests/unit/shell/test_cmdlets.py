@@ -131,6 +131,20 @@ def test_connecting_is_polite_and_does_nothing(console: Screen) -> None:
     assert console.run("Disconnect-ExchangeOnline -Confirm:$false") == ""
 
 
+@pytest.mark.parametrize(
+    "when",
+    ["'11/24/2026'", "2026-11-24", "'11/24/2026 12:00 AM'", "'2026-11-24T01:00:00+01:00'", "([datetime]'2026-11-24')"],
+)
+def test_a_time_may_be_written_as_in_powershell_and_is_utc_without_a_zone(console: Screen, when: str) -> None:
+    assert console.run(f"Search-AdminAuditLog -StartDate {when} -EndDate 11/25/2026") == ""
+
+
+def test_what_is_no_time_is_told(console: Screen) -> None:
+    told = console.fail("Search-AdminAuditLog -StartDate yesterday")
+    assert "Cannot process argument transformation on parameter 'StartDate'." in told
+    assert "write 2026-11-24" in told
+
+
 def test_help_tells_of_every_cmdlet(console: Screen) -> None:
     for name in console.run("Get-Command | % Name").splitlines():
         assert f"NAME\n    {name}\n" in console.run(f"Get-Help {name}")
