@@ -1,15 +1,15 @@
-"""Secrets by reference: a file in version control names where a secret is, and does not hold it.
+"""Secrets of accounts by reference: a file in version control names where they are, and does not hold them.
 
-`${NAME}` is the environment variable of that name; `file:PATH` is the text of a file. Either may hold several, one a
-line. References are taken where secrets are, and nowhere else.
+References are those of secrets.py, and are taken where secrets are and nowhere else. These are read once, when the file
+is: what is kept are hashes. One reference may stand for several hashes, one a line, and a file may be named by a
+relative path.
 """
 
-import os
-import re
 from pathlib import Path
 from typing import Any
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+from staffetta.settings.secrets import SecretUnavailable, is_reference, read_secret
+
 _FILE = "file:"
 SECRETS = {"accounts": "password_hashes"}
 """The key that holds secrets, by the list of tables that have it."""
@@ -31,24 +31,16 @@ def resolve_references(data: dict[str, Any], folder: Path) -> list[tuple[tuple[s
             for each in [given] if isinstance(given, str) else given:
                 try:
                     resolved += _resolved(each, folder) if isinstance(each, str) else [each]
-                except LookupError as error:
-                    problems.append(((section, index, key), str(error.args[0])))
+                except SecretUnavailable as error:
+                    problems.append(((section, index, key), str(error)))
             table[key] = resolved
     return problems
 
 
 def _resolved(text: str, folder: Path) -> list[str]:
-    if match := _VARIABLE.fullmatch(text):
-        if (found := os.environ.get(match[1])) is None:
-            raise LookupError(f"there is no environment variable {match[1]}; set it, or write the value")
-    elif text.startswith(_FILE):
-        path = folder / text.removeprefix(_FILE)
-        try:
-            found = path.read_text("utf-8")
-        except OSError as error:
-            raise LookupError(f"'{path}' cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise LookupError(f"'{path}' is not UTF-8") from None
-    else:
+    """Raises SecretUnavailable."""
+    if text.startswith(_FILE) and not is_reference(text):
+        text = f"{_FILE}{(folder / text.removeprefix(_FILE)).resolve()}"
+    if not is_reference(text):
         return [text]
-    return [line.strip() for line in found.splitlines() if line.strip()]
+    return [line.strip() for line in read_secret(text).splitlines() if line.strip()]

@@ -159,11 +159,11 @@ BAD = {
     ),
     "no such variable": (
         "[[accounts]]\nuser_name = 'a'\npassword_hashes = '${NOT_THERE}'",
-        r"connectors.toml:3: accounts\[0\].password_hashes: there is no environment variable NOT_THERE; set it",
+        r"connectors.toml:3: accounts\[0\].password_hashes: the variable NOT_THERE is not set; set it",
     ),
     "no such file": (
         "[[accounts]]\nuser_name = 'a'\npassword_hashes = 'file:a.hash'",
-        r"connectors.toml:3: accounts\[0\].password_hashes: '/nowhere/a.hash' cannot be read: No such file",
+        r"connectors.toml:3: accounts\[0\].password_hashes: the secret in /nowhere/a.hash cannot be read: No such file",
     ),
     "what was needed is gone": (
         "[[organizations]]\nname = 'other'",

@@ -214,3 +214,11 @@ def test_domains_are_kept_in_lower_case(tmp_path: Path) -> None:
         '[[accepted_domains]]\nname = "Contoso.TEST"\nroute = "out"\n'
     )
     assert load(file).accepted_domains[0].name == "contoso.test"
+
+
+def test_the_hashes_of_an_account_may_stand_in_another_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    (tmp_path / "scanner.hash").write_text(f"{HASH}\n{HASH}\n")
+    account = '[[accounts]]\nuser_name = "scanner"\npassword_hashes = "file:scanner.hash"\n'
+    file.write_text(f'hostname = "relay.test"\ndata_dir = "var"\n{account}')
+    assert load(file).accounts[0].password_hashes == (HASH, HASH)
