@@ -28,6 +28,8 @@ BETWEEN_READINGS_SECONDS = 60.0
 _READING_SECONDS = 5.0
 _KEYS_OCTETS_MAX = 1_048_576
 _HTTPS = "https://"
+# What joserfc and json raise for headers and claims that are JSON, but of other types, or nested too deeply.
+_UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
 
 
 class TrustedIssuer(Protocol):
@@ -78,7 +80,7 @@ class Tokens:
         try:
             claims = jwt.decode(token, lambda obj: self._key(obj, issuer.keys), algorithms=list(ALGORITHMS)).claims
             self._claims(issuer).validate(claims)
-        except (JoseError, ValueError) as error:
+        except _UNREADABLE as error:
             raise TokenRefused(str(error)) from None
         user = claims.get(issuer.user_claim)
         if not isinstance(user, str) or not user:
@@ -155,7 +157,7 @@ def _issuer_named_in(token: str) -> object:
     try:
         claims = json.loads(extract_compact(token.encode("ascii")).payload)
         return claims.get("iss")
-    except (JoseError, ValueError, AttributeError):
+    except _UNREADABLE:
         raise TokenRefused("it is not a JSON Web Token") from None
 
 

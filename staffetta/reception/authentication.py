@@ -33,6 +33,7 @@ _CHECKS_AT_A_TIME = 2
 _WAITING_MAX = 200  # for a thread; beyond it a client is asked to come again
 _KNOWN_SECONDS = 900.0
 _KNOWN_MAX = 10_000
+_CAUSE_CHARACTERS_MAX = 512  # it may quote a token's claims
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class Authenticator:
             evidence["cause"] = str(trouble)
             return Verdict(Decision(reply.AUTH_LATER, Reason.AUTHENTICATION_UNAVAILABLE, evidence))
         except _Wrong as wrong:
-            evidence["cause"] = str(wrong)
+            evidence["cause"] = str(wrong)[:_CAUSE_CHARACTERS_MAX]
             await self._pause(max(0.0, guess.wait_seconds - (self._clock() - began)))
             return Verdict(Decision(reply.AUTHENTICATION_UNSUCCESSFUL, Reason.AUTHENTICATION_FAILED, evidence))
         self._guesses.take_back(guess)

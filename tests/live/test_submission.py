@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from staffetta.settings.passwords import hash_password
-from tests.live import clients
+from tests.live import clients, postfix
 from tests.live.arrived import assert_traced_delivered, assert_unchanged, copies
 from tests.live.conftest import need
 from tests.live.logging_in import CLIENTS, MECHANISMS, XOAUTH2, Login, LoginFailed
 from tests.live.mail import Mail
+from tests.live.postfix import Postfix
 from tests.live.relay import PATIENCE_SECONDS, Relay, free_port
 from tests.live.sink import Sink
 from tests.provider import ISSUER, serving, tls_of_an_authority, token
@@ -53,6 +54,14 @@ password_hashes = ["{hashed}"]
 issuer = "{issuer}"
 audience = ["relay"]
 keys = "{keys}"
+"""
+
+POSTFIX_SASL = f"""
+smtp_sasl_auth_enable = yes
+smtp_sasl_security_options = noanonymous
+smtp_sasl_password_maps = inline:{{{{ {{{{ [127.0.0.1]:{{port}} = {USER}:{PASSWORD} }}}} }}}}
+smtp_tls_security_level = encrypt
+smtp_tls_wrappermode = {{wrapper}}
 """
 
 
@@ -122,6 +131,18 @@ def test_client_logs_in_and_its_message_arrives(
         assert b" with ESMTPSA" in arrival.content
     (row,) = assert_traced_delivered(submission.relay, mail)
     assert f"'account': '{USER}'" in str(row["events"])
+
+
+@pytest.mark.parametrize("is_implicit", [False, True], ids=["starttls", "tls"])
+def test_postfix_logs_in_and_its_message_arrives(is_implicit: bool, submission: Submission, sink: Sink) -> None:
+    need(postfix.missing())
+    mail = mail_of(f"postfix-{is_implicit}")
+    port = submission.implicit_port if is_implicit else submission.port
+    with Postfix(port, POSTFIX_SASL.format(port=port, wrapper="yes" if is_implicit else "no")) as before_us:
+        clients.send_with_smtplib(mail, before_us.port)
+        for arrival in copies(sink, mail):
+            assert_unchanged(arrival.content, mail)
+            assert b" with ESMTPSA" in arrival.content
 
 
 @pytest.mark.parametrize("client", MECHANISMS)

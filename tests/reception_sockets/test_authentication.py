@@ -333,3 +333,23 @@ def test_who_is_one_too_many_is_sent_away_before_the_handshake() -> None:
             assert bench.spool.refusals[-1].reason == "too many connections"
 
     run(main)
+
+
+def test_proxy_s_header_comes_before_the_handshake_and_tells_whom_we_slow_down() -> None:
+    async def main() -> None:
+        declared = {"implicit_tls": True, "kind": "submission", "proxy_protocol_from": ("127.0.0.1",)}
+        async with listening(
+            tls=ServerContext.load(*PAIR),
+            declared=declared,
+            changed={"accounts": ACCOUNTS},
+            authenticator=Authenticator(pause=Pauses()),
+        ) as bench:
+            client = await bench.connect()
+            client.send(b"PROXY TCP4 203.0.113.9 192.0.2.1 40000 465\r\n")
+            await client.writer.start_tls(client_context(), server_hostname="")
+            assert (await client.reply()).startswith("220 ")
+            await client.say("EHLO client.example\n")
+            assert (await client.say(plain("scanner@contoso.test", "wrong")))[0].startswith(UNSUCCESSFUL)
+            assert bench.spool.refusals[-1].peer_address == "203.0.113.9"
+
+    run(main)

@@ -86,6 +86,16 @@ def test_a_client_without_a_certificate_is_let_in():
     assert server.peer_certificates() == ()
 
 
+def test_our_intermediates_are_sent_so_that_a_client_that_knows_the_root_alone_trusts_us():
+    authority = trustme.CA()
+    issued = authority.create_child_ca().issue_cert("relay.example")
+    chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
+    server = ServerContext.load(chain, issued.private_key_pem.bytes()).session()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    Client(context).shake_hands(server)
+
+
 def test_no_session_is_resumed():
     """Each session proves anew who it is (RFC 8446 §4.6.1 lets us send no tickets that work)."""
     server = server_context()

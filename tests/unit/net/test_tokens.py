@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
@@ -21,6 +23,9 @@ from tests.provider import ISSUER, KEYS, Provider, serving, tls_of_an_authority
 from tests.provider import token as made_token
 
 NOW = 1_800_000_000.0
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)
+)
 token = partial(made_token, NOW)
 
 
@@ -89,8 +94,12 @@ def test_claims_within_bounds_are_taken(provider: Provider, claims: dict[str, An
     Tokens(now=Clock()).user_of(token(**claims), [issuer(provider.url)])
 
 
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 def _part(value: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+    return _encoded(json.dumps(value))
 
 
 def _by_a_shared_secret() -> str:
@@ -125,6 +134,11 @@ def _altered() -> str:
         _altered,
         lambda: token(header={"kid": "two"}),
         lambda: token(header={"kid": "unknown"}),
+        lambda: f"{_part({'alg': 'RS256'})}.{_encoded('[' * 100_000)}.x",
+        lambda: f"{_encoded('[' * 100_000)}.{_part({})}.x",
+        lambda: f"{_part({'alg': 'RS256', 'kid': ['one']})}.{token().split('.')[1]}.x",
+        lambda: f"{_part({'alg': ['RS256']})}.{token().split('.')[1]}.x",
+        lambda: f"{_part({})}.{token().split('.')[1]}.x",
         lambda: "",
         lambda: "a.b",
         lambda: "a.b.c",
@@ -206,3 +220,12 @@ def test_provider_whose_certificate_is_not_trusted_is_not_believed(
     monkeypatch.setenv("SSL_CERT_FILE", str(other))
     with pytest.raises(KeysUnavailable, match="certificate verify failed"):
         Tokens(now=Clock()).user_of(token(), [issuer(provider.url)])
+
+
+@given(st.dictionaries(st.sampled_from(["alg", "kid", "typ", "b64", "crit", "jwk", "x5c"]), JSON), st.data())
+@settings(max_examples=200, deadline=None)
+def test_no_token_makes_anything_else_of_itself_than_a_refusal(header: dict[str, Any], data: st.DataObject) -> None:
+    claims = data.draw(st.dictionaries(st.sampled_from(["aud", "exp", "nbf"]), JSON))
+    made = f"{_part({'alg': 'RS256'} | header)}.{_part({'iss': ISSUER} | claims)}.{data.draw(st.text('ab_-='))}"
+    with pytest.raises((TokenRefused, KeysUnavailable)):
+        Tokens(now=Clock()).user_of(made, [issuer("/nowhere")])
