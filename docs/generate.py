@@ -8,6 +8,9 @@ from pathlib import Path
 
 from docs import powershell
 from staffetta import metrics
+from staffetta.admin.paths import places
+from staffetta.operations.registry import operations
+from staffetta.operations.roles import Role
 from staffetta.settings.documents import annotated_example, reference_page
 from staffetta.smtp import reply
 
@@ -85,6 +88,30 @@ def rfc_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def operations_page() -> str:
+    """Return docs/operations.md: what an administrator can do, by which name, over which path, and who may."""
+    lines = [
+        "# Operations",
+        "",
+        "Generated from `staffetta/operations/catalogue.py` by `make docs`. An operation has one name everywhere:",
+        "`staffetta run NAME …`, `staffetta shell`, the PowerShell module, InvokeCommand; REST has a path for it.",
+        "`staffetta operations` lists them; `/api/openapi.json` describes them to programs.",
+        "Roles: OM Organization Management, VO View-Only Organization Management, HD Help Desk,",
+        "CM Compliance Management.",
+        "",
+        "| operation | over HTTP | roles | what it does |",
+        "| --- | --- | --- | --- |",
+    ]
+    ways: dict[str, list[str]] = {}
+    for way in places(operations()):
+        ways.setdefault(way.operation.name, []).append(f"`{way.method} {way.path}`")
+    short = dict(zip(Role, ("OM", "VO", "HD", "CM"), strict=True))
+    for each in operations():
+        roles = ", ".join(short[role] for role in Role if role in each.roles)
+        lines.append(f"| `{each.name}` | {'<br>'.join(ways[each.name])} | {roles} | {each.summary} |")
+    return "\n".join(lines) + "\n"
+
+
 def statuses() -> dict[int, tuple[str, str, str]]:
     """RFC number to title, status and note."""
     rows = tomllib.loads((FOLDER / "rfc-status.toml").read_text(encoding="utf-8"))["rfc"]
@@ -103,6 +130,7 @@ def citations() -> dict[int, set[str]]:
 
 PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics_page,
+    "operations.md": operations_page,
     "replies.md": replies_page,
     "rfc.md": rfc_page,
     "settings.md": reference_page,

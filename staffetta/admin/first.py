@@ -8,11 +8,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from staffetta.admin.office import Office, Unreadable, json_object
-from staffetta.admin.paths import PREFIX
+from staffetta.admin.paths import FIRST_ADMINISTRATOR
 from staffetta.admin.problems import HEADERS
 from staffetta.admin.rest import guarded
-
-PATH = f"{PREFIX}/first-administrator"
 
 
 def routes(office: Office) -> list[Route]:
@@ -38,4 +36,4 @@ def routes(office: Office) -> list[Route]:
         value = await anyio.to_thread.run_sync(work)
         return JSONResponse({"value": value, "warnings": []}, status_code=201, headers=HEADERS)
 
-    return [Route(PATH, guarded(answer), methods=["POST"])]
+    return [Route(FIRST_ADMINISTRATOR, guarded(answer), methods=["POST"])]

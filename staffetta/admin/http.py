@@ -8,16 +8,19 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from staffetta.admin import first, invoke, rest
 from staffetta.admin.office import Office
-from staffetta.admin.problems import HEADERS
+from staffetta.admin.problems import HEADERS, problem
 
 _HEADERS = {
     **HEADERS,
@@ -66,6 +69,12 @@ def create_app(status: Status, office: Office) -> FastAPI:
     @app.get("/")
     async def home() -> HTMLResponse:
         return HTMLResponse(_HOME_PAGE, headers=_HEADERS)
+
+    @app.exception_handler(HTTPException)
+    async def nowhere(request: Request, error: HTTPException) -> Response:
+        answer = problem(error.status_code, HTTPStatus(error.status_code).phrase, error.detail)
+        answer.headers.update(error.headers or {})
+        return answer
 
     app.router.routes.extend([*first.routes(office), *rest.routes(office), *invoke.routes(office)])
     return app

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from staffetta.admin.office import Office, Unreadable, carry_out, json_object, who_calls
+from staffetta.admin.paths import INVOKE_COMMAND
 from staffetta.admin.problems import HEADERS, status_of
 from staffetta.admin.rest import guarded
 from staffetta.operations.errors import NotFound, OperationError
@@ -24,8 +25,6 @@ from staffetta.operations.organizations import organization_named
 from staffetta.operations.registry import Output, Result, find
 from staffetta.operations.roles import Caller
 from staffetta.settings.objects import DEFAULT_ORGANIZATION
-
-PATH = "/adminapi/beta/{tenant}/InvokeCommand"
 
 _NAMESPACES = {
     "ManagementObjectNotFoundException": "Microsoft.Exchange.Configuration.Tasks",
@@ -55,7 +54,7 @@ def routes(office: Office) -> list[Route]:
             return _failure(error)
         return _success(result, f"{request.base_url}adminapi/beta/{tenant}")
 
-    return [Route(PATH, guarded(answer), methods=["POST"])]
+    return [Route(INVOKE_COMMAND, guarded(answer), methods=["POST"])]
 
 
 def _command(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

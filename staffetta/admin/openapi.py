@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from staffetta import __version__
-from staffetta.admin.paths import Place, places
+from staffetta.admin.paths import FIRST_ADMINISTRATOR, INVOKE_COMMAND, Place, places
 from staffetta.admin.problems import MEDIA_TYPE
 from staffetta.operations.binding import Parameter
 from staffetta.operations.registry import operations
@@ -52,6 +52,8 @@ def document() -> Schema:
     paths: dict[str, Schema] = {}
     for way in ways:
         paths.setdefault(way.path, {})[way.method.lower()] = _operation(way, schemas)
+    paths[FIRST_ADMINISTRATOR] = {"post": _first_administrator()}
+    paths[INVOKE_COMMAND] = {"post": _invoke_command()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Staffetta", "version": __version__, "description": "Every operation of an administrator."},
@@ -62,6 +64,76 @@ def document() -> Schema:
             "schemas": {**schemas, "Problem": _PROBLEM},
         },
     }
+
+
+def _first_administrator() -> Schema:
+    text = {"type": "string", "minLength": 1}
+    return {
+        "operationId": "FirstAdministrator",
+        "tags": ["Administrator"],
+        "summary": "Make the first administrator with the one-time code that the relay printed.",
+        "security": [],
+        "requestBody": _json_body(
+            {
+                "type": "object",
+                "properties": {"Code": text, "Name": text, "Password": {"type": ["string", "null"], "minLength": 12}},
+                "required": ["Code", "Name"],
+                "additionalProperties": False,
+            }
+        ),
+        "responses": {
+            "201": _done({"type": "object", "required": ["value", "warnings"]}),
+            **{code: _refusal(_ANSWERS[code]) for code in ("400", "404", "409", "413", "503")},
+        },
+    }
+
+
+def _invoke_command() -> Schema:
+    command = {
+        "type": "object",
+        "properties": {"CmdletName": {"type": "string"}, "Parameters": {"type": "object"}},
+        "required": ["CmdletName"],
+    }
+    failure = {"type": "object", "required": ["error"]}
+    return {
+        "operationId": "InvokeCommand",
+        "tags": ["InvokeCommand"],
+        "summary": "Any operation, in the shape that Exchange's own module speaks.",
+        "parameters": [
+            {
+                "name": "tenant",
+                "in": "path",
+                "required": True,
+                "description": "Name or GUID of an organisation.",
+                "schema": {"type": "string", "minLength": 1},
+            }
+        ],
+        "requestBody": _json_body(
+            {"type": "object", "properties": {"CmdletInput": command}, "required": ["CmdletInput"]}
+        ),
+        "responses": {
+            "200": _done({"type": "object", "required": ["@odata.context", "@adminapi.warnings", "value"]}),
+            **{
+                code: {
+                    "description": _ANSWERS[code],
+                    "content": {
+                        "application/json": {"schema": failure},
+                        MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}},
+                    },
+                }
+                for code in ("400", "403", "404", "503")
+            },
+            **{code: _refusal(_ANSWERS[code]) for code in ("401", "413")},
+        },
+    }
+
+
+def _json_body(schema: Schema) -> Schema:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _done(schema: Schema) -> Schema:
+    return {"description": "Done.", "content": {"application/json": {"schema": schema}}}
 
 
 def _schemas(ways: Sequence[Place]) -> Schema:
@@ -93,10 +165,7 @@ def _operation(way: Place, schemas: Schema) -> Schema:
             *([_WHAT_IF] if operation.is_change else []),
         ],
         "responses": {
-            str(way.status): {
-                "description": "Done.",
-                "content": {"application/json": {"schema": _success(way)}},
-            },
+            str(way.status): _done(_success(way)),
             **{code: _refusal(text) for code, text in _ANSWERS.items()},
         },
     }

@@ -12,6 +12,8 @@ from staffetta.operations.binding import Parameter
 from staffetta.operations.registry import Operation
 
 PREFIX = "/api"
+FIRST_ADMINISTRATOR = f"{PREFIX}/first-administrator"
+INVOKE_COMMAND = "/adminapi/beta/{tenant}/InvokeCommand"
 
 
 @dataclass(frozen=True, slots=True)

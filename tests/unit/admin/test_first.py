@@ -2,7 +2,7 @@
 
 import pytest
 
-from staffetta.admin.first import PATH
+from staffetta.admin.paths import FIRST_ADMINISTRATOR as PATH
 from staffetta.directory.administrators import administrators
 from staffetta.directory.sign_ins import new_first_code, password_hash_of
 from staffetta.directory.tokens import holder
