@@ -1,5 +1,6 @@
 """`staffetta shell`: PowerShell's grammar over the operations, from a file, a text, a pipe or a terminal."""
 
+import getpass
 import os
 import shutil
 import sys
@@ -13,6 +14,8 @@ from staffetta.cli.status import EX_NOINPUT
 from staffetta.operations.local import local_office
 from staffetta.shell.session import Host, Trust
 
+INTERRUPTED = 130
+"""What shells say of a command that SIGINT ended."""
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
@@ -49,7 +52,10 @@ def shell(
     with local_office(config, "shell") as office:
         opened = Shell(_host(), office, folder=folder, trust=trust)
         if text is not None:
-            return opened.run(text)
+            try:
+                return opened.run(text)
+            except KeyboardInterrupt:
+                return INTERRUPTED
         from staffetta.shell.interactive import converse, history_file
 
         print("Get-Command lists the cmdlets, Get-Help NAME tells of one, exit leaves.")
@@ -57,11 +63,11 @@ def shell(
 
 
 def _host() -> Host:
-    is_terminal = sys.stdout.isatty()
     return Host(
         print,
         lambda line: print(line, file=sys.stderr),
         input if sys.stdin.isatty() else None,
-        shutil.get_terminal_size().columns if is_terminal else None,
+        getpass.getpass if sys.stdin.isatty() else None,
+        shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
         is_coloured=sys.stderr.isatty(),
     )

@@ -81,7 +81,7 @@ def _once(operation: Operation, call: Invoked, given: Mapping[str, object]) -> l
         raise ShellError(str(error), call.place, command=operation.name, kind=kind) from error
     if only_ask:
         for words in result.warnings:
-            call.session.host.write(words)
+            call.session.say(words)
         return []
     if call.text("WarningAction").casefold() not in ("silentlycontinue", "ignore"):
         for words in result.warnings:
@@ -99,10 +99,10 @@ def _confirmed(operation: Operation, call: Invoked, given: Mapping[str, object])
         raise ShellError(
             f"{operation.name} asks before it acts, and nobody is there to answer; add -Confirm:$false.", call.place
         )
-    call.session.host.write("Confirm")
-    call.session.host.write("Are you sure you want to perform this action?")
-    call.session.host.write(f'Performing the operation "{operation.name}" on target "{target}".')
-    answer = call.session.host.ask('[Y] Yes  [N] No (default is "Y"): ')
+    call.session.say("Confirm")
+    call.session.say("Are you sure you want to perform this action?")
+    call.session.say(f'Performing the operation "{operation.name}" on target "{target}".')
+    answer = call.session.ask('[Y] Yes  [N] No (default is "Y"): ')
     return answer.strip().casefold() in ("", "y", "yes")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from staffetta.shell.dates import format_date
 from staffetta.shell.syntax import ScriptBlock
-from staffetta.shell.values import Bag, Hashtable, NetObject, Row, text
+from staffetta.shell.values import Bag, Hashtable, NetObject, Row, printable, text
 
 TABLE_COLUMNS_MAX = 4
 """A row with more properties, and no columns of its own, is shown as a list."""
@@ -33,7 +33,7 @@ def shown(value: object) -> str:
             return format_date(value, "G")
         case Hashtable():
             return "{" + ", ".join(text(key) for key in value) + "}"
-    return "".join(character if character.isprintable() else "\ufffd" for character in text(value))
+    return printable(text(value)).replace("\n", " ").replace("\t", " ")
 
 
 def as_list(items: Sequence[Cells]) -> Formatted:

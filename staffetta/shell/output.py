@@ -15,7 +15,8 @@ JSON_DEPTH = 2
 
 def write_host(call: Invoked) -> list[object]:
     separator = call.text("Separator", " ")
-    call.session.host.write(separator.join(text(item) for item in [*listed(call.given.get("Object")), *call.items]))
+    words = separator.join(text(item) for item in [*listed(call.given.get("Object")), *call.items])
+    call.session.say(words, is_whole=not call.flag("NoNewline"))
     return []
 
 
@@ -77,7 +78,7 @@ def out_null(call: Invoked) -> list[object]:
 
 def out_host(call: Invoked) -> list[object]:
     for line in display.by_default(_given(call), call.session.host.width):
-        call.session.host.write(line)
+        call.session.say(line)
     return []
 
 

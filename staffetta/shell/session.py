@@ -10,7 +10,7 @@ from typing import Protocol
 from staffetta.operations.registry import Operation, Result
 from staffetta.shell.commands import Command
 from staffetta.shell.trouble import Place, ShellError
-from staffetta.shell.values import Bag
+from staffetta.shell.values import Bag, printable
 
 
 class Office(Protocol):
@@ -29,13 +29,14 @@ class Host:
     """The outside of the shell.
 
     write: takes a line of output; complain: one of errors and warnings. Neither has a line end.
-    ask: shows a question and returns the answer; None where nobody is there.
+    ask: shows a question and returns the answer, and `ask_secret` does not show that; None where nobody is there.
     width: of the terminal in columns; None where lines may be as long as they like.
     """
 
     write: Callable[[str], None]
     complain: Callable[[str], None]
     ask: Callable[[str], str] | None = None
+    ask_secret: Callable[[str], str] | None = None
     width: int | None = None
     is_coloured: bool = False
 
@@ -68,9 +69,35 @@ class Session:
     variables: Bag = field(default_factory=Bag)
     errors: list[ShellError] = field(default_factory=list)
     is_good: bool = True
+    _begun: str = ""
+
+    def say(self, words: str, *, is_whole: bool = True) -> None:
+        """Show a line, or with is_whole false the beginning of one. Control characters of a value reach no terminal."""
+        self._begun += printable(words)
+        if is_whole:
+            self.host.write(self._begun)
+            self._begun = ""
+
+    def end_line(self) -> None:
+        """Show what has been begun and not ended."""
+        if self._begun:
+            self.say("")
+
+    def ask(self, question: str, *, is_secret: bool = False) -> str:
+        """Return the user's answer. Raises ShellError where nobody answers."""
+        ask = self.host.ask_secret if is_secret else self.host.ask
+        try:
+            if ask is not None:
+                return ask(question)
+        except EOFError:
+            pass
+        raise ShellError(
+            f"Nobody is there to be asked: {question.strip(': ')}. "
+            "Give it as a parameter, or run the script at a terminal."
+        )
 
     def warn(self, words: str) -> None:
-        self.host.complain(self._paint("33;1", f"WARNING: {words}"))
+        self.host.complain(self._paint("33;1", f"WARNING: {printable(words)}"))
 
     def report(self, error: ShellError, line: Callable[[Place], str]) -> None:
         """Show an error: whose it is, what it says, where it came of. line: the script's line of a place."""
@@ -79,7 +106,7 @@ class Session:
         if error.place is not None:
             shown += [f"At line:{error.place.line} char:{error.place.column}", f"+ {line(error.place).strip()}"]
         for each in shown:
-            self.host.complain(self._paint("31;1", each))
+            self.host.complain(self._paint("31;1", printable(each)))
 
     def _paint(self, colour: str, words: str) -> str:
         return f"\x1b[{colour}m{words}\x1b[0m" if self.host.is_coloured else words

@@ -60,9 +60,11 @@ class Shell:
         except Exited as exited:
             self.is_over = True
             return exited.status & 0xFF
+        finally:
+            self.session.end_line()
         return 0
 
     def show(self, items: list[object]) -> None:
         """Show the output of one pipeline."""
         for line in display.by_default(items, self.session.host.width):
-            self.session.host.write(line)
+            self.session.say(line)

@@ -1,6 +1,5 @@
 """Cmdlets for dates, files, objects and passwords."""
 
-import getpass
 from datetime import datetime
 
 from staffetta.shell import credentials, statics
@@ -97,24 +96,19 @@ def to_secure_string(call: Invoked) -> list[object]:
 
 
 def get_credential(call: Invoked) -> list[object]:
-    ask = call.session.host.ask
-    if ask is None:
-        raise ShellError(
-            "Nobody is there to be asked for a password; write New-Object PSCredential('user', (ConvertTo-SecureString "
-            "'password' -AsPlainText -Force))."
-        )
-    user_name = call.text("Credential") or call.text("UserName") or ask("User name: ")
-    return [credentials.Credential(user_name, credentials.SecureString(getpass.getpass(f"Password for {user_name}: ")))]
+    given = call.given.get("Credential")
+    if isinstance(given, credentials.Credential):
+        return [given]
+    user_name = text(given) or call.text("UserName") or call.session.ask("User name: ")
+    password = call.session.ask(f"Password for {user_name}: ", is_secret=True)
+    return [credentials.Credential(user_name, credentials.SecureString(password))]
 
 
 def read_host(call: Invoked) -> list[object]:
-    ask = call.session.host.ask
-    if ask is None:
-        raise ShellError("PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.")
-    prompt = call.text("Prompt")
+    question = f"{call.text('Prompt')}: " if "Prompt" in call.given else ""
     if call.flag("AsSecureString"):
-        return [credentials.SecureString(getpass.getpass(f"{prompt}: "))]
-    return [ask(f"{prompt}: " if prompt else "")]
+        return [credentials.SecureString(call.session.ask(question, is_secret=True))]
+    return [call.session.ask(question)]
 
 
 COMMANDS = (

@@ -143,6 +143,13 @@ def text(value: object) -> str:
     return str(value)
 
 
+def printable(words: str) -> str:
+    """Return a text without control characters, but for tabs and line ends."""
+    if words.isprintable():
+        return words
+    return "".join(sign if sign.isprintable() or sign in "\t\n" else "\ufffd" for sign in words)
+
+
 def is_true(value: object) -> bool:
     """Whether a condition of this value holds."""
     match value:

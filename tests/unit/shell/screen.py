@@ -32,7 +32,8 @@ class Screen:
         self.lines: list[str] = []
         self.complaints: list[str] = []
         self.answers = list(answers or ())
-        host = Host(self.lines.append, self.complaints.append, self.answer if answers is not None else None, width=None)
+        answer = self.answer if answers is not None else None
+        host = Host(self.lines.append, self.complaints.append, answer, answer)
         office = LocalOffice(settings, directory, Caller("ada", frozenset(Role), "shell"))
         self.shell = Shell(host, office, folder=folder, trust=trust, now=lambda: NOW, environment={"HOME": "/home/ada"})
 

@@ -104,6 +104,16 @@ def test_removing_does_what_is_answered(tmp_path: Path, answers: Sequence[str], 
         assert console.run("Get-InboundConnector | % Name").endswith("Relay") is is_left
 
 
+def test_what_is_asked_for_is_what_is_answered(tmp_path: Path) -> None:
+    with screen(tmp_path, answers=["ada", "geheim", "x"]) as console:
+        assert console.run("$c = Get-Credential; $c.GetNetworkCredential().Password").endswith("geheim")
+        assert console.run("Read-Host 'Which'") == "Which: \nx"
+
+
+def test_nobody_to_ask_is_an_error(console: Screen) -> None:
+    assert "Nobody is there to be asked: Which" in console.fail("Read-Host 'Which'")
+
+
 def test_an_error_names_cmdlet_and_place(console: Screen) -> None:
     said, where, line = console.fail("'x'\n  Get-InboundConnector nope").splitlines()
     assert said.startswith("Get-InboundConnector: The operation couldn't be performed because object 'nope' couldn't")

@@ -70,6 +70,8 @@ SHOWN = [
     ("$s = 'x', 'y'; Write-Host @s", "x y"),
     ("'b', 'a', 'c' | Sort-Object -Descending | select -First 2", "c\nb"),
     ("1, 2, 3 | Measure-Object -Sum | % Sum", "6"),
+    ("Write-Host 'a' -NoNewline; Write-Host 'b'; Write-Host 'c' -NoNewline", "ab\nc"),
+    ('"a`e[31mb"; Write-Host "c`ad"', "a\ufffd[31mb\nc\ufffdd"),
     ("'a', 'b', 'a' | group | Where-Object Count -GT 1 | % Name", "a"),
     ("$? ; Get-Content nope -ErrorAction SilentlyContinue; $?", "True\nFalse"),
     ('Get-Content nope -ea Ignore -ev e; "$e"', "Cannot find path 'nope' because it does not exist."),
