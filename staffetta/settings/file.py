@@ -128,11 +128,11 @@ def _words(location: Location, error: Any, root: type[BaseModel]) -> str:
         case "int_parsing" | "int_type" | "int_from_float" | "float_parsing" | "float_type":
             return f"{given!r} is not a number; write digits without quotes"
         case "less_than_equal":
-            return f"{given!r} is too large; write at most {error['ctx']['le']:.12g}"
+            return f"{given!r} is too large; write at most {_plain(error['ctx']['le'])}"
         case "greater_than_equal":
-            return f"{given!r} is too small; write at least {error['ctx']['ge']:.12g}"
+            return f"{given!r} is too small; write at least {_plain(error['ctx']['ge'])}"
         case "greater_than":
-            return f"{given!r} is too small; write more than {error['ctx']['gt']:.12g}"
+            return f"{given!r} is too small; write more than {_plain(error['ctx']['gt'])}"
         case "string_type":
             return f"{given!r} is not a text; put it in quotes"
         case "tuple_type":
@@ -141,6 +141,10 @@ def _words(location: Location, error: Any, root: type[BaseModel]) -> str:
             return f"{given!r} is not a table; write its keys under a heading of their own"
         case _:
             return f"{given!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if float(number).is_integer() else str(number)
 
 
 def _keys_beside(location: Location, model: type[BaseModel]) -> list[str]:

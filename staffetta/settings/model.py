@@ -125,7 +125,7 @@ class Limits(Section):
         StrictInt, Field(ge=1, le=10_000, description="Received fields above which a message is a loop.")
     ] = 50
     spool_free_octets_min: Annotated[
-        StrictInt, Field(ge=0, le=1024 * _TEBI, description="Below this much free disk new mail gets 452.")
+        StrictInt, Field(ge=0, le=2**62, description="Below this much free disk new mail gets 452.")
     ] = 67_108_864
 
 
