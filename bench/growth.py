@@ -34,6 +34,7 @@ from staffetta.queue.manager import QueueManager
 from staffetta.settings.model import Settings
 from staffetta.settings.roads import NextHop, Route
 from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.backlog import backlogs
 from staffetta.trace.search import DATABASE_NAME, TraceQuery, queue_rows, search
 
 PRODUCERS = 20
@@ -180,6 +181,7 @@ async def compare(title: str, folder: Path, count: int, *, is_queued: bool, dest
     for what, ask in (
         ("a walk over the destinations", spool.due),
         ("counting for /metrics", spool.counts),
+        ("backlog by destination", lambda: asyncio.to_thread(backlogs, full)),
         ("queue list", lambda: asyncio.to_thread(queue_rows, full, limit=1000)),
         (
             "trace by Message-ID",

@@ -100,6 +100,7 @@ class RefusalRow:
     evidence: dict[str, object]
 
 
+_SLICED = ("message_by_message_id", "message_by_reverse_path", "recipient_by_address")
 _COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.received_at, m.size, m.peer_address,
     m.connector, r.recipient, r.address, r.state, r.attempts, r.due_at, r.diagnostic, r.route, r.destination"""
 
@@ -107,16 +108,23 @@ _COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.receiv
 def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
     """Find recipients. An unreadable queue id finds nothing. Raises TraceUnavailable."""
     with reading(folder) as connection:
-        where, arguments = _conditions(connection, query)
+        index = _index_for(query)
+        # CROSS JOIN keeps the order. The side that has the index is walked first; INDEXED BY, since the planner thinks
+        # that a walk over all numbers is as good.
+        tables = ["message m", "recipient r"] if index.startswith("message") else ["recipient r", "message m"]
+        number = f"{tables[0][-1]}.number"
+        tables[0] += f" INDEXED BY {index}" if index in _SLICED else ""
+        where, arguments = _conditions(query, number)
         where += only_wanted(connection, query.only)
-        # CROSS JOIN keeps the order: the side that has the index for this query is walked first.
-        first, second = ("recipient r", "message m") if query.recipient is not None else ("message m", "recipient r")
-        order = "r.number DESC, r.recipient" if query.recipient is not None else "m.number DESC, r.recipient"
-        rows = connection.execute(
-            f"{_COLUMNS} FROM {first} CROSS JOIN {second} ON m.number = r.number WHERE {where} "
-            f"ORDER BY {order} LIMIT ?",
-            (*arguments, query.limit),
-        ).fetchall()
+        rows: list[tuple[Any, ...]] = []
+        for slices in _slices(connection, query, number) if index in _SLICED else [""]:
+            rows += connection.execute(
+                f"{_COLUMNS} FROM {' CROSS JOIN '.join(tables)} ON m.number = r.number WHERE {where}{slices} "
+                f"ORDER BY {number} DESC, r.recipient LIMIT ?",
+                (*arguments, query.limit - len(rows)),
+            ).fetchall()
+            if len(rows) == query.limit:
+                break
         return _trace_rows(connection, rows)
 
 
@@ -126,11 +134,14 @@ def queue_rows(folder: Path, *, limit: int = 1000, only: Only | None = None) -> 
         wanted = only_wanted(connection, only)
         rows: list[tuple[Any, ...]] = []
         # Chosen first, from an index alone where all is wanted, so that no more is read than what is shown.
-        joined = "JOIN message m USING (number)" if wanted else ""
-        for condition, order in (("r.due_at IS NOT NULL", "r.due_at"), ("r.state = 'held'", "r.number")):
+        joined = "CROSS JOIN message m USING (number)" if wanted else ""
+        for index, condition, order in (
+            ("recipient_due", "r.due_at IS NOT NULL", "r.due_at"),
+            ("recipient_held", "r.state = 'held'", "r.number"),
+        ):
             rows += connection.execute(
-                f"{_COLUMNS} FROM (SELECT r.number, r.recipient FROM recipient r {joined} WHERE {condition}{wanted} "
-                f"ORDER BY {order} LIMIT ?) CROSS JOIN recipient r USING (number, recipient) "
+                f"{_COLUMNS} FROM (SELECT r.number, r.recipient FROM recipient r INDEXED BY {index} {joined} "
+                f"WHERE {condition}{wanted} ORDER BY {order} LIMIT ?) CROSS JOIN recipient r USING (number, recipient) "
                 f"CROSS JOIN message m USING (number) ORDER BY {order}",
                 (limit - len(rows),),
             ).fetchall()
@@ -177,19 +188,28 @@ def only_wanted(connection: sqlite3.Connection, only: Only | None) -> str:
     return " AND only_wanted(coalesce(m.reverse_path, ''), r.address, m.connector, m.peer_address, m.subject)"
 
 
-def _conditions(connection: sqlite3.Connection, query: TraceQuery) -> tuple[str, list[object]]:
-    """Return a WHERE clause and its arguments."""
-    number = "r.number" if query.recipient is not None else "m.number"
+def _index_for(query: TraceQuery) -> str:
+    """Return the index that finds what is asked for, or the table of which a range of numbers is walked."""
+    if query.queue_id is not None:
+        return "message"
+    if query.message_id is not None:
+        return "message_by_message_id"
+    if query.recipient is not None and not _is_domain(query.recipient):
+        return "recipient_by_address"
+    if query.sender is not None and not _is_domain(query.sender):
+        return "message_by_reverse_path"
+    return "message"
+
+
+def _conditions(query: TraceQuery, number: str) -> tuple[str, list[object]]:
+    """Return a WHERE clause and its arguments. number: the column to be walked."""
     if query.queue_id is not None:
         try:
-            where, arguments = [f"{number} = ?"], [from_text(query.queue_id)]
+            terms: list[tuple[str, list[object]]] = [(f"{number} = ?", [from_text(query.queue_id)])]
         except ValueError:
             return "FALSE", []
     else:
-        low = _number_at(query.after or 0.0)
-        high = 2**63 - 1 if query.before is None else _number_at(query.before)
-        where, arguments = [f"{number} BETWEEN ? AND ?"], [low, high]
-    terms: list[tuple[str, list[object]]] = []
+        terms = [(f"{number} BETWEEN ? AND ?", list(_range(query)))]
     if query.message_id is not None:
         bare = query.message_id.strip().removeprefix("<").removesuffix(">")
         terms.append(("m.message_id IN (?, ?)", [bare, f"<{bare}>"]))
@@ -197,17 +217,24 @@ def _conditions(connection: sqlite3.Connection, query: TraceQuery) -> tuple[str,
         terms.append(_address_term("m.reverse_path_key", query.sender))
     if query.recipient is not None:
         terms.append(_address_term("r.address_key", query.recipient))
-    if terms and query.queue_id is None:
-        where.append(f"{number} >> {_SLICE_BITS} IN ({_slices(connection, low, high)})")
     if query.status is not None:
         terms.append((_STATES_OF[query.status], []))
-    where += [term for term, _ in terms]
-    return " AND ".join(where), [*arguments, *(value for _, values in terms for value in values)]
+    return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]
+
+
+def _range(query: TraceQuery) -> tuple[int, int]:
+    """The lowest and the highest number that the times allow."""
+    return _number_at(query.after or 0.0), 2**63 - 1 if query.before is None else _number_at(query.before)
+
+
+def _is_domain(wanted: str) -> bool:
+    return wanted.strip().removeprefix("<").startswith("*@")
 
 
 def _address_term(column: str, wanted: str) -> tuple[str, list[object]]:
+    is_domain = _is_domain(wanted)
     wanted = wanted.strip().removeprefix("<").removesuffix(">")
-    if wanted.startswith("*@"):
+    if is_domain:
         return f"substr({column}, -?) = ?", [len(wanted) - 1, wanted[1:].lower()]
     return f"{column} = ?", [_key(wanted)]
 
@@ -219,16 +246,22 @@ def _key(address: str) -> str:
         return address.lower()
 
 
-def _slices(connection: sqlite3.Connection, low: int, high: int) -> str:
-    """Return the slices of time in which there are messages, newest first, as SQL numbers."""
+def _slices(connection: sqlite3.Connection, query: TraceQuery, number: str) -> Iterator[str]:
+    """Yield conditions that name the slices of time in which there are messages, newest first, and ever more at a time.
+
+    So what is there often is found without reading all of it, and what is rare with few statements.
+    """
     first, last = connection.execute(
         "SELECT (SELECT min(number) FROM message), (SELECT max(number) FROM message)"
     ).fetchone()
     if first is None:
-        return "NULL"
-    return (
-        ", ".join(map(str, range(min(high, last) >> _SLICE_BITS, (max(low, first) >> _SLICE_BITS) - 1, -1))) or "NULL"
-    )
+        return
+    low, high = _range(query)
+    slices = range(min(high, last) >> _SLICE_BITS, (max(low, first) >> _SLICE_BITS) - 1, -1)
+    begin, count = 0, 1
+    while chosen := slices[begin : begin + count]:
+        yield f" AND {number} >> {_SLICE_BITS} IN ({', '.join(map(str, chosen))})"
+        begin, count = begin + count, count * 2
 
 
 def _number_at(at: float) -> int:

@@ -126,6 +126,12 @@ def test_search_finds_by(folder: Path, query: TraceQuery, found: list[str]) -> N
     assert [f"{row.message_id} {row.recipient.partition('@')[0]}" for row in search(folder, query)] == found
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_limit_takes_the_newest_however_many_slices_of_time_are_asked(folder: Path, limit: int) -> None:
+    found = search(folder, TraceQuery(recipient="bob@example.net", limit=limit))
+    assert [row.message_id for row in found] == ["3@a", "<1@a>"][:limit]
+
+
 def test_a_row_tells_the_whole_story(folder: Path) -> None:
     (row, _) = search(folder, TraceQuery(message_id="1@a"))
     assert search(folder, TraceQuery(queue_id=row.queue_id.lower()))[0] == row
