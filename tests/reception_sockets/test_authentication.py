@@ -5,7 +5,9 @@ import base64
 import contextlib
 import datetime
 import ssl
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +18,10 @@ from staffetta.net.tls import ServerContext, self_signed
 from staffetta.reception.authentication import Authenticator
 from staffetta.reception.guessing import ACCOUNT, ADDRESS, DELAY_SECONDS_MAX
 from staffetta.settings.model import Limits
-from staffetta.settings.objects import Account, InboundConnector, Organization
+from staffetta.settings.objects import Account, InboundConnector, Organization, TokenIssuer
 from staffetta.settings.passwords import hash_password
+from tests.provider import ISSUER, Provider
+from tests.provider import token as made_token
 from tests.reception_sockets.dialog import Bench, Client, listening, run
 
 PAIR = self_signed("relay.contoso.test", datetime.datetime.now(datetime.UTC))
@@ -28,6 +32,7 @@ ACCOUNTS = (
     Account(user_name="bare@contoso.test"),
     Account(user_name="tenant@fabrikam.test", password_hashes=HASHES, organization="fabrikam"),
 )
+SOH = chr(1)
 UNSUCCESSFUL = "535 5.7.3 Authentication unsuccessful [relay.contoso.test "
 
 
@@ -351,5 +356,54 @@ def test_proxy_s_header_comes_before_the_handshake_and_tells_whom_we_slow_down()
             await client.say("EHLO client.example\n")
             assert (await client.say(plain("scanner@contoso.test", "wrong")))[0].startswith(UNSUCCESSFUL)
             assert bench.spool.refusals[-1].peer_address == "203.0.113.9"
+
+    run(main)
+
+
+def xoauth2(user_name: str, token: str) -> str:
+    return f"AUTH XOAUTH2 {base64.b64encode(f'user={user_name}{SOH}auth=Bearer {token}{SOH}{SOH}'.encode()).decode()}\n"
+
+
+@pytest.mark.parametrize(
+    ("user_name", "claims", "code", "cause"),
+    [
+        ("scanner@contoso.test", {}, "235", None),
+        ("SCANNER@contoso.test", {}, "235", None),
+        ("off@contoso.test", {}, "334", "the token is scanner@contoso.test's"),
+        ("nobody@contoso.test", {"preferred_username": "nobody@contoso.test"}, "334", "there is no such account"),
+        ("off@contoso.test", {"preferred_username": "off@contoso.test"}, "334", None),
+        ("scanner@contoso.test", {"aud": "another"}, "334", "the token: "),
+    ],
+)
+def test_token_lets_in_its_own_user_where_there_is_such_an_account(
+    user_name: str, claims: dict[str, str], code: str, cause: str | None, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(Provider().document())
+    issuer = TokenIssuer(issuer=ISSUER, audience=("relay",), keys=str(keys))
+
+    async def main() -> None:
+        async with submission(token_issuers=(issuer,)) as bench:
+            client = await secured(bench)
+            (answer,) = await client.say(xoauth2(user_name, made_token(time.time(), **claims)))
+            assert answer[:3] == code
+            if code == "334":
+                assert (await client.say("\n"))[0].startswith("535 5.7.")
+            if cause is not None:
+                assert str(bench.spool.refusals[-1].evidence["cause"]).startswith(cause)
+
+    run(main)
+
+
+def test_issuer_whose_keys_cannot_be_read_is_no_fault_of_the_client() -> None:
+    issuer = TokenIssuer(issuer=ISSUER, audience=("relay",), keys="/nowhere/keys.json")
+
+    async def main() -> None:
+        async with submission(token_issuers=(issuer,)) as bench:
+            client = await secured(bench)
+            (answer,) = await client.say(xoauth2("scanner@contoso.test", made_token(time.time())))
+            assert answer.startswith("454 4.7.0 Temporary authentication failure [")
+            assert bench.spool.refusals[0].reason == "authentication unavailable"
+            assert "/nowhere/keys.json" in str(bench.spool.refusals[0].evidence["cause"])
 
     run(main)
