@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from staffetta.delivery.graph import GraphCourier
 from staffetta.delivery.maildir import MaildirCourier
 from staffetta.delivery.oauth import AccessTokens
 from staffetta.delivery.smtp_courier import SmtpCourier
@@ -22,6 +23,7 @@ class Couriers:
     def __init__(self, get_settings: Callable[[], Settings]) -> None:
         self._get_settings = get_settings
         self.tokens = AccessTokens(get_settings)
+        self._graph = GraphCourier(self.tokens)
         self._smtp = SmtpCourier()
         self._maildir = MaildirCourier()
 
@@ -32,6 +34,8 @@ class Couriers:
         if route is None:
             # A reload took it away. The mail waits: the administrator may have meant to rename it.
             return _misconfigured(consignment, f"the settings have no route {consignment.route}")
+        if route.transport is Transport.GRAPH:
+            return await self._graph.carry(settings, route, consignment, before_data)
         if route.transport is not Transport.MAILDIR:
             return await self._smtp.carry(settings, route, consignment, before_data)
         if route.path is None:
@@ -42,6 +46,7 @@ class Couriers:
         """Say QUIT on idle connections, and finish what is being written to mailboxes."""
         self._smtp.close()
         await self._maildir.close()
+        await self._graph.close()
         await self.tokens.close()
 
 

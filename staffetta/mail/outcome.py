@@ -20,6 +20,7 @@ class Stage(StrEnum):
     TLS = "tls"
     GREETING = "greeting"
     EHLO = "ehlo"
+    AUTH = "auth"
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"
@@ -59,9 +60,11 @@ class Deferred(_Outcome):
 
     is_destination_trouble: True where other messages would meet the same (no connection, TLS, 421, EHLO refused),
     so that the queue backs off from the destination and not from the message alone.
+    retry_after_seconds: how long the next hop asked to be left alone, None where it did not say.
     """
 
     is_destination_trouble: bool = False
+    retry_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
