@@ -1,7 +1,7 @@
 """What a message costs when much is in the spool already: CPU of spool and queue, empty against full.
 
     .venv/bin/python -m bench.growth                                     # a tenth: 100,000 queued, 1,000,000 traced
-    .venv/bin/python -m bench.growth --queued 1000000 --traced 10000000  # the target; some 20 GB in /tmp for a while
+    .venv/bin/python -m bench.growth --queued 1000000 --traced 10000000  # the target; 8 GiB in /tmp at a time
 
 A message goes through the real SqliteSpool and the real queue (commit, offer, attempt, settlement), 20 producers at a
 time; only SMTP on both sides is left out, so the ratio is stricter than a whole relay's. The full spools are made of
