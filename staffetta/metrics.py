@@ -23,6 +23,7 @@ QUEUE_PARTS = ("poll", "orders", "settler", "lane")
 lane: carries messages to one destination."""
 
 TOKEN_RESULTS = ("got", "failed")
+LOGIN_RESULTS = ("accepted", "failed")
 TLS_DIRECTIONS = ("inbound", "outbound")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
@@ -46,6 +47,7 @@ TLS_SESSIONS = Counter(
     "staffetta_tls_sessions_total", "TLS handshakes completed, by direction and version.", ["direction", "version"]
 )
 ATTEMPTS = Counter("staffetta_attempts_total", "Outcomes of attempts, one per recipient.", ["route", "result"])
+NEXT_HOP_LOGINS = Counter("staffetta_next_hop_logins_total", "Logins of ours to next hops.", ["route", "result"])
 DELIVERY_SECONDS = Histogram(
     "staffetta_delivery_seconds", "From the 250 to the client to the recipient's delivery.", buckets=_DELIVERY_BUCKETS
 )
@@ -102,6 +104,8 @@ def present_at_zero(
         QUEUE_OLDEST_AGE.labels(route)
         for result in ATTEMPT_RESULTS:
             ATTEMPTS.labels(route, result)
+        for result in LOGIN_RESULTS:
+            NEXT_HOP_LOGINS.labels(route, result)
         for state in RECIPIENT_STATES:
             QUEUE_RECIPIENTS.labels(route, state)
     for source in token_sources:

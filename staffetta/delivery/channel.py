@@ -10,9 +10,10 @@ import asyncio
 from typing import Self, cast
 
 from staffetta.delivery.trouble import HopTrouble
-from staffetta.mail.outcome import Stage
+from staffetta.mail.outcome import Stage, TlsJudgement
 from staffetta.metrics import TLS_SESSIONS
-from staffetta.net.tls import TlsFailure, TlsSession, client_session
+from staffetta.net.client_tls import ClientContext, failure_in_words
+from staffetta.net.tls import TlsFailure, TlsSession
 from staffetta.smtp.client import ClientSession, Step
 from staffetta.smtp.remote_reply import RemoteProtocolError, RemoteReply
 
@@ -21,6 +22,7 @@ _STAGES = {
     Step.EHLO: Stage.EHLO,
     Step.HELO: Stage.EHLO,
     Step.STARTTLS: Stage.TLS,
+    Step.AUTH: Stage.AUTH,
     Step.RSET: Stage.MAIL,
     Step.MAIL: Stage.MAIL,
     Step.RCPT: Stage.RCPT,
@@ -33,7 +35,7 @@ class Channel(asyncio.Protocol):
     """See the head of this file.
 
     host: the next hop's name. address: its IP address, None for a socket in the file system.
-    tls: "TLSv1.3 CIPHER", None in clear.
+    tls: "TLSv1.3 CIPHER", None in clear. judgement: of its certificate, by whoever opened the channel.
     messages: transactions made so far; above 0, the connection has been idle before and may have died unnoticed.
     """
 
@@ -42,10 +44,12 @@ class Channel(asyncio.Protocol):
         self.host = host
         self.address = address
         self.tls: str | None = None
+        self.judgement: TlsJudgement | None = None
         self.messages = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._tls: TlsSession | None = None
+        self._shows_certificate = False
         self._trouble: HopTrouble | None = None
         self._waiter: asyncio.Future[None] | None = None  # all is answered, or writing may go on, or trouble
         self._is_writing_paused = False
@@ -72,7 +76,7 @@ class Channel(asyncio.Protocol):
             if data and self.session.receive(data):
                 self._wake()
         except TlsFailure as failure:
-            self._fail(HopTrouble("4.7.5", f"TLS: {failure}", self._stage()))
+            self._fail(self._tls_trouble(failure))
         except RemoteProtocolError as error:
             self._fail(HopTrouble("4.5.0", str(error), self._stage()))
 
@@ -149,13 +153,14 @@ class Channel(asyncio.Protocol):
         if error is not None:
             self.abort()
         if isinstance(error, HopTrouble):
-            error.address, error.tls = self.address, self.tls
+            error.address, error.tls, error.judgement = self.address, self.tls, self.judgement
 
     # TLS.
 
-    async def start_tls(self, server_name: str, timeout_seconds: float) -> None:
-        """Shake hands, after a positive reply to STARTTLS. Raises HopTrouble."""
-        tls = self._tls = client_session(server_name)
+    async def start_tls(self, context: ClientContext, timeout_seconds: float) -> None:
+        """Shake hands, after a positive reply to STARTTLS or, for implicit TLS, at once. Raises HopTrouble."""
+        tls = self._tls = context.session(self.host)
+        self._shows_certificate = context.shows_certificate
         self.session.tls_started()
         tls.receive(b"")  # nothing came yet: this makes the ClientHello
         self._flush(tls)
@@ -164,6 +169,10 @@ class Channel(asyncio.Protocol):
         self.check()
         self.tls = f"{tls.version} {tls.cipher}"
         TLS_SESSIONS.labels("outbound", tls.version).inc()
+
+    def peer_certificates(self) -> tuple[bytes, ...]:
+        """DER, leaf first; empty in clear."""
+        return self._tls.peer_certificates() if self._tls is not None else ()
 
     def _decrypt(self, tls: TlsSession, octets: bytes) -> bytes:
         was_established = tls.is_established
@@ -179,7 +188,7 @@ class Channel(asyncio.Protocol):
         try:
             tls.send(b"".join(pieces))
         except TlsFailure as failure:
-            self._fail(HopTrouble("4.7.5", f"TLS: {failure}", self._stage()))
+            self._fail(self._tls_trouble(failure))
         self._flush(tls)
 
     def _flush(self, tls: TlsSession) -> None:
@@ -217,6 +226,11 @@ class Channel(asyncio.Protocol):
         if self.session.awaited is None:
             return Stage.DATA if self.session.wants_content else Stage.MAIL
         return _STAGES[self.session.awaited]
+
+    def _tls_trouble(self, failure: TlsFailure) -> HopTrouble:
+        """With TLS 1.3 a server refuses our certificate after the handshake is complete on our side."""
+        stage = Stage.TLS if self.session.transaction is None else self._stage()
+        return HopTrouble("4.7.5", f"TLS: {failure_in_words(failure, self._shows_certificate)}", stage)
 
     def _doing(self) -> str:
         if self._tls is not None and not self._tls.is_established:

@@ -24,7 +24,7 @@ class Couriers:
         self._get_settings = get_settings
         self.tokens = AccessTokens(get_settings)
         self._graph = GraphCourier(self.tokens)
-        self._smtp = SmtpCourier()
+        self._smtp = SmtpCourier(self.tokens)
         self._maildir = MaildirCourier()
 
     async def __call__(self, consignment: Consignment, before_data: BeforeData) -> Sequence[Outcome]:

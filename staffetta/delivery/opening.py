@@ -1,16 +1,25 @@
-"""Opening a channel: connect, greeting, EHLO, TLS where the policy asks for it (RFC 5321 §3.1, §3.2; RFC 3207 §4)."""
+"""Opening a channel: connect, TLS as the demand is, greeting, EHLO, log in (RFC 5321 §3.1, RFC 3207 §4, RFC 4954).
+
+Rule 1: whatever a route proves of us or asks of the other side stands in its Hop, so that a connection is never used
+    for what it was not opened for.
+Rule 2: credentials travel in TLS; who logs in therefore has no clear text to fall back to.
+"""
 
 import asyncio
-import ipaddress
-import os
-import socket
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from staffetta.delivery.channel import Channel
-from staffetta.delivery.tlspolicy import allows_clear, wants_tls
+from staffetta.delivery.connecting import Way, connect
+from staffetta.delivery.identities import IdentityUnavailable, ShownCertificate, client_context, shown_by
+from staffetta.delivery.login import Tokens, log_in, may_be_in_clear
+from staffetta.delivery.tlspolicy import Mistrusted, TlsDemand, demand_of, judge
 from staffetta.delivery.trouble import HopTrouble, refused_session
 from staffetta.mail.outcome import Stage
-from staffetta.settings.roads import TlsLevel
+from staffetta.net.client_tls import ClientContext
+from staffetta.settings.model import Settings
+from staffetta.settings.roads import Authentication, NextHop, Route, TlsLevel, Transport
 from staffetta.smtp.client import ClientSession
 
 
@@ -19,17 +28,46 @@ class Hop:
     """A host to hand over to, and how. Equal hops may share a connection.
 
     route: its name; connections of different routes are never shared, since what they prove of us may differ.
-    host: a domain name, an IP address without brackets, or the path of a socket in the file system (Dovecot's LMTP).
+    host, port, source_addresses, proxy: as in connecting.Way.
+    shows: our certificate, for a host that asks for one. login: how we log in; None: we do not.
     """
 
     route: str
     host: str
     port: int
-    tls: TlsLevel
+    tls: TlsDemand
+    is_tls_implicit: bool = False
     is_lmtp: bool = False
+    shows: ShownCertificate | None = None
+    login: Authentication | None = None
+    source_addresses: tuple[str, ...] = ()
+    proxy: str | None = None
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def is_clear_allowed(self) -> bool:
+        """Whether what is to be said may be said in clear."""
+        if self.tls.is_must or self.is_tls_implicit:
+            return False
+        return self.login is None or may_be_in_clear(self.tls.level, self.host)
+
+
+def hop_of(route: Route, next_hop: NextHop) -> Hop:
+    """Return a next hop as its route wants it."""
+    return Hop(
+        route=route.name,
+        host=next_hop.host,
+        port=next_hop.port,
+        tls=demand_of(route),
+        is_tls_implicit=route.implicit_tls,
+        is_lmtp=route.transport is Transport.LMTP,
+        shows=shown_by(route),
+        login=route.authentication,
+        source_addresses=route.source_addresses,
+        proxy=route.proxy,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,74 +83,60 @@ class Timeouts:
         return 2 * self.reply_seconds
 
 
-async def open_channel(hop: Hop, hostname: str, timeouts: Timeouts) -> Channel:
-    """Return a channel that is ready for MAIL. hostname: our name for EHLO. Raises HopTrouble."""
-    channel = await _connect_and_greet(hop, hostname, timeouts)
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What channels are opened with. settings: the attempt's snapshot. tokens: for whoever logs in with one."""
+
+    settings: Settings
+    tokens: Tokens
+
+    @property
+    def timeouts(self) -> Timeouts:
+        delivery = self.settings.delivery
+        return Timeouts(delivery.connect_timeout_seconds, delivery.reply_timeout_seconds)
+
+
+async def open_channel(hop: Hop, means: Means, addresses: Sequence[str] | None = None) -> Channel:
+    """Return a channel that is ready for MAIL. Raises HopTrouble.
+
+    addresses: the host's, to be tried in this order; None: as the system knows them.
+    """
+    context = await _client_context(hop)
+    channel = await _greeted(hop, means, context, addresses)
     with channel:
-        if not wants_tls(hop.tls, channel.session.capabilities) or await _start_tls(channel, hop, timeouts):
+        if hop.is_tls_implicit or not _wants_starttls(hop, channel) or await _start_tls(channel, hop, means, context):
+            await _log_in(channel, hop, means)
             return channel
     # The handshake failed, and with it the connection; the policy allows clear text, and that needs a new one.
     channel.abort()
-    return await _connect_and_greet(hop, hostname, timeouts)
+    return await _greeted(hop, means, context, addresses)
 
 
-async def _connect_and_greet(hop: Hop, hostname: str, timeouts: Timeouts) -> Channel:
-    channel = await _connect(hop, hostname, timeouts)
+async def _client_context(hop: Hop) -> ClientContext:
+    """Get it before the other side hears of us: a certificate that cannot be read is nothing to bother it with."""
+    try:
+        if hop.shows is None:
+            return client_context(hop.tls.minimum, None)
+        return await asyncio.to_thread(client_context, hop.tls.minimum, hop.shows)
+    except IdentityUnavailable as error:
+        raise HopTrouble("4.3.5", str(error), Stage.TLS) from None
+
+
+async def _greeted(hop: Hop, means: Means, context: ClientContext, addresses: Sequence[str] | None) -> Channel:
+    timeouts = means.timeouts
+    way = Way(hop.host, hop.port, hop.source_addresses, hop.proxy)
+    session = ClientSession(means.settings.hostname, is_lmtp=hop.is_lmtp)
+    channel = await connect(way, session, timeouts.connect_seconds, addresses)
     with channel:
+        if hop.is_tls_implicit:
+            if session.reply is not None:
+                raise HopTrouble("4.7.4", f"{hop} greets in clear; implicit_tls is wrong for that port", Stage.TLS)
+            await _shake_hands(channel, hop, means, context)
         greeting = await channel.answered(timeouts.reply_seconds)
         if not greeting.is_positive:
             raise refused_session(greeting, Stage.GREETING)
         await _hello(channel, timeouts)
     return channel
-
-
-async def _connect(hop: Hop, hostname: str, timeouts: Timeouts) -> Channel:
-    """Connect to the first address that answers."""
-    if hop.host.startswith("/"):
-        return await _connect_to(hop, None, hostname, timeouts)
-    trouble = HopTrouble("4.4.1", f"{hop.host} has no address", Stage.CONNECT)
-    for address in await _addresses(hop, timeouts):
-        try:
-            return await _connect_to(hop, address, hostname, timeouts)
-        except HopTrouble as error:
-            trouble = error
-    raise trouble
-
-
-async def _connect_to(hop: Hop, address: str | None, hostname: str, timeouts: Timeouts) -> Channel:
-    """Connect to one address, or to a socket in the file system where that is None. Raises HopTrouble."""
-    channel = Channel(ClientSession(hostname, is_lmtp=hop.is_lmtp), hop.host, address)
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeouts.connect_seconds):
-            if address is None:
-                await loop.create_unix_connection(lambda: channel, hop.host)
-            else:
-                await loop.create_connection(lambda: channel, address, hop.port)
-    except TimeoutError:
-        reason = f"no answer within {timeouts.connect_seconds:g} s"
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-    else:
-        return channel
-    where = f"{hop.host}[{address}]:{hop.port}" if address else hop.host
-    raise HopTrouble("4.4.1", f"cannot connect to {where}: {reason}", Stage.CONNECT)
-
-
-async def _addresses(hop: Hop, timeouts: Timeouts) -> list[str]:
-    """An IP address is itself; a name is looked up by the system, in its order."""
-    try:
-        return [str(ipaddress.ip_address(hop.host))]
-    except ValueError:
-        pass
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeouts.connect_seconds):
-            found = await loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:  # TimeoutError is an OSError; UnicodeError: a label is too long for DNS
-        reason = getattr(error, "strerror", None) or "no answer"
-        raise HopTrouble("4.4.3", f"cannot look up {hop.host}: {reason}", Stage.CONNECT) from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 async def _hello(channel: Channel, timeouts: Timeouts) -> None:
@@ -125,24 +149,49 @@ async def _hello(channel: Channel, timeouts: Timeouts) -> None:
         raise refused_session(reply, Stage.EHLO)
 
 
-async def _start_tls(channel: Channel, hop: Hop, timeouts: Timeouts) -> bool:
-    """Return whether the channel may be used on: in TLS, or in clear where STARTTLS was refused and the policy allows.
+def _wants_starttls(hop: Hop, channel: Channel) -> bool:
+    """Whether STARTTLS is to be tried; where there must be TLS it is wanted even if it is not offered."""
+    if hop.tls.level is TlsLevel.OPPORTUNISTIC and channel.session.capabilities.starttls:
+        return True
+    return not hop.is_clear_allowed
 
-    False: the handshake failed, and the policy allows clear text.
+
+async def _start_tls(channel: Channel, hop: Hop, means: Means, context: ClientContext) -> bool:
+    """Return whether the channel may be used on: in TLS, or in clear where STARTTLS was refused and that is allowed.
+
+    False: the handshake failed, and clear text is allowed.
     """
     session = channel.session
     if not session.capabilities.starttls:
-        raise HopTrouble("4.7.4", f"{hop} does not offer STARTTLS, which the route requires", Stage.TLS)
-    reply = await channel.exchange(session.starttls(), timeouts.reply_seconds)
+        why = "which the route requires" if hop.tls.is_must else "and credentials do not travel in clear"
+        raise HopTrouble("4.7.4", f"{hop} does not offer STARTTLS, {why}", Stage.TLS)
+    reply = await channel.exchange(session.starttls(), means.timeouts.reply_seconds)
     if not reply.is_positive:
-        if session.closing_reply or not allows_clear(hop.tls):
+        if session.closing_reply or not hop.is_clear_allowed:
             raise HopTrouble("4.7.4", str(reply), Stage.TLS, is_remote_reply=True)
         return True
     try:
-        await channel.start_tls(hop.host, timeouts.reply_seconds)
-    except HopTrouble:
-        if allows_clear(hop.tls):
+        await _shake_hands(channel, hop, means, context)
+        await _hello(channel, means.timeouts)
+    except HopTrouble as trouble:
+        if hop.is_clear_allowed and trouble.stage is Stage.TLS:
             return False
         raise
-    await _hello(channel, timeouts)
     return True
+
+
+async def _shake_hands(channel: Channel, hop: Hop, means: Means, context: ClientContext) -> None:
+    """Raises HopTrouble where there is no TLS, or not with whom it should be."""
+    await channel.start_tls(context, means.timeouts.reply_seconds)
+    try:
+        channel.judgement = await judge(hop.tls, hop.host, channel.peer_certificates(), means.settings, time.time())
+    except Mistrusted as error:
+        raise HopTrouble("4.7.5", str(error), Stage.TLS) from None
+
+
+async def _log_in(channel: Channel, hop: Hop, means: Means) -> None:
+    if hop.login is None:
+        return
+    if channel.tls is None and not hop.is_clear_allowed:
+        raise HopTrouble("4.7.11", "credentials do not travel in clear", Stage.AUTH)
+    await log_in(channel, hop.login, hop.route, means.tokens, means.timeouts.reply_seconds)

@@ -45,6 +45,7 @@ def trouble_outcome(trouble: HopTrouble, host: str) -> Deferred:
         host=host,
         address=trouble.address,
         tls=trouble.tls,
+        judgement=trouble.judgement,
         is_destination_trouble=True,
     )
 
@@ -65,6 +66,7 @@ def _final(channel: Channel, reply: RemoteReply | None, trouble: HopTrouble | No
             host=channel.host,
             address=channel.address,
             tls=channel.tls,
+            judgement=channel.judgement,
         )
     if not reply.is_positive:
         return _refusal(channel, reply, Stage.FINAL_DOT)
@@ -76,6 +78,7 @@ def _final(channel: Channel, reply: RemoteReply | None, trouble: HopTrouble | No
         host=channel.host,
         address=channel.address,
         tls=channel.tls,
+        judgement=channel.judgement,
         handover=handover(channel),
     )
 
@@ -90,6 +93,7 @@ def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
             host=channel.host,
             address=channel.address,
             tls=channel.tls,
+            judgement=channel.judgement,
         )
     return Deferred(
         status=_status(reply) if reply.is_transient else "4.5.3",
@@ -99,6 +103,7 @@ def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
         host=channel.host,
         address=channel.address,
         tls=channel.tls,
+        judgement=channel.judgement,
         is_destination_trouble=reply.code == SERVICE_CLOSING,
     )
 

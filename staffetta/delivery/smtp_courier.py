@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from staffetta.delivery.channel import Channel
 from staffetta.delivery.connections import Connections
 from staffetta.delivery.demands import Unfit, fit_content, unfit_recipient
-from staffetta.delivery.opening import Hop, Timeouts, open_channel
+from staffetta.delivery.login import Tokens
+from staffetta.delivery.opening import Hop, Means, Timeouts, hop_of, open_channel
 from staffetta.delivery.outcomes import transaction_outcomes, trouble_outcome
 from staffetta.delivery.transport import carry
 from staffetta.delivery.trouble import HopTrouble
@@ -17,7 +18,7 @@ from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.envelope import Recipient
 from staffetta.mail.outcome import Deferred, Failed, Outcome, Stage
 from staffetta.settings.model import Delivery, Settings
-from staffetta.settings.roads import Route, Transport
+from staffetta.settings.roads import Route
 from staffetta.smtp.capabilities import Capabilities
 from staffetta.smtp.client import SERVICE_CLOSING
 from staffetta.smtp.client_commands import mail_command, rcpt_command
@@ -31,10 +32,16 @@ class _Errand:
 
     consignment: Consignment
     before_data: BeforeData
-    hostname: str
-    delivery: Delivery
-    timeouts: Timeouts
+    means: Means
     announced_host: str | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        return self.means.settings.delivery
+
+    @property
+    def timeouts(self) -> Timeouts:
+        return self.means.timeouts
 
     async def announce(self, host: str) -> None:
         """Have the attempt on disk; once for each host, however many transactions and connections it takes."""
@@ -44,18 +51,17 @@ class _Errand:
 
 
 class SmtpCourier:
-    """See the head of this file. Keeps the connections."""
+    """See the head of this file. Keeps the connections. tokens: for routes that log in with access tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
         self._connections = Connections()
 
     async def carry(
         self, settings: Settings, route: Route, consignment: Consignment, before_data: BeforeData
     ) -> Sequence[Outcome]:
         """Try once, and return one outcome per recipient, in the envelope's order."""
-        delivery = settings.delivery
-        timeouts = Timeouts(delivery.connect_timeout_seconds, delivery.reply_timeout_seconds)
-        errand = _Errand(consignment, before_data, settings.hostname, delivery, timeouts)
+        errand = _Errand(consignment, before_data, Means(settings, self._tokens))
         recipients = consignment.envelope.recipients
         outcomes: list[Outcome] = []
         for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
@@ -73,7 +79,6 @@ class SmtpCourier:
     async def _carry_to_route(
         self, errand: _Errand, route: Route, recipients: Sequence[Recipient]
     ) -> Sequence[Outcome]:
-        is_lmtp = route.transport is Transport.LMTP
         outcome = Deferred(
             status="4.3.5",
             diagnostic=f"the route {route.name} has no next hop",
@@ -81,7 +86,7 @@ class SmtpCourier:
             is_destination_trouble=True,
         )
         for next_hop in route.next_hops:
-            hop = Hop(route.name, next_hop.host, next_hop.port, route.tls, is_lmtp)
+            hop = hop_of(route, next_hop)
             try:
                 return await self._carry_to_hop(errand, hop, recipients)
             except HopTrouble as trouble:
@@ -97,7 +102,7 @@ class SmtpCourier:
             except HopTrouble:
                 if not _was_stale(channel):
                     raise
-        channel = await open_channel(hop, errand.hostname, errand.timeouts)
+        channel = await open_channel(hop, errand.means)
         return await self._carry_on(errand, hop, channel, recipients)
 
     async def _carry_on(

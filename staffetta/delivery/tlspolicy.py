@@ -1,18 +1,114 @@
-"""Whether a connection to a next hop goes into TLS (RFC 3207; RFC 7435 for "opportunistic").
+"""What a connection to a next hop must be as to TLS, and whether a certificate is good enough (RFC 3207, RFC 9525).
 
-none: never. opportunistic: where it is offered, with any certificate, since the alternative is clear text; where it
-cannot be had, in clear. required: in TLS or not at all; which certificate is not judged here yet.
+none: never. opportunistic: where it is offered, with any certificate, since the alternative is clear text (RFC 7435);
+where it cannot be had, in clear. required: in TLS or not at all, with any certificate. verified: the certificate is in
+its time, strong, issued by the named authority for servers, and has the right name; or it is pinned.
+
+Rule 1: names are compared as for connectors (policy/certificate.py): a wildcard in a certificate stands for one label.
+Rule 2: an address as the host is verified by the certificate's addresses alone.
+Rule 3: the certificate is judged after the handshake and before anything more is said, EHLO included.
 """
 
-from staffetta.settings.roads import TlsLevel
-from staffetta.smtp.capabilities import Capabilities
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+
+from staffetta.mail.outcome import TlsJudgement
+from staffetta.policy.certificate import names_match, problem_of_pinned, problem_under, read
+from staffetta.policy.decision import PeerCertificate
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import PUBLIC_TRUST
+from staffetta.settings.roads import Route, TlsLevel, TlsVersion
+from staffetta.settings.trust import authority
+
+_NAMES_SHOWN = 5
 
 
-def wants_tls(level: TlsLevel, capabilities: Capabilities) -> bool:
-    """Whether STARTTLS is to be tried; with `required` it is wanted even where it is not offered."""
-    return level is TlsLevel.REQUIRED or (level is TlsLevel.OPPORTUNISTIC and capabilities.starttls)
+class Mistrusted(Exception):
+    """The certificate is not what the policy asks for. The text says what it is, and what was wanted."""
 
 
-def allows_clear(level: TlsLevel) -> bool:
-    """Whether mail may travel in clear where TLS cannot be had."""
-    return level is not TlsLevel.REQUIRED
+@dataclass(frozen=True, slots=True)
+class TlsDemand:
+    """What is asked of a connection.
+
+    names: of which the certificate must have one; empty: the host's. authority: as routes name it.
+    fingerprints: SHA-256, lower-case hexadecimal, of certificates that are good whoever issued them.
+    policy: who asks, for the trace.
+    """
+
+    level: TlsLevel = TlsLevel.OPPORTUNISTIC
+    minimum: TlsVersion = TlsVersion.TLS_1_2
+    names: tuple[str, ...] = ()
+    authority: str = PUBLIC_TRUST
+    fingerprints: tuple[str, ...] = ()
+    policy: str = "route"
+
+    @property
+    def is_must(self) -> bool:
+        """Whether mail may not travel in clear."""
+        return self.level in (TlsLevel.REQUIRED, TlsLevel.VERIFIED)
+
+    @property
+    def told(self) -> str:
+        """ "route: verified"."""
+        return f"{self.policy}: {self.level}"
+
+
+def demand_of(route: Route) -> TlsDemand:
+    """Return what a route asks for."""
+    return TlsDemand(
+        level=route.tls,
+        minimum=route.tls_minimum,
+        names=tuple(name.lower() for name in route.tls_names),
+        authority=route.trusted_authority,
+        fingerprints=tuple(text.replace(":", "").lower() for text in route.tls_fingerprints),
+    )
+
+
+async def judge(demand: TlsDemand, host: str, chain: tuple[bytes, ...], settings: Settings, at: float) -> TlsJudgement:
+    """Return what the certificate is worth. Raises Mistrusted where that is not enough.
+
+    chain: DER, leaf first; a server always has one. at: seconds since 1970.
+    """
+    shown = PeerCertificate(chain[0], chain[1:])
+    presented = read(shown)
+    if demand.level is TlsLevel.VERIFIED:
+        # Authorities are read from files, and a chain takes arithmetic: neither holds up the other connections.
+        problem = await asyncio.to_thread(_problem, demand, host, shown, settings, at)
+        if problem is not None:
+            raise Mistrusted(problem)
+    return TlsJudgement(
+        policy=demand.told,
+        is_verified=demand.level is TlsLevel.VERIFIED,
+        names=(*presented.names, *presented.addresses),
+        fingerprint=presented.fingerprint,
+    )
+
+
+def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Settings, at: float) -> str | None:
+    presented = read(shown)
+    if presented.fingerprint in demand.fingerprints:
+        problem = problem_of_pinned(shown, at)
+        return f"the pinned certificate: {problem}" if problem else None
+    by_authority = authority(demand.authority, settings, at)
+    problem = problem_under(shown, by_authority, at, is_server=True)
+    if problem is None:
+        return _problem_of_name(demand.names or (host.lower(),), (*presented.names, *presented.addresses))
+    pins = ", and it is none of the pinned ones" if demand.fingerprints else ""
+    return f"the certificate of {presented.subject or 'the next hop'}: {problem}{pins}"
+
+
+def _problem_of_name(wanted: tuple[str, ...], found: tuple[str, ...]) -> str | None:
+    if any(_is_same(want, name) for want in wanted for name in found):
+        return None
+    shown = ", ".join(found[:_NAMES_SHOWN]) or "no host"
+    more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""
+    return f"the certificate names {shown}{more}; the route wants {' or '.join(wanted)}"
+
+
+def _is_same(wanted: str, found: str) -> bool:
+    try:
+        return str(ipaddress.ip_address(wanted)) == found
+    except ValueError:
+        return names_match(wanted, found)

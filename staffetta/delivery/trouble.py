@@ -1,6 +1,6 @@
 """What can go wrong with a next hop before it has answered for the content."""
 
-from staffetta.mail.outcome import Stage
+from staffetta.mail.outcome import Stage, TlsJudgement
 from staffetta.smtp.remote_reply import RemoteReply
 
 
@@ -8,7 +8,7 @@ class HopTrouble(Exception):
     """This next hop is of no use now; another one may be. The message itself is not to blame.
 
     status: class 4. diagnostic: the remote's reply, or our words. is_remote_reply: which of the two.
-    address, tls: as in an Outcome, set where a connection was made.
+    address, tls, judgement: as in an Outcome, set where a connection was made.
     """
 
     def __init__(self, status: str, diagnostic: str, stage: Stage, *, is_remote_reply: bool = False) -> None:
@@ -19,6 +19,7 @@ class HopTrouble(Exception):
         self.is_remote_reply = is_remote_reply
         self.address: str | None = None
         self.tls: str | None = None
+        self.judgement: TlsJudgement | None = None
 
 
 def refused_session(reply: RemoteReply, stage: Stage) -> HopTrouble:

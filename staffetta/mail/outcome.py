@@ -29,6 +29,21 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsJudgement:
+    """What the next hop's certificate was found to be worth.
+
+    policy: what had asked for TLS, and how much of it: "route: verified", "dane".
+    is_verified: the certificate is that host's, by whom the policy trusts; else it was only looked at.
+    names: of the certificate. fingerprint: SHA-256, lower-case hexadecimal.
+    """
+
+    policy: str
+    is_verified: bool
+    names: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
     """Common to all outcomes.
 
@@ -36,6 +51,7 @@ class _Outcome:
     diagnostic: the remote's reply verbatim ("550 5.1.1 …", lines joined by a space), or our own words.
     is_remote_reply: whether `diagnostic` is a reply (Diagnostic-Code: smtp;…) or ours (x-staffetta;…).
     host: name of the next hop, None if none was reached; address: its IP address; tls: "TLSv1.3 NAME" or None.
+    judgement: of the certificate, where there was TLS.
     """
 
     status: str
@@ -45,6 +61,7 @@ class _Outcome:
     host: str | None = None
     address: str | None = None
     tls: str | None = None
+    judgement: TlsJudgement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

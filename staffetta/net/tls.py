@@ -1,14 +1,12 @@
-"""TLS by pyOpenSSL over memory BIOs: octets in, octets out, no I/O.
+"""TLS by pyOpenSSL over memory BIOs: octets in, octets out, no I/O. Sessions of either side, and the server's context.
 
 Rule 1: the handshake completes whatever certificate the client sends (none, self-signed, expired); policy judges it.
 Rule 2: no resumption, so that each session proves anew who it is: no tickets, no cache, no renegotiation.
-Rule 3: TLS 1.2 or newer (RFC 8996 §2).
+Rule 3: clients speak TLS 1.2 or newer (RFC 8996 §2). Our own side as a client is in client_tls.py.
 """
 
 import datetime
-import ipaddress
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Self
 
 from cryptography import x509
@@ -58,7 +56,7 @@ class TlsSession:
         except SSL.ZeroReturnError:
             self.is_closed = True
         except SSL.Error as error:
-            raise TlsFailure(_text_of(error)) from None
+            raise TlsFailure(text_of(error)) from None
         return b"".join(pieces)
 
     def send(self, plaintext: bytes) -> None:
@@ -66,7 +64,7 @@ class TlsSession:
         try:
             self._connection.sendall(plaintext)
         except SSL.Error as error:
-            raise TlsFailure(_text_of(error)) from None
+            raise TlsFailure(text_of(error)) from None
 
     def outgoing(self) -> bytes:
         """Return the octets that must now be written to the wire; they may be empty."""
@@ -135,7 +133,7 @@ class ServerContext:
             context.use_privatekey(_private_key(key_pem))
             context.check_privatekey()
         except SSL.Error as error:
-            raise ValueError(f"the private key cannot be used with the certificate: {_text_of(error)}") from None
+            raise ValueError(f"the private key cannot be used with the certificate: {text_of(error)}") from None
         return cls(context)
 
     def session(self, *, asks_for_certificate: bool = False) -> TlsSession:
@@ -145,33 +143,6 @@ class ServerContext:
             connection.set_verify(SSL.VERIFY_PEER, _let_pass)
         connection.set_accept_state()
         return TlsSession(connection)
-
-
-def client_session(host: str) -> TlsSession:
-    """Begin our side of a TLS session, which accepts any certificate. host: for SNI, where it is a domain name."""
-    connection = SSL.Connection(_client_context(), None)
-    connection.set_connect_state()
-    if not host.startswith("/") and not _is_address(host):  # RFC 6066 §3: a name, and not an address
-        connection.set_tlsext_host_name(host.encode("idna"))
-    return TlsSession(connection)
-
-
-@lru_cache(maxsize=1)
-def _client_context() -> SSL.Context:
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
-    context.set_verify(SSL.VERIFY_NONE)
-    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    return context
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def self_signed(hostname: str, now: datetime.datetime) -> tuple[bytes, bytes]:
@@ -217,7 +188,7 @@ def _der(certificate: crypto.X509) -> bytes:
     return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
 
-def _text_of(error: Exception) -> str:
+def text_of(error: Exception) -> str:
     """OpenSSL's own words: each of its entries is (library, function, reason)."""
     entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
     return "; ".join(str(entry[2]) for entry in entries) or "the connection ended in the middle"

@@ -1,9 +1,9 @@
-"""What a client's certificate says, and whether an authority stands behind it; if not, what exactly is wrong.
+"""What the other side's certificate says, and whether an authority stands behind it; if not, what exactly is wrong.
 
 Rule 1: names are every SAN dNSName; the subject's common name counts only where there is no SAN of any type, which is
     stricter than RFC 6125 §6.4.4.
-Rule 2: a chain must lead to the authority by what the client sent, be in its time, be strong, be meant for TLS
-    (extended key usage absent, clientAuth or serverAuth), and be on no revocation list that is configured.
+Rule 2: a chain must lead to the authority by what was sent, be in its time, be strong, be meant for TLS (extended key
+    usage absent, clientAuth or serverAuth; a server's must be serverAuth), and be on no configured revocation list.
 Rule 3: a pinned certificate needs no authority, but must be in its time and have a strong key.
 Rule 4: what was found is remembered for as long as it cannot change, a failure for a minute; both within bounds.
 """
@@ -30,7 +30,8 @@ _KEPT = 1024
 _RSA_BITS_MIN = 2048
 _EC_BITS_MIN = 224
 _WEAK_HASHES = ("md5", "sha1")
-_FOR_TLS = {Usage.CLIENT_AUTH, Usage.SERVER_AUTH, Usage.ANY_EXTENDED_KEY_USAGE}
+_FOR_SERVERS = {Usage.SERVER_AUTH, Usage.ANY_EXTENDED_KEY_USAGE}
+_FOR_TLS = {Usage.CLIENT_AUTH, *_FOR_SERVERS}
 _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
@@ -38,13 +39,14 @@ _NAME = re.compile(r"(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9](
 class Presented:
     """What a certificate says.
 
-    names: fit to be compared, lower case. fingerprint: SHA-256, lower-case hexadecimal.
+    names: fit to be compared, lower case. addresses: as iPAddress names. fingerprint: SHA-256, lower-case hexadecimal.
     not_before, not_after: seconds since 1970. weak_key, misuse: what is wrong with these, in words; None: nothing.
     unreadable: why it cannot be read; then the rest is empty.
     """
 
     fingerprint: str
     names: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
     subject: str = ""
     issuer: str = ""
     not_before: float = 0.0
@@ -64,7 +66,7 @@ class _Verdict:
 
 
 _presented: Remembered[bytes, Presented] = Remembered(_KEPT)
-_verdicts: Remembered[tuple[bytes, Authority], _Verdict] = Remembered(_KEPT)
+_verdicts: Remembered[tuple[bytes, Authority, bool], _Verdict] = Remembered(_KEPT)
 
 
 def names_match(connector_name: str, certificate_name: str) -> bool:
@@ -101,18 +103,23 @@ def problem_of_pinned(certificate: PeerCertificate, at: float) -> str | None:
     return presented.unreadable or _problem_of_time(presented, at) or presented.weak_key
 
 
-def problem_under(certificate: PeerCertificate, authority: Authority, at: float) -> str | None:
-    """Say what is wrong with a certificate that this authority must have issued; None: nothing."""
-    key = (certificate.digest, authority)
+def problem_under(
+    certificate: PeerCertificate, authority: Authority, at: float, *, is_server: bool = False
+) -> str | None:
+    """Say what is wrong with a certificate that this authority must have issued; None: nothing.
+
+    is_server: whose certificate it is; a client's may be meant for either side.
+    """
+    key = (certificate.digest, authority, is_server)
     verdict = _verdicts.get(key)
     if verdict is None or not verdict.found_at <= at <= verdict.holds_until:
-        problem, until = _judge(certificate, authority, at)
+        problem, until = _judge(certificate, authority, at, is_server)
         verdict = _Verdict(problem, at, until)
         _verdicts.keep(key, verdict)
     return verdict.problem
 
 
-def _judge(certificate: PeerCertificate, authority: Authority, at: float) -> tuple[str | None, float]:
+def _judge(certificate: PeerCertificate, authority: Authority, at: float, is_server: bool) -> tuple[str | None, float]:
     """Return what is wrong, and until when that holds."""
     presented = read(certificate)
     problem = (
@@ -128,19 +135,19 @@ def _judge(certificate: PeerCertificate, authority: Authority, at: float) -> tup
     if not isinstance(found, Chain):
         return found, at + _FAILURE_SECONDS
     for depth, der in enumerate(found.below_anchor_der):
-        if problem := _weakness_in_chain(der):
+        if problem := _weakness_in_chain(der, is_server):
             return problem if depth == 0 else f"its issuer's certificate: {problem}", at + _FAILURE_SECONDS
     return None, min(found.holds_until, presented.not_after)
 
 
-def _weakness_in_chain(der: bytes) -> str | None:
+def _weakness_in_chain(der: bytes, is_server: bool) -> str | None:
     """What is wrong with a certificate below the anchor, which is trusted as it is."""
     try:
         certificate = x509.load_der_x509_certificate(der)
         algorithm = certificate.signature_hash_algorithm
         if algorithm is not None and algorithm.name in _WEAK_HASHES:
             return f"it is signed by {algorithm.name.upper()}, which can be forged"
-        return _weak_key(certificate) or _misuse(certificate)
+        return _weak_key(certificate) or _misuse(certificate, is_server=is_server)
     except UNREADABLE as error:
         return f"it cannot be read: {error}"
 
@@ -155,6 +162,7 @@ def _read(leaf_der: bytes) -> Presented:
         return Presented(
             fingerprint,
             names=names,
+            addresses=_addresses(leaf),
             subject=shown_name(leaf.subject),
             issuer=shown_name(leaf.issuer),
             not_before=leaf.not_valid_before_utc.timestamp(),
@@ -180,6 +188,14 @@ def _names(leaf: x509.Certificate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lower for name in names if name.isascii() and is_name(lower := name.lower())))
 
 
+def _addresses(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(str(address) for address in alternative.get_values_for_type(x509.IPAddress)[:NAMES_MAX])
+
+
 def _weak_key(certificate: x509.Certificate) -> str | None:
     key = certificate.public_key()
     if isinstance(key, rsa.RSAPublicKey | dsa.DSAPublicKey):
@@ -191,15 +207,15 @@ def _weak_key(certificate: x509.Certificate) -> str | None:
     return f"its key has {key.key_size} bits, and must have {least}" if key.key_size < least else None
 
 
-def _misuse(certificate: x509.Certificate) -> str | None:
+def _misuse(certificate: x509.Certificate, *, is_server: bool = False) -> str | None:
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return None
-    if any(usage in _FOR_TLS for usage in usages):
+    if any(usage in (_FOR_SERVERS if is_server else _FOR_TLS) for usage in usages):
         return None
     shown = ", ".join(usage._name if usage._name != "Unknown OID" else usage.dotted_string for usage in usages)
-    return f"its extended key usage is {shown}, and must be clientAuth or serverAuth"
+    return f"its extended key usage is {shown}, and must be {'' if is_server else 'clientAuth or '}serverAuth"
 
 
 def _problem_of_time(presented: Presented, at: float) -> str | None:

@@ -16,6 +16,8 @@ from staffetta.spool.mending import unknown
 from staffetta.spool.spool import Claim, CommandVerb, QueueCommand, QueuedRecipient, RecipientState, Settlement
 from staffetta.trace.events import Detail, Event, EventKind
 
+_NAMES_TOLD_MAX = 5
+
 EXPIRED_STATUS = "4.4.7"  # "Delivery time expired", RFC 3463 §3.5
 
 
@@ -190,6 +192,17 @@ def _report(recipient: QueuedRecipient, outcome: Outcome, action: Action, now: f
 
 def told(outcome: Outcome) -> Detail:
     """What the trace tells of an outcome."""
+    judgement = outcome.judgement
+    certificate: Detail = (
+        {}
+        if judgement is None
+        else {
+            "tls_policy": judgement.policy,
+            "tls_verified": judgement.is_verified,
+            "tls_names": " ".join(judgement.names[:_NAMES_TOLD_MAX]),
+            "tls_fingerprint": judgement.fingerprint,
+        }
+    )
     return {
         "status": outcome.status,
         "reply": outcome.diagnostic,
@@ -197,4 +210,5 @@ def told(outcome: Outcome) -> Detail:
         "host": outcome.host,
         "address": outcome.address,
         "tls": outcome.tls,
+        **certificate,
     }

@@ -10,6 +10,7 @@ class Capabilities:
     """The service extensions that matter to us; without EHLO there are none.
 
     size: the largest content in octets, 0 where it is announced without a limit, None where it is not announced.
+    auth: mechanisms, upper case, in the server's order.
     """
 
     pipelining: bool = False  # RFC 2920
@@ -19,14 +20,18 @@ class Capabilities:
     smtputf8: bool = False  # RFC 6531
     starttls: bool = False  # RFC 3207
     size: int | None = None  # RFC 1870
+    auth: tuple[str, ...] = ()  # RFC 4954
 
 
 def read_capabilities(reply: RemoteReply) -> Capabilities:
     """Read `ehlo-line = ehlo-keyword *( SP ehlo-param )` of each line after the first; the unknown is passed over."""
-    keywords = {}
+    keywords: dict[str, list[str]] = {}
+    auth: dict[str, None] = {}
     for line in reply.lines[1:]:
         keyword, *parameters = line.upper().split() or [""]
         keywords[keyword] = parameters
+        if keyword == "AUTH" or keyword.startswith("AUTH="):  # the latter is how it once was
+            auth |= dict.fromkeys([*keyword.split("=")[1:], *parameters])
     return Capabilities(
         pipelining="PIPELINING" in keywords,
         chunking="CHUNKING" in keywords,
@@ -35,6 +40,7 @@ def read_capabilities(reply: RemoteReply) -> Capabilities:
         smtputf8="SMTPUTF8" in keywords,
         starttls="STARTTLS" in keywords,
         size=_read_size(keywords.get("SIZE")),
+        auth=tuple(auth),
     )
 
 

@@ -3,7 +3,7 @@
 The driver writes what a method returns, hands in what comes back by receive(), and when that says that all is
 answered, asks what to do next:
 
-    greeting → hello() → [starttls() → handshake → tls_started() → hello()]
+    greeting → hello() → [starttls() → handshake → tls_started() → hello()] → [auth() …]
     → open_transaction() → next_commands() until empty → where wants_content: content → the next transaction → quit()
 
 Rule 1: a write holds as much as the server allows: with PIPELINING the whole envelope and DATA, else one command.
@@ -29,6 +29,7 @@ class Step(StrEnum):
     EHLO = "EHLO"
     HELO = "HELO"
     STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
     RSET = "RSET"
     MAIL = "MAIL"
     RCPT = "RCPT"
@@ -38,7 +39,10 @@ class Step(StrEnum):
 
 _POSITIVE_OR_NEGATIVE = frozenset((2, 4, 5))
 # RFC 5321 §4.3.2: the classes of reply that a command may have.
-_CLASSES = dict.fromkeys(Step, _POSITIVE_OR_NEGATIVE) | {Step.DATA: frozenset((3, 4, 5))}
+_CLASSES = dict.fromkeys(Step, _POSITIVE_OR_NEGATIVE) | {
+    Step.DATA: frozenset((3, 4, 5)),
+    Step.AUTH: frozenset((2, 3, 4, 5)),  # RFC 4954 §4: 334 asks for a response
+}
 
 
 @dataclass(slots=True)
@@ -173,6 +177,11 @@ class ClientSession:
         self.capabilities = Capabilities()
         self.closing_reply = None
         self._reader.forget()
+
+    def auth(self, line: bytes) -> bytes:
+        """Send a line of an AUTH exchange, command or response, without its line end (RFC 4954 §4; sasl_client.py)."""
+        self._awaited.append(Step.AUTH)
+        return line + b"\r\n"
 
     def quit(self) -> bytes:
         """QUIT; its reply is not waited for."""

@@ -1,0 +1,134 @@
+"""The TCP connection to a next hop: to which address, from which of ours, by which proxy (RFC 1928).
+
+Rule 1: where source addresses are named, mail leaves from them alone: an address of a family that none of them has is
+    not tried, since whoever knows us by our address would refuse us.
+Rule 2: through a proxy, names are looked up by the proxy, which may be the only one that can.
+"""
+
+import asyncio
+import ipaddress
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from python_socks import ProxyError, ProxyTimeoutError, ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from staffetta.delivery.channel import Channel
+from staffetta.delivery.trouble import HopTrouble
+from staffetta.mail.outcome import Stage
+from staffetta.settings.secrets import SecretUnavailable, fill_in
+from staffetta.smtp.client import ClientSession
+
+PROXY_PORT = 1080  # RFC 1928 §3
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to get there.
+
+    host: a domain name, an IP address without brackets, or the path of a socket in the file system (Dovecot's LMTP).
+    source_addresses: ours; empty: the system chooses. proxy: `socks5://[USER:PASSWORD@]HOST[:PORT]`, user and password
+    by reference.
+    """
+
+    host: str
+    port: int
+    source_addresses: tuple[str, ...] = ()
+    proxy: str | None = None
+
+
+async def connect(way: Way, session: ClientSession, timeout_seconds: float, addresses: Sequence[str] | None) -> Channel:
+    """Return a channel, nothing said on it yet. addresses: to be tried in this order; None: as the system knows them.
+
+    timeout_seconds: for each address. Raises HopTrouble.
+    """
+    if way.host.startswith("/"):
+        return await _connect_to(way, None, session, timeout_seconds)
+    if addresses is None:
+        addresses = [way.host] if way.proxy else await _addresses(way, timeout_seconds)
+    trouble = HopTrouble("4.4.1", f"{way.host} has no address", Stage.CONNECT)
+    for address in addresses:
+        try:
+            return await _connect_to(way, address, session, timeout_seconds)
+        except HopTrouble as error:
+            trouble = error
+    raise trouble
+
+
+async def _connect_to(way: Way, address: str | None, session: ClientSession, timeout_seconds: float) -> Channel:
+    """Connect to one address, or to a socket in the file system where that is None. Raises HopTrouble."""
+    channel = Channel(session, way.host, address)
+    where = f"{way.host}[{address}]:{way.port}" if address else way.host
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            if address is None:
+                await loop.create_unix_connection(lambda: channel, way.host)
+            elif way.proxy is not None:
+                where = f"{way.host}:{way.port} by the proxy {_shown(way.proxy)}"
+                reached = await _through_proxy(way.proxy, address, way, timeout_seconds)
+                await loop.create_connection(lambda: channel, sock=reached)
+            else:
+                await loop.create_connection(lambda: channel, address, way.port, local_addr=_source(way, address))
+    except (TimeoutError, ProxyTimeoutError):
+        reason = f"no answer within {timeout_seconds:g} s"
+    except (ProxyError, SecretUnavailable) as error:
+        reason = str(error)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        if source := way.source_addresses:
+            reason = f"{reason} (from {' or '.join(source)})"
+    else:
+        return channel
+    raise HopTrouble("4.4.1", f"cannot connect to {where}: {reason}", Stage.CONNECT)
+
+
+def _source(way: Way, address: str) -> tuple[str, int] | None:
+    """Ours to connect from. Raises OSError where none of ours is of the family."""
+    if not way.source_addresses:
+        return None
+    version = ipaddress.ip_address(address).version
+    for source in way.source_addresses:
+        if ipaddress.ip_address(source).version == version:
+            return source, 0
+    raise OSError(f"the route has no source address for IPv{version}")
+
+
+async def _through_proxy(proxy: str, address: str, way: Way, timeout_seconds: float) -> socket.socket:
+    """Raises ProxyError, OSError, SecretUnavailable."""
+    url = urlsplit(proxy)
+    made = Proxy(
+        ProxyType.SOCKS5,
+        host=url.hostname or "",
+        port=url.port or PROXY_PORT,
+        username=fill_in(url.username) if url.username is not None else None,
+        password=fill_in(url.password) if url.password is not None else None,
+        rdns=True,
+    )
+    own = _source(way, url.hostname or "") if way.source_addresses else None
+    return await made.connect(address, way.port, timeout=timeout_seconds, local_addr=own)
+
+
+def _shown(proxy: str) -> str:
+    """Without user and password."""
+    url = urlsplit(proxy)
+    return f"{url.hostname}:{url.port or PROXY_PORT}"
+
+
+async def _addresses(way: Way, timeout_seconds: float) -> list[str]:
+    """An IP address is itself; a name is looked up by the system, in its order."""
+    try:
+        return [str(ipaddress.ip_address(way.host))]
+    except ValueError:
+        pass
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            found = await loop.getaddrinfo(way.host, way.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:  # TimeoutError is an OSError; UnicodeError: a label is too long for DNS
+        reason = getattr(error, "strerror", None) or "no answer"
+        raise HopTrouble("4.4.3", f"cannot look up {way.host}: {reason}", Stage.CONNECT) from None
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
