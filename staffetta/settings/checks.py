@@ -26,6 +26,7 @@ def check(settings: Settings) -> Found:
     for index, route in enumerate(settings.routes):
         yield from _route(("routes", index), route)
     yield from _queue(settings)
+    yield from _dns(settings)
     for index, issuer in enumerate(settings.token_issuers):
         yield from _issuer(("token_issuers", index), issuer)
     yield from check_objects(settings)
@@ -105,15 +106,18 @@ def _ports(settings: Settings) -> Found:
 
 
 def _address(where: Where, text: str) -> Found:
+    if not _is_address_and_port(text):
+        yield where, f"{text!r} is not IP:port; write 127.0.0.1:2525 or [::1]:2525"
+
+
+def _is_address_and_port(text: str) -> bool:
     host, colon, port = text.rpartition(":")
     is_right = bool(colon) and port.isascii() and port.isdigit() and int(port) < 65536
     try:
         ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
-        is_right = is_right and (":" not in host or host.startswith("["))
+        return is_right and (":" not in host or host.startswith("["))
     except ValueError:
-        is_right = False
-    if not is_right:
-        yield where, f"{text!r} is not IP:port; write 127.0.0.1:2525 or [::1]:2525"
+        return False
 
 
 def _route(where: Where, route: Route) -> Found:
@@ -151,6 +155,15 @@ def _queue(settings: Settings) -> Found:
             ("queue", "retry_first_seconds"),
             f"it is above retry_max_seconds, {queue.retry_max_seconds:g}; write less",
         )
+
+
+def _dns(settings: Settings) -> Found:
+    for text in settings.dns.servers:
+        try:
+            ip_address(text)
+        except ValueError:
+            if not _is_address_and_port(text):
+                yield ("dns", "servers"), f"{text!r} is not a resolver's address; write 192.0.2.53 or 127.0.0.1:5353"
 
 
 def _issuer(where: Where, issuer: TokenIssuer) -> Found:

@@ -168,6 +168,23 @@ class Delivery(Section):
     ] = 1000
 
 
+class Dns(Section):
+    """Whom we ask for mail exchangers and addresses."""
+
+    servers: Annotated[
+        tuple[str, ...],
+        Field(description="Resolvers, `IP` or `IP:port`; left out, those of the system (/etc/resolv.conf)."),
+    ] = ()
+    trust_authenticated_data: Annotated[
+        StrictBool,
+        Field(
+            description="Believe the servers' word (AD) that DNSSEC vouches for an answer, which DANE needs, from "
+            "beyond this machine too: for a network that nobody else writes to."
+        ),
+    ] = False
+    timeout_seconds: Annotated[float, Field(gt=0, le=300, description="How long a lookup may take.")] = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The file that settings were read from. changed_at: seconds since 1970."""
@@ -222,6 +239,7 @@ class Settings(Section):
     queue: Annotated[QueueSettings, Field(description="When to try again.")] = QueueSettings()
     limits: Annotated[Limits, Field(description="Limits on what peers may do.")] = Limits()
     delivery: Annotated[Delivery, Field(description="How we talk to next hops.")] = Delivery()
+    dns: Annotated[Dns, Field(description="Whom we ask for mail exchangers.")] = Dns()
     log: Annotated[Logging, Field(description="How the log looks.")] = Logging()
 
     @property

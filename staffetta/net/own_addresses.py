@@ -1,0 +1,52 @@
+"""Which addresses mail may be carried to, when it is strangers who name them."""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
+_ANY_PORT = 9
+
+
+def problem_of_address(text: str, is_ours: Callable[[str], bool]) -> str | None:
+    """Say why an address from the DNS is not one to connect to; None: it is.
+
+    A stranger's MX record that leads to loopback or a private network would make us a tool against our own side
+    (RFC 1918 §3; the registries of RFC 6890 §2). IPv4 within IPv6 is looked at as what it is.
+    """
+    address = _unwrapped(ipaddress.ip_address(text))
+    for is_it, name in (
+        (address.is_loopback, "loopback"),
+        (address.is_link_local, "link-local"),
+        (address.is_multicast, "multicast"),
+        (address.is_unspecified, "unspecified"),
+        (address.is_private, "private"),
+        (not address.is_global, "not a public address"),
+    ):
+        if is_it:
+            return name
+    return "ours" if is_ours(text) else None
+
+
+def is_own_address(text: str) -> bool:
+    """Whether this machine has the address: packets to it then come from it. Nothing is sent."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((text, _ANY_PORT))
+            return bool(probe.getsockname()[0] == text)
+    except OSError:  # no way there: it is not here
+        return False
+
+
+def _unwrapped(address: IPAddress) -> IPAddress:
+    if isinstance(address, ipaddress.IPv6Address):
+        if inner := address.ipv4_mapped or address.sixtofour:
+            return inner
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if address.teredo:
+            return address.teredo[1]
+    return address
