@@ -3,12 +3,13 @@
 import inspect
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from docs import powershell
 from staffetta import metrics
 from staffetta.admin.paths import places
+from staffetta.mail.codes import entries
 from staffetta.operations.registry import operations
 from staffetta.operations.roles import Role
 from staffetta.settings.documents import annotated_example, reference_page
@@ -70,6 +71,31 @@ def _reply_row(name: str, shown: reply.Reply) -> str:
     return f"| `{name}` | {'<br>'.join(f'`{line}`' for line in shown.wire.decode().splitlines())} |"
 
 
+def codes_page() -> str:
+    """Return docs/codes.md, from the dictionary in staffetta/mail/codes.py."""
+    lines = [
+        "# What replies and errors mean",
+        "",
+        "Generated from `staffetta/mail/code_entries/` by `make docs`. `staffetta queue show`, `staffetta trace` and",
+        "notifications say the same; `staffetta reply-meaning get '550 5.7.64 …'` asks for one.",
+        "",
+        "| code | with the words | means | mend it | who can | wait? |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for entry in entries():
+        words = f"`{entry.words}`" if entry.words else ""
+        waiting = "yes" if entry.is_worth_waiting else "no"
+        codes = _shortened(entry.codes)
+        lines.append(f"| {codes} | {words} | {entry.cause} | {entry.fix} | {entry.whose} | {waiting} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shortened(codes: Sequence[str]) -> str:
+    """A long row of numbers by its ends."""
+    shown = [f"`{code}`" for code in codes]
+    return ", ".join(shown) if len(shown) < 9 else f"{shown[0]} … {shown[-1]}"
+
+
 def rfc_page() -> str:
     """Return docs/rfc.md: each standard, its status, and the files that cite its sections."""
     cited = citations()
@@ -129,6 +155,7 @@ def citations() -> dict[int, set[str]]:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "codes.md": codes_page,
     "metrics.md": metrics_page,
     "operations.md": operations_page,
     "replies.md": replies_page,

@@ -152,6 +152,7 @@ $script:Columns = @{
     Queue = @('Identity', 'DeliveryType', 'Status', 'MessageCount', 'NextHopDomain')
     RefusalExplanation = @('At', 'Sender', 'Recipient', 'Reason', 'Summary')
     Relay = @('Accepted', 'Reply', 'Reason', 'Connector', 'Route')
+    ReplyMeaning = @('Cause', 'Fix')
     RoleGroup = @('Name', 'Roles', 'Members')
     RoleGroupMember = @('Name', 'RecipientType')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
@@ -1594,6 +1595,28 @@ function Get-RefusalExplanation {
     }
 }
 
+function Get-ReplyMeaning {
+    <#
+    .SYNOPSIS
+    Say what a reply of ours or of another server means, and what mends it.
+
+    .PARAMETER Identity
+    The reply as it came, with its words, or an error's code: AADSTS7000215.
+
+    .EXAMPLE
+    Get-ReplyMeaning '550 5.7.64 TenantAttribution; Relay Access Denied'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-ReplyMeaning' -Given $PSBoundParameters
+    }
+}
+
 function Test-Relay {
     <#
     .SYNOPSIS
@@ -2146,6 +2169,7 @@ Export-ModuleMember -Function @(
     'Retry-Message',
     'Remove-Message',
     'Get-RefusalExplanation',
+    'Get-ReplyMeaning',
     'Test-Relay',
     'Get-Administrator',
     'New-Administrator',

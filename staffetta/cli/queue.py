@@ -8,8 +8,9 @@ from cyclopts import App, Parameter
 
 from staffetta.cli.options import ConfigFile, Json, Limit
 from staffetta.cli.status import EX_NOINPUT, EX_OK, EX_USAGE
-from staffetta.cli.tables import print_json, print_table
+from staffetta.cli.tables import print_json, print_lines, print_table
 from staffetta.operations import queues
+from staffetta.operations.meanings import in_words
 from staffetta.operations.queues import CommandResult, CommandVerb
 from staffetta.settings.file import load
 
@@ -57,6 +58,8 @@ def show(queue_id: str, /, *, config: ConfigFile, json: Json = False) -> int:
         print_json(rows)
     else:
         print_table(_COLUMNS, rows, if_empty=f"Nothing of {queue_id} is in the queue.")
+        if words := in_words(row.diagnostic for row in rows):
+            print_lines(["", *words])
     return EX_OK if rows else EX_NOINPUT
 
 

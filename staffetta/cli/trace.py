@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from staffetta.cli.options import ConfigFile, Json, Limit, Since
 from staffetta.cli.status import EX_NOINPUT, EX_OK
 from staffetta.cli.tables import print_json, print_lines, print_table
+from staffetta.operations.meanings import in_words
 from staffetta.operations.trace import Status, TraceRow, find_messages
 from staffetta.settings.file import load
 
@@ -66,4 +67,5 @@ def _story(rows: Sequence[TraceRow]) -> list[str]:
             facts = ((key, value) for key, value in event.items() if key not in ("at", "event"))
             detail = " ".join(f"{key}={value}" for key, value in facts if value is not None)
             lines.append(f"  {event['at']}  {event['event']:<8} {detail}")
+        lines += [f"  {words}" for words in in_words([row.diagnostic])]
     return lines

@@ -1,5 +1,6 @@
 """The words of a delivery status notification, for people: subject and first part."""
 
+from staffetta.mail.codes import sentence
 from staffetta.mail.report import Action, RecipientReport, Report
 
 SUBJECT_CHARACTERS_MAX = 200  # more says nothing, and a subject may be a megabyte
@@ -47,6 +48,8 @@ def explanation(report: Report) -> str:
             lines += [_HEADLINES[action], ""]
             for recipient in concerned:
                 lines += [f"  {clean(recipient.final, 320)}", f"    {_reason(recipient)}"]
+                if words := _in_words(recipient):
+                    lines.append(f"    {words}")
             lines.append("")
     if report.subject:
         lines += [f"Subject: {clean(report.subject, SUBJECT_CHARACTERS_MAX)}", ""]
@@ -65,6 +68,12 @@ def _reason(recipient: RecipientReport) -> str:
         host = clean(recipient.remote_mta or "the next host", 255)
         return f"{host} answered: {clean(recipient.diagnostic or '', DIAGNOSTIC_CHARACTERS_MAX)}"
     return clean(recipient.diagnostic or "No reason is known.", DIAGNOSTIC_CHARACTERS_MAX)
+
+
+def _in_words(recipient: RecipientReport) -> str | None:
+    """What the last answer means, for who does not read codes."""
+    is_bad = recipient.action in (Action.FAILED, Action.DELAYED)
+    return sentence(recipient.diagnostic) if is_bad and recipient.diagnostic else None
 
 
 def _diagnosis(recipient: RecipientReport) -> list[str]:

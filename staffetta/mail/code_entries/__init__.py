@@ -1,0 +1,1 @@
+"""The entries of the dictionary, by who says them."""

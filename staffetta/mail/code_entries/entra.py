@@ -1,0 +1,190 @@
+"""Errors of token endpoints: Entra ID's numbers, and the words of RFC 6749 §5.2 and RFC 8628 §3.5."""
+
+from staffetta.mail.code_entries.entry import Entry, Whose
+
+ENTRIES = (
+    Entry(
+        ("AADSTS7000215",),
+        "",
+        "The client secret is wrong.",
+        "Copy the secret's value, not its ID, from the app registration's “Certificates & secrets”; it is shown once, "
+        "so make another one if it is lost.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS7000222",),
+        "",
+        "The client secret has expired.",
+        "Make a new secret in the app registration, put it where client_secret refers to, and note its end.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS7000218",),
+        "",
+        "The application has to prove who it is, and no secret or certificate was sent.",
+        "Write client_secret or client_certificate; or, for a login by device code, allow public client flows in the "
+        "app registration's “Authentication”.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS700027",),
+        "",
+        "The certificate that signed for us is not registered with the application.",
+        "Upload the certificate (without its key) under “Certificates & secrets” of the app registration, or correct "
+        "client_certificate.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS700024", "AADSTS700021"),
+        "",
+        "What we signed was not valid at the time it arrived: a clock is wrong.",
+        "Set this machine's clock; let it be kept by NTP.",
+        Whose.RELAY,
+        is_worth_waiting=True,
+    ),
+    Entry(
+        ("AADSTS50027", "AADSTS50013"),
+        "",
+        "What we signed could not be read or verified.",
+        "See that client_certificate holds the certificate and the key that belongs to it, and that token_endpoint "
+        "names this tenant.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS700016",),
+        "",
+        "The tenant does not know the application.",
+        "Correct client_id (the “Application (client) ID”), or the tenant in token_endpoint.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS7000112",),
+        "",
+        "The application has been switched off in the tenant.",
+        "Switch it on in Entra under “Enterprise applications”, “Properties”, “Enabled for users to sign-in”.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("AADSTS90002", "AADSTS900023"),
+        "",
+        "There is no such tenant.",
+        "Correct the tenant's ID or domain in token_endpoint.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS1002012", "AADSTS70011"),
+        "",
+        "The scope is not one that can be asked for in this way.",
+        "Write scope = “https://outlook.office365.com/.default” for SMTP or “https://graph.microsoft.com/.default” for "
+        "Graph.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS500011",),
+        "",
+        "The tenant does not know the service that the scope names.",
+        "Correct scope; for SMTP it is “https://outlook.office365.com/.default”.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS65001", "AADSTS65004", "consent_required"),
+        "",
+        "Nobody has consented to what the application asks for.",
+        "Let an administrator press “Grant admin consent” in the app registration's “API permissions”, or run "
+        "`staffetta token login` again and consent.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("AADSTS50076", "AADSTS50079", "AADSTS50158", "interaction_required", "login_required"),
+        "",
+        "The person has to sign in once more, with a second factor.",
+        "Run `staffetta token login` again; for mail without a person, use an application's permission instead.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS53003", "AADSTS53000", "AADSTS530034"),
+        "",
+        "A Conditional Access policy of the tenant forbids it from here.",
+        "Except this application, or this relay's address, from the policy named in Entra's sign-in log.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("AADSTS50034", "AADSTS51004"),
+        "",
+        "The tenant has no such user.",
+        "Correct the user's name, or the tenant in token_endpoint.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS50057",),
+        "",
+        "The user's account is disabled.",
+        "Enable it in Entra, or log in as another user.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("AADSTS50173", "AADSTS700082", "AADSTS70008", "AADSTS700084", "AADSTS70000", "invalid_grant"),
+        "",
+        "The consent has ended: it was revoked, the password was changed, or it was not used for long.",
+        "Run `staffetta token login` again.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("AADSTS90033", "AADSTS90024", "AADSTS50196", "temporarily_unavailable", "server_error"),
+        "",
+        "The token endpoint is busy, or has trouble of its own.",
+        "Wait; it is asked again.",
+        Whose.TENANT,
+        is_worth_waiting=True,
+    ),
+    Entry(
+        ("AADSTS70016", "authorization_pending"),
+        "",
+        "The person has not typed the code yet.",
+        "Open the page that is shown and type the code.",
+        Whose.RELAY,
+        is_worth_waiting=True,
+    ),
+    Entry(
+        ("AADSTS70020", "expired_token", "bad_verification_code"),
+        "",
+        "The code of the login has expired.",
+        "Run `staffetta token login` again, and type the code within a quarter of an hour.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("access_denied", "authorization_declined"),
+        "",
+        "The person has declined.",
+        "Run `staffetta token login` again, and accept.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("invalid_client",),
+        "",
+        "The token endpoint does not accept who we say we are.",
+        "Correct client_id, and client_secret or client_certificate.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("unauthorized_client",),
+        "",
+        "The application may not ask for tokens in this way.",
+        "Allow the grant in the application's registration: client credentials, or device code for a person.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("invalid_scope",),
+        "",
+        "The scope is not known, or not allowed for this application.",
+        "Correct scope.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("unsupported_grant_type", "invalid_request"),
+        "",
+        "The token endpoint does not understand what it is asked.",
+        "Correct token_endpoint; for Entra it ends in “/oauth2/v2.0/token”.",
+        Whose.RELAY,
+    ),
+)

@@ -1,0 +1,118 @@
+"""Errors of Microsoft Graph, as far as sending mail goes."""
+
+from staffetta.mail.code_entries.entry import Entry, Whose
+
+ENTRIES = (
+    Entry(
+        ("InvalidAuthenticationToken", "AuthenticationError", "IDX"),
+        "",
+        "Graph does not accept the access token.",
+        "See that the token source's scope is “https://graph.microsoft.com/.default”, and that the clock is right.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("ErrorAccessDenied", "Authorization_RequestDenied", "AccessDenied"),
+        "",
+        "The application may not send for this mailbox.",
+        "Grant it the application permission Mail.Send, with an administrator's consent; for messages above 3 MB "
+        "Mail.ReadWrite too. Where an access policy or RBAC limits it to some mailboxes, add this one.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("ErrorSendAsDenied",),
+        "",
+        "The mailbox may not send with the address in From.",
+        "Give the mailbox “Send as” for that address, or let the connector rewrite the sender.",
+        Whose.TENANT,
+    ),
+    Entry(
+        (
+            "ErrorInvalidUser",
+            "ErrorNonExistentMailbox",
+            "MailboxNotFound",
+            "Request_ResourceNotFound",
+            "ResourceNotFound",
+            "MailboxNotEnabledForRESTAPI",
+            "MailboxNotSupportedForRESTAPI",
+        ),
+        "",
+        "There is no such mailbox in Exchange Online: it is missing, without a licence, inactive, or on-premises.",
+        "Send with the address of a mailbox of the tenant, or name one for the route: graph_mailbox.",
+        Whose.RELAY,
+    ),
+    Entry(
+        ("ErrorInvalidRecipients", "ErrorInvalidRecipientSubfolder"),
+        "",
+        "Exchange holds one of the recipients' addresses for invalid.",
+        "Correct the address.",
+        Whose.SENDER,
+    ),
+    Entry(
+        ("ErrorTooManyRecipients", "ErrorExceededRecipientLimit"),
+        "",
+        "The message has more recipients than the mailbox may write to at once.",
+        "Send to fewer, or raise the mailbox's limit (Set-Mailbox -RecipientLimits).",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("ErrorMessageSizeExceeded", "ErrorExceededMessageLimit", "RequestEntityTooLarge", "RequestBodyTooLarge"),
+        "",
+        "The message is larger than Exchange takes.",
+        "Send less at once, or raise the mailbox's limit (Set-Mailbox -MaxSendSize), which is 35 MB until then.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("ErrorMimeContentInvalid", "ErrorMimeContentInvalidBase64String", "ErrorInvalidRequest"),
+        "",
+        "Graph cannot read the message.",
+        "Look at what the sender's program writes; by SMTP (another route) the message may pass.",
+        Whose.SENDER,
+    ),
+    Entry(
+        ("ErrorMessageSubmissionBlocked",),
+        "",
+        "The mailbox is blocked from sending, for spam most often.",
+        "Unblock it in Microsoft Defender under “Restricted entities”, once the cause is found.",
+        Whose.TENANT,
+    ),
+    Entry(
+        ("ErrorQuotaExceeded",),
+        "",
+        "The sending mailbox is full: Graph keeps a copy of each message in Sent Items.",
+        "Make room in it, or let a retention policy empty its Sent Items.",
+        Whose.TENANT,
+        is_worth_waiting=True,
+    ),
+    Entry(
+        ("ErrorSubmissionQuotaExceeded",),
+        "",
+        "The mailbox has sent as much as it may in a day.",
+        "Wait, or divide the mail among mailboxes; recipients_per_day of the route keeps below the limit.",
+        Whose.TENANT,
+        is_worth_waiting=True,
+    ),
+    Entry(
+        ("ApplicationThrottled", "TooManyRequests", "ErrorServerBusy", "ErrorTooManyObjectsOpened"),
+        "",
+        "Graph wants less at a time: more than four requests to one mailbox, or too many in ten minutes.",
+        "Nothing, if it happens now and then; else set the route's concurrency to 4 and its messages_per_minute to 30.",
+        Whose.RELAY,
+        is_worth_waiting=True,
+    ),
+    Entry(
+        ("ErrorMailboxMoveInProgress", "ErrorMailboxStoreUnavailable", "ErrorTimeoutExpired", "ErrorItemNotFound"),
+        "",
+        "The mailbox cannot be reached inside Exchange just now.",
+        "Wait; it is tried again.",
+        Whose.TENANT,
+        is_worth_waiting=True,
+    ),
+    Entry(
+        ("ErrorInternalServerError", "UnknownError", "GeneralException", "ServiceUnavailable"),
+        "",
+        "Graph had trouble of its own, and does not say whether it has sent the message.",
+        "Look into the mailbox's Sent Items before the message is sent again.",
+        Whose.TENANT,
+        is_worth_waiting=True,
+    ),
+)
