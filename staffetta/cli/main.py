@@ -36,6 +36,7 @@ _LOADED_WHERE_NEEDED = {
     "administrator": ("objects:administrator", "Who administers."),
     "rolegroup": ("objects:rolegroup", "What administrators may do."),
     "token": ("objects:token", "Tokens for programs that use the API."),
+    "oauth": ("oauth:oauth", "Access tokens for next hops: log in, and try whether there is one to be had."),
     "audit": ("objects:audit", "Who changed what: list, export."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),

@@ -21,7 +21,7 @@ from staffetta import metrics
 from staffetta.mail.codes import explain
 from staffetta.net import oauth
 from staffetta.net.https import https_client
-from staffetta.net.oauth import Client, Grant, OAuthRefused, OAuthTrouble
+from staffetta.net.oauth import Grant, OAuthRefused, OAuthTrouble
 from staffetta.settings.model import Settings
 from staffetta.settings.roads import TokenSource
 from staffetta.settings.secrets import SecretUnavailable, read_secret
@@ -158,14 +158,14 @@ class AccessTokens:
     async def _ask(self, source: TokenSource) -> Grant:
         if self._http is None:
             self._http = https_client(connect_seconds=CONNECT_SECONDS, reply_seconds=REPLY_SECONDS)
-        client = await asyncio.to_thread(client_of, source)
+        client = await asyncio.to_thread(oauth.client_of, source, read_secret)
         if source.refresh_token_file is None:
             return await oauth.client_credentials(self._http, client, self._now())
         path = source.refresh_token_file
         try:
             old = await asyncio.to_thread(read_refresh_token, path)
         except FileNotFoundError:
-            raise SecretUnavailable(f"nobody has logged in; run: staffetta token login {source.name}") from None
+            raise SecretUnavailable(f"nobody has logged in; run: staffetta oauth login {source.name}") from None
         grant = await oauth.refresh(self._http, client, old, self._now())
         if grant.refresh_token is not None and grant.refresh_token != old:
             try:
@@ -173,17 +173,6 @@ class AccessTokens:
             except OSError as error:  # the access token is good; the old refresh token may be, next time
                 _log.error("refresh token not kept", source=source.name, file=str(path), error=error.strerror)
         return grant
-
-
-def client_of(source: TokenSource) -> Client:
-    """Return who asks, with its secret read. Blocks; raises SecretUnavailable, OSError."""
-    return Client(
-        token_endpoint=source.token_endpoint,
-        client_id=source.client_id,
-        scope=source.scope,
-        secret=read_secret(source.client_secret) if source.client_secret is not None else None,
-        certificate_pem=source.client_certificate.read_bytes() if source.client_certificate is not None else None,
-    )
 
 
 def _in_words(error: Exception) -> str:

@@ -10,9 +10,10 @@ Rule 2: nothing is kept here and no clock is read; delivery/oauth.py does both.
 import base64
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import httpx2
 from cryptography import x509
@@ -30,6 +31,21 @@ _DESCRIPTION_LENGTH_MAX = 600
 _ENTRA_CODE = re.compile(r"AADSTS\d+")
 
 
+class Source(Protocol):
+    """Whose tokens are asked for; settings.roads.TokenSource is one."""
+
+    @property
+    def token_endpoint(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def client_secret(self) -> str | None: ...
+    @property
+    def client_certificate(self) -> Path | None: ...
+    @property
+    def scope(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who asks, and for what. At most one of secret and certificate_pem (certificate and key) is given."""
@@ -39,6 +55,17 @@ class Client:
     scope: str
     secret: str | None = field(default=None, repr=False)
     certificate_pem: bytes | None = field(default=None, repr=False)
+
+
+def client_of(source: Source, read_secret: Callable[[str], str]) -> Client:
+    """Return who asks, with its secret read by its reference. Blocks; raises OSError, and what read_secret does."""
+    return Client(
+        token_endpoint=source.token_endpoint,
+        client_id=source.client_id,
+        scope=source.scope,
+        secret=read_secret(source.client_secret) if source.client_secret is not None else None,
+        certificate_pem=source.client_certificate.read_bytes() if source.client_certificate is not None else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ class TokenSource(Section):
         str | None, Field(description="Where a login by device code begins; left out, as Entra and Google have it.")
     ] = None
     refresh_token_file: Annotated[
-        Path | None, Field(description="Where `staffetta token login` keeps the refresh token of a person's consent.")
+        Path | None, Field(description="Where `staffetta oauth login` keeps the refresh token of a person's consent.")
     ] = None
     scope: Annotated[str, Field(description="What the token is for.")] = "https://outlook.office365.com/.default"
 

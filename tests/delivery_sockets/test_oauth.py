@@ -230,7 +230,7 @@ def test_a_refresh_token_that_rotates_is_kept_before_the_next_is_needed(refresh_
 def test_where_nobody_has_logged_in_the_error_says_how(refresh_file: Path) -> None:
     async def scenario() -> None:
         async with world(Application(is_public=True), refresh_token_file=refresh_file) as made:
-            with pytest.raises(TokenUnavailable, match="staffetta token login m365"):
+            with pytest.raises(TokenUnavailable, match="staffetta oauth login m365"):
                 await made.get()
             assert made.endpoint.asked == []
 

@@ -91,14 +91,14 @@ ENTRIES = (
         "",
         "Nobody has consented to what the application asks for.",
         "Let an administrator press “Grant admin consent” in the app registration's “API permissions”, or run "
-        "`staffetta token login` again and consent.",
+        "`staffetta oauth login` again and consent.",
         Whose.TENANT,
     ),
     Entry(
         ("AADSTS50076", "AADSTS50079", "AADSTS50158", "interaction_required", "login_required"),
         "",
         "The person has to sign in once more, with a second factor.",
-        "Run `staffetta token login` again; for mail without a person, use an application's permission instead.",
+        "Run `staffetta oauth login` again; for mail without a person, use an application's permission instead.",
         Whose.RELAY,
     ),
     Entry(
@@ -126,7 +126,7 @@ ENTRIES = (
         ("AADSTS50173", "AADSTS700082", "AADSTS70008", "AADSTS700084", "AADSTS70000", "invalid_grant"),
         "",
         "The consent has ended: it was revoked, the password was changed, or it was not used for long.",
-        "Run `staffetta token login` again.",
+        "Run `staffetta oauth login` again.",
         Whose.RELAY,
     ),
     Entry(
@@ -149,14 +149,14 @@ ENTRIES = (
         ("AADSTS70020", "expired_token", "bad_verification_code"),
         "",
         "The code of the login has expired.",
-        "Run `staffetta token login` again, and type the code within a quarter of an hour.",
+        "Run `staffetta oauth login` again, and type the code within a quarter of an hour.",
         Whose.RELAY,
     ),
     Entry(
         ("access_denied", "authorization_declined"),
         "",
         "The person has declined.",
-        "Run `staffetta token login` again, and accept.",
+        "Run `staffetta oauth login` again, and accept.",
         Whose.RELAY,
     ),
     Entry(
