@@ -50,6 +50,7 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._tls: TlsSession | None = None
         self._shows_certificate = False
+        self._is_heard_in_tls = False  # until then a server may still refuse our certificate
         self._trouble: HopTrouble | None = None
         self._waiter: asyncio.Future[None] | None = None  # all is answered, or writing may go on, or trouble
         self._is_writing_paused = False
@@ -73,6 +74,7 @@ class Channel(asyncio.Protocol):
         try:
             if self._tls is not None:
                 data = self._decrypt(self._tls, data)
+                self._is_heard_in_tls |= bool(data)
             if data and self.session.receive(data):
                 self._wake()
         except TlsFailure as failure:
@@ -221,20 +223,21 @@ class Channel(asyncio.Protocol):
 
     def _stage(self) -> Stage:
         """The stage of what is unanswered; where nothing is, content is on its way, or the connection is idle."""
-        if self._tls is not None and not self._tls.is_established:
+        if self._tls is not None and not self._is_heard_in_tls:
             return Stage.TLS
         if self.session.awaited is None:
             return Stage.DATA if self.session.wants_content else Stage.MAIL
         return _STAGES[self.session.awaited]
 
     def _tls_trouble(self, failure: TlsFailure) -> HopTrouble:
-        """With TLS 1.3 a server refuses our certificate after the handshake is complete on our side."""
-        stage = Stage.TLS if self.session.transaction is None else self._stage()
-        return HopTrouble("4.7.5", f"TLS: {failure_in_words(failure, self._shows_certificate)}", stage)
+        return HopTrouble("4.7.5", f"TLS: {failure_in_words(failure, self._shows_certificate)}", self._stage())
 
     def _doing(self) -> str:
         if self._tls is not None and not self._tls.is_established:
             return "shaking hands for TLS"
+        if self._tls is not None and not self._is_heard_in_tls:
+            what = "our client certificate" if self._shows_certificate else "who shows no certificate"
+            return f"waiting for the first answer in TLS; perhaps the next hop does not take {what}"
         if self.session.awaited is None:
             return "sending the content" if self.session.wants_content else "idle"
         return f"waiting for the answer to {self.session.awaited}"

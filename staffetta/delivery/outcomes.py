@@ -8,6 +8,9 @@ from staffetta.smtp.remote_reply import RemoteReply
 
 DIAGNOSTIC_LENGTH_MAX = 2000  # characters; it is kept in the spool and in the trace, and somebody else wrote it
 
+# RFC 4954 §6: at MAIL these are about us, who have not logged in as the next hop wants; all mail would meet the same.
+_WANTS_LOGIN = (530, 534, 535, 538)
+
 LOST_REPLY = "the connection was lost after the final dot; the next hop may have the message or not"
 
 
@@ -84,7 +87,8 @@ def _final(channel: Channel, reply: RemoteReply | None, trouble: HopTrouble | No
 
 
 def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
-    if reply.is_permanent and not _is_too_many_recipients(reply, stage):
+    wants_login = stage is Stage.MAIL and reply.code in _WANTS_LOGIN
+    if reply.is_permanent and not wants_login and not _is_too_many_recipients(reply, stage):
         return Failed(
             status=_status(reply),
             diagnostic=_diagnostic(reply),
@@ -96,7 +100,7 @@ def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
             judgement=channel.judgement,
         )
     return Deferred(
-        status=_status(reply) if reply.is_transient else "4.5.3",
+        status=f"4{_status(reply)[1:]}" if reply.is_transient or wants_login else "4.5.3",
         diagnostic=_diagnostic(reply),
         stage=stage,
         is_remote_reply=True,
@@ -104,7 +108,7 @@ def _refusal(channel: Channel, reply: RemoteReply, stage: Stage) -> Outcome:
         address=channel.address,
         tls=channel.tls,
         judgement=channel.judgement,
-        is_destination_trouble=reply.code == SERVICE_CLOSING,
+        is_destination_trouble=wants_login or reply.code == SERVICE_CLOSING,
     )
 
 

@@ -38,14 +38,20 @@ def settings_for(
     idle_connection_seconds: float = 5,
     messages_per_connection_max: int = 1000,
     path: Path | None = None,
+    others: dict[str, Any] | None = None,
+    **route_keys: Any,
 ) -> Settings:
+    """route_keys: further keys of the route. others: further keys of the settings."""
     addresses = [(hop.path, hop.port) if isinstance(hop, FakeHop) else ("", hop) for hop in hops]
     route = Route(
         name="out",
         transport=transport,
-        next_hops=tuple(NextHop(host=path or "127.0.0.1", port=port) for path, port in addresses),
+        next_hops=tuple(
+            NextHop(host=path or route_keys.pop("host", "127.0.0.1"), port=port) for path, port in addresses
+        ),
         tls=tls,
         path=path,
+        **route_keys,
     )
     delivery = Delivery(
         connect_timeout_seconds=2,
@@ -53,7 +59,9 @@ def settings_for(
         idle_connection_seconds=idle_connection_seconds,
         messages_per_connection_max=messages_per_connection_max,
     )
-    return Settings(hostname="relay.example", data_dir=Path("var"), routes=(route,), delivery=delivery)
+    return Settings(
+        hostname="relay.example", data_dir=Path("var"), routes=(route,), delivery=delivery, **(others or {})
+    )
 
 
 def consignment(

@@ -37,6 +37,7 @@ class FakeHop:
     capabilities: Sequence[str] = ALL_CAPABILITIES
     is_lmtp: bool = False
     tls: ssl.SSLContext | None = None
+    is_tls_implicit: bool = False
     port: int = 0
     path: str = ""
     connections: int = 0
@@ -51,7 +52,8 @@ class FakeHop:
         if self.path:
             server = await asyncio.start_unix_server(self._serve, self.path, limit=1 << 20)
         else:
-            server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20)
+            implicit = self.tls if self.is_tls_implicit else None
+            server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20, ssl=implicit)
             self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -79,7 +81,8 @@ class _Conversation:
     async def run(self) -> None:
         with contextlib.suppress(_Over):
             await self.reply("CONNECT", "", b"220 hop.example ESMTP\r\n")
-            while line := (await self.reader.readline()).decode().rstrip("\r\n"):
+            while octets := await self.reader.readline():
+                line = octets.decode().rstrip("\r\n")
                 self.hop.lines.append(line)
                 await self.command(line)
 
