@@ -39,6 +39,12 @@ MESSAGES_RECEIVED = Counter("staffetta_messages_received_total", "Messages answe
 RECEIVED_BYTES = Counter(
     "staffetta_received_bytes_total", "Octets of content of messages answered with 250.", ["listener"]
 )
+SENDERS_REWRITTEN = Counter(
+    "staffetta_senders_rewritten_total", "Messages answered with 250 whose sender a connector has rewritten."
+)
+SIGNATURES_BROKEN = Counter(
+    "staffetta_signatures_broken_total", "Messages of these that had a DKIM signature, which rewriting has broken."
+)
 REFUSALS = Counter("staffetta_refusals_total", "Connections, commands and messages that policy refused.", ["reason"])
 AUTHENTICATIONS = Counter(
     "staffetta_authentications_total", "Clients that logged in; who could not is among the refusals.", ["mechanism"]

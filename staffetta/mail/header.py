@@ -1,10 +1,11 @@
-"""Header fields: split the section from the body, find, count, unfold (RFC 5322 §2.2).
+"""Header fields: split the section from the body, find, count, unfold, replace (RFC 5322 §2.2).
 
-Rule 1: octets that we did not write are never rewritten. A field may be left out as a whole; none is changed.
+Rule 1: a field is left out or replaced as a whole; all octets outside of it stay as they came.
 Rule 2: nothing here is slower than a few searches over the section, since every message comes this way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 _BLANK_LINE = b"\r\n\r\n"
 _LINE_OCTETS_MAX = 998  # RFC 5322 §2.1.1; values are shown and compared, never carried, so a longer one is cut
@@ -19,6 +20,15 @@ def section_end(content: bytes) -> int | None:
         return 0
     end = content.find(_BLANK_LINE)
     return end + 2 if end >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where a field stands: octets[start:end], its last CRLF included. value: where its value begins."""
+
+    start: int
+    value: int
+    end: int
 
 
 class HeaderSection:
@@ -43,7 +53,11 @@ class HeaderSection:
         return self._value(found + len(key), _LINE_OCTETS_MAX)
 
     def every(self, name: bytes) -> Iterator[str]:
-        """Yield the value of each field of that name, whole: unfolded, stripped, bad UTF-8 replaced.
+        """Yield the value of each field of that name, whole: unfolded, stripped, bad UTF-8 replaced."""
+        return (self._value(field.value + 2, len(self.octets)) for field in self.fields(name))
+
+    def fields(self, name: bytes) -> Iterator[Field]:
+        """Yield where each field of that name stands.
 
         Also where white space stands before the colon, which no one may write and some read (RFC 5322 §4.5).
         """
@@ -54,8 +68,18 @@ class HeaderSection:
             while self._lower[colon : colon + 1] in (b" ", b"\t"):
                 colon += 1
             if self._lower[colon : colon + 1] == b":":
-                yield self._value(colon + 1, len(self.octets))
+                end = min(self._field_end(colon - 2) + 2, len(self.octets))
+                yield Field(found, colon - 1, end)  # `octets` lacks the CRLF that `_lower` has in front
             found = self._lower.find(key, colon)
+
+    def replaced(self, fields: Mapping[Field, bytes]) -> bytes:
+        """Return the octets with other ones in the place of these fields. An empty one is a place before others."""
+        kept: list[bytes] = []
+        start = 0
+        for field in sorted(fields, key=lambda field: (field.start, field.end)):
+            kept += (self.octets[start : field.start], fields[field])
+            start = field.end
+        return b"".join((*kept, self.octets[start:]))
 
     def without(self, beginnings: tuple[bytes, ...]) -> tuple[bytes, int]:
         """Return the octets without the fields whose names begin so, and how many those were."""

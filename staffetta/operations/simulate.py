@@ -32,6 +32,7 @@ from staffetta.policy.decision import (
     TlsFacts,
 )
 from staffetta.policy.explanation import explain
+from staffetta.policy.rewriting import leaving_sender
 from staffetta.policy.route import route
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.smtp.events import Mail, Rcpt
@@ -71,6 +72,10 @@ class RelayAnswer(Explained):
     connector: Annotated[str | None, Field(description="The connector that the client matches.")]
     organization: Annotated[str | None, Field(description="The organisation whose connectors counted.")]
     listener: Annotated[str, Field(description="Where the client connects.")]
+    sent_as: Annotated[
+        str | None,
+        Field(description="The sender under which it would leave: the one given, or what the connector puts in place."),
+    ]
     route: Annotated[str | None, Field(description="The route that the message would take.")]
     destination: Annotated[str | None, Field(description="The destination that it would be queued for.")]
 
@@ -94,6 +99,7 @@ def simulate(context: Context, given: RelayQuestion) -> Iterable[Output]:
             connector=connector.name if connector is not None else None,
             organization=attribution.organization,
             listener=facts.listener,
+            sent_as=str(leaving_sender(connector, sender) or _NULL) if decision.is_accepted else None,
             route=to.route if to is not None else None,
             destination=to.destination if to is not None else None,
             **_told(decision, attribution, given, settings),

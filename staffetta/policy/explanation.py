@@ -136,7 +136,9 @@ def _sender_not_accepted(case: _Case) -> _Explained:
     connector = case.text("connector")
     if case.sender_domain:
         summary = f"Connector {connector} lets this client in, but the sender's domain, {case.sender_domain}, "
-        return summary + "is not accepted here; only own senders are relayed by address.", [_sender_change(case)]
+        rewriting = "Or have the connector put a sender of yours in its place: SenderRewriting and RewrittenSender."
+        changes = [_sender_change(case), Change(rewriting, None, connector)]
+        return summary + "is not accepted here; only own senders are relayed by address.", changes
     summary = f"Connector {connector} lets this client in, but the null sender <> has no domain that could be accepted."
     return summary, [_sender_change(case)]
 

@@ -1,9 +1,10 @@
 """The decisions at connect, MAIL and RCPT: who may send what to whom.
 
 Relay to the outside needs both (Exchange's rule since November 2023): A, the domain of the sender or of the
-certificate is accepted here; and B, the session matches an OnPremises connector. Who logged in to an account that no
-connector names may relay too, as itself (submission.py). Everybody may send to the inside, unless a partner's
-restriction or RejectDirectSend of the recipient's organisation stops it.
+certificate is accepted here; and B, the session matches an OnPremises connector. Where that connector rewrites the
+sender, A asks for the one under which the message leaves. Who logged in to an account that no connector names may relay
+too, as itself (submission.py). Everybody may send to the inside, unless a partner's restriction or RejectDirectSend of
+the recipient's organisation stops it.
 """
 
 from staffetta.mail.address import Mailbox
@@ -12,6 +13,7 @@ from staffetta.policy.decision import Attribution, Decision, Reason, SessionFact
 from staffetta.policy.domain import accepted_domain, domain_of_certificate, is_ambiguous, is_known
 from staffetta.policy.evidence import of_connector, of_recipient, of_session, unmatched_connectors
 from staffetta.policy.index import index_of
+from staffetta.policy.rewriting import leaving_sender
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector
 from staffetta.smtp import reply
@@ -55,7 +57,7 @@ def _outside(
     facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox, settings: Settings
 ) -> Decision:
     connector = attribution.connector
-    is_sender_ours = _is_of(attribution.organization, reverse_path, settings)
+    is_sender_ours = _is_of(attribution.organization, leaving_sender(connector, reverse_path), settings)
     is_certificate_ours = _is_certificate_of(attribution, settings)
     # A host beyond us trusts us more than it trusts our client, so that it must get no address to read as a route.
     is_routable, is_plain = not mailbox.domain.startswith("["), not is_ambiguous(mailbox)

@@ -30,7 +30,19 @@ _ADDRESS = re.compile(r'("(?:[^"\\]|\\.)*"|[^\s<>(),;:"@\[\]\\]+)@(\[[^\]\s]*\]|
 
 def may_send_as(account: Account, sender: Mailbox) -> bool:
     """Whether the account is this sender, or its SendAs names it."""
-    return any(_names(entry, sender) for entry in (account.user_name, *account.send_as))
+    return any(names_sender(entry, sender) for entry in (account.user_name, *account.send_as))
+
+
+def names_sender(entry: str, sender: Mailbox) -> bool:
+    """Whether an entry, `a@contoso.com`, `*@contoso.com` or `*`, means this sender."""
+    if entry == ANY_SENDER:
+        return True
+    try:
+        if entry.startswith(_OF_DOMAIN):
+            return parse_domain(entry.removeprefix(_OF_DOMAIN)) == sender.domain
+        return parse_mailbox(entry).key == sender.key
+    except AddressError:  # a user name without a domain is no sender
+        return False
 
 
 def authorship(attribution: Attribution, reverse_path: Mailbox | None, header: HeaderSection) -> Decision:
@@ -39,7 +51,7 @@ def authorship(attribution: Attribution, reverse_path: Mailbox | None, header: H
     if account is None or attribution.connector is not None or ANY_SENDER in account.send_as:
         return _ACCEPTED
     for field, text in _senders(reverse_path, header):
-        sender = _parsed(text)
+        sender = parsed(text)
         if sender is None or not may_send_as(account, sender):
             evidence = {
                 "account": account.user_name,
@@ -76,18 +88,8 @@ def _senders(reverse_path: Mailbox | None, header: HeaderSection) -> Iterator[tu
                 yield field, address
 
 
-def _names(entry: str, sender: Mailbox) -> bool:
-    if entry == ANY_SENDER:
-        return True
-    try:
-        if entry.startswith(_OF_DOMAIN):
-            return parse_domain(entry.removeprefix(_OF_DOMAIN)) == sender.domain
-        return parse_mailbox(entry).key == sender.key
-    except AddressError:  # a user name without a domain is no sender
-        return False
-
-
-def _parsed(text: str) -> Mailbox | None:
+def parsed(text: str) -> Mailbox | None:
+    """Return the mailbox; None where it is none."""
     try:
         return parse_mailbox(text)
     except AddressError:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -197,6 +197,19 @@ class Desk:
             size=size,
             connector=message.connector,
         )
+
+    def note_rewriting(self, message: NewMessage, broken: Sequence[str]) -> None:
+        """Write down that a connector has rewritten the sender. broken: domains whose DKIM signatures that has cost."""
+        metrics.SENDERS_REWRITTEN.inc()
+        if broken:
+            metrics.SIGNATURES_BROKEN.inc()
+            _log.warning(
+                "signature broken",
+                queue_id=to_text(message.number),
+                connector=message.connector,
+                domains=shown(", ".join(broken)),
+                why="sender rewriting changed what a DKIM signature covers",
+            )
 
 
 def shown(text: str | None) -> str | None:

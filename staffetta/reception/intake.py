@@ -12,22 +12,21 @@ class Intake:
 
     open_draft: the spool's; called once the content is larger than in_memory_octets_max.
     header_octets_max: of the header section; beyond it, is_header_too_large, and nothing more is kept.
-    unwanted: how the names of fields begin that are left out, in lower case. removed: how many those were.
+    edit: given the header section as it came, returns the octets to keep in its place; not asked when it is too large.
     trouble: why the spool could not take it; then nothing more is kept either.
     """
 
     __slots__ = (
         "_draft",
+        "_edit",
         "_header_octets_max",
         "_in_memory_octets_max",
         "_open_draft",
         "_parts",
         "_section",
         "_size",
-        "_unwanted",
         "has_eight_bit",
         "is_header_too_large",
-        "removed",
         "trouble",
     )
 
@@ -37,19 +36,18 @@ class Intake:
         *,
         in_memory_octets_max: int,
         header_octets_max: int,
-        unwanted: tuple[bytes, ...] = (),
+        edit: Callable[[HeaderSection], bytes] | None = None,
     ) -> None:
         self._open_draft = open_draft
         self._in_memory_octets_max = in_memory_octets_max
         self._header_octets_max = header_octets_max
-        self._unwanted = unwanted
+        self._edit = edit
         self._parts: list[bytes] = []
         self._size = 0
         self._draft: Draft | None = None
         self._section: HeaderSection | None = None
         self.has_eight_bit = False
         self.is_header_too_large = False
-        self.removed = 0
         self.trouble: str | None = None
 
     @property
@@ -72,7 +70,10 @@ class Intake:
             self.discard()
 
     def header(self) -> HeaderSection:
-        """Return the header section. Ask when all has come, or it is too early to tell; may set is_header_too_large."""
+        """Return the header section as it came; may set is_header_too_large.
+
+        Ask when all has come, or it is too early to tell.
+        """
         if self._section is None:
             octets = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             end = section_end(octets)
@@ -93,7 +94,7 @@ class Intake:
             self._draft = None
 
     def _flow(self) -> None:
-        """To the draft, once the header section has been found: nothing can be left out of a draft afterwards."""
+        """To the draft, once the header section has been found: nothing can be changed in a draft afterwards."""
         if self._section is None:
             self._look_for_header()
         if self._section is None or self.is_header_too_large:
@@ -119,8 +120,9 @@ class Intake:
         """octets, others: all that has come. end: of the header section, within octets."""
         self.is_header_too_large = end > self._header_octets_max
         self._section = HeaderSection(octets[: min(end, self._header_octets_max)])
-        kept, self.removed = self._section.without(self._unwanted)
-        if self.removed and not self.is_header_too_large:
-            self._parts = [kept, octets[end:], *others]
-            self._section = HeaderSection(kept)
+        if self._edit is not None and not self.is_header_too_large:
+            kept = self._edit(self._section)
+            if kept != self._section.octets:
+                self._parts = [kept, octets[end:], *others]
+                self.has_eight_bit = self.has_eight_bit or not kept.isascii()
         return self._section

@@ -291,6 +291,8 @@ class Serving:
             transaction.discard()
             raise
         self._desk.note_message(message, size)
+        if transaction.is_rewritten:
+            self._desk.note_rewriting(message, transaction.broken_signatures)
         return reply.queued(message.message_id, to_text(message.number), self._desk.get_settings().hostname)
 
     def _stamp_of_session(self) -> Stamp:

@@ -1,4 +1,4 @@
-"""All that we add to a message, in order. It goes in front; what came stays as it came.
+"""All that we add to a message, in order. It goes in front, and touches nothing of what came.
 
 1. Received (RFC 5321 §4.4).
 

@@ -3,13 +3,14 @@
 import time
 
 from staffetta.mail.envelope import Envelope, Recipient
+from staffetta.mail.header import HeaderSection
 from staffetta.mail.queue_id import to_text
 from staffetta.mail.received import count_hops
-from staffetta.policy import content, relay, submission
+from staffetta.policy import content, relay, rewriting, submission
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, Reason, SessionFacts
 from staffetta.policy.route import route
-from staffetta.reception.desk import shown_tls
+from staffetta.reception.desk import shown, shown_tls
 from staffetta.reception.intake import Intake
 from staffetta.reception.stamp import Stamp
 from staffetta.settings.model import Settings
@@ -23,15 +24,30 @@ class Transaction:
     """From MAIL to the end of the content.
 
     settings: the snapshot that holds for all of it. intake: None until the content starts.
+    leaving_sender: the reverse-path under which it is kept. rewritten: the header section that took the place of the
+    one that came, where a connector rewrites senders. fields_removed: how many internal fields it lost.
     """
 
-    __slots__ = ("attribution", "facts", "intake", "mail", "routed", "settings")
+    __slots__ = (
+        "attribution",
+        "facts",
+        "fields_removed",
+        "intake",
+        "leaving_sender",
+        "mail",
+        "rewritten",
+        "routed",
+        "settings",
+    )
 
     def __init__(self, facts: SessionFacts, mail: Mail, settings: Settings) -> None:
         self.facts = facts
         self.mail = mail
         self.settings = settings
         self.attribution = attribute(facts, mail.reverse_path, settings, time.time())
+        self.leaving_sender = rewriting.leaving_sender(self.attribution.connector, mail.reverse_path)
+        self.rewritten: rewriting.RewrittenHeader | None = None
+        self.fields_removed = 0
         self.routed: dict[tuple[str, str], RoutedRecipient] = {}
         self.intake: Intake | None = None
 
@@ -60,8 +76,17 @@ class Transaction:
             spool.open_draft,
             in_memory_octets_max=limits.content_in_memory_octets_max,
             header_octets_max=limits.header_octets_max,
-            unwanted=content.INTERNAL_FIELDS if content.must_lose_internal_fields(self.attribution) else (),
+            edit=self._kept_header,
         )
+
+    def _kept_header(self, came: HeaderSection) -> bytes:
+        """Return the header section to keep: without internal fields, and with the sender that the connector wants."""
+        kept = came.octets
+        if content.must_lose_internal_fields(self.attribution):
+            kept, self.fields_removed = came.without(content.INTERNAL_FIELDS)
+        header = HeaderSection(kept) if self.fields_removed else came
+        self.rewritten = rewriting.rewritten_header(self.attribution.connector, self.mail.reverse_path, header)
+        return kept if self.rewritten is None else self.rewritten.octets
 
     def take(self, octets: bytes) -> None:
         """Take a piece of content."""
@@ -121,6 +146,15 @@ class Transaction:
         await spool.commit(message)
         return message
 
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether another sender than the one that came is kept, in the envelope or in the header."""
+        return self.rewritten is not None or self.leaving_sender != self.mail.reverse_path
+
+    @property
+    def broken_signatures(self) -> tuple[str, ...]:
+        return self.rewritten.broken if self.rewritten is not None else ()
+
     def _told(self, size: int) -> Detail:
         """What the trace tells of the reception."""
         facts, connector = self.facts, self.attribution.connector
@@ -135,14 +169,28 @@ class Transaction:
             "size": size,
             "session": facts.session_id,
         }
-        if self.intake is not None and self.intake.removed:
-            told["fields_removed"] = self.intake.removed
+        if self.fields_removed:
+            told["fields_removed"] = self.fields_removed
+        return told | self._told_of_senders()
+
+    def _told_of_senders(self) -> dict[str, str | None]:
+        """What came, where something else is kept."""
+        if not self.is_rewritten:
+            return {}
+        connector, rewritten = self.attribution.connector, self.rewritten
+        told = {"rewritten_sender": connector.rewritten_sender if connector else None}
+        if self.leaving_sender != self.mail.reverse_path:
+            told["original_sender"] = str(self.mail.reverse_path)
+        if rewritten is not None:
+            told["original_from" if rewritten.field == "from" else "original_sender_field"] = shown(rewritten.original)
+        if self.broken_signatures:
+            told["signatures_broken"] = shown(", ".join(self.broken_signatures))
         return told
 
     def _envelope(self, routed: tuple[RoutedRecipient, ...]) -> Envelope:
         mail = self.mail
         return Envelope(
-            mail.reverse_path,
+            self.leaving_sender,
             tuple(each.recipient for each in routed),
             body=mail.body,
             smtputf8=mail.smtputf8,

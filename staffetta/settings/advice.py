@@ -6,7 +6,7 @@ Exchange stores such things without a word; here they are stored with one.
 from staffetta.settings.addresses import host_bits
 from staffetta.settings.found import Found, Where
 from staffetta.settings.model import ListenerKind, Settings
-from staffetta.settings.objects import PUBLIC_TRUST, ConnectorType, DomainType, InboundConnector
+from staffetta.settings.objects import PUBLIC_TRUST, ConnectorType, DomainType, InboundConnector, SenderRewriting
 
 _KEPT_FOR_EXCHANGE = (
     "trusted_organizations",
@@ -48,9 +48,24 @@ def _connector(where: Where, connector: InboundConnector) -> Found:
             yield (*where, "sender_ip_addresses"), f"{text} is read as the whole network {network}"
     if connector.trusted_authority != PUBLIC_TRUST and not connector.tls_sender_certificate_name:
         yield (*where, "trusted_authority"), "it changes nothing without tls_sender_certificate_name"
+    yield from _rewriting(where, connector)
     for key in _KEPT_FOR_EXCHANGE:
         if getattr(connector, key):
             yield (*where, key), "it is kept for Exchange's sake, and changes nothing here"
+
+
+def _rewriting(where: Where, connector: InboundConnector) -> Found:
+    key = (*where, "sender_rewriting")
+    if connector.sender_rewriting is SenderRewriting.KEEP:
+        for other in ("rewritten_sender", "allowed_senders"):
+            if getattr(connector, other):
+                yield (*where, other), "it changes nothing while sender_rewriting is keep"
+    elif connector.connector_type is ConnectorType.PARTNER:
+        yield key, "it changes nothing for Partner: only what an OnPremises connector lets in is rewritten"
+    else:
+        yield key, "it breaks the DKIM signatures of its clients' mail, which cover From; let a later host sign"
+        if connector.allowed_senders and connector.sender_rewriting is SenderRewriting.FORCE:
+            yield (*where, "allowed_senders"), "it changes nothing for force; force-if-not-allowed looks at it"
 
 
 def _on_premises(where: Where, connector: InboundConnector) -> Found:

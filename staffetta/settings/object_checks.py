@@ -18,6 +18,7 @@ from staffetta.settings.objects import (
     Account,
     ConnectorType,
     InboundConnector,
+    SenderRewriting,
 )
 from staffetta.settings.passwords import is_hash
 
@@ -45,6 +46,7 @@ def check_objects(settings: Settings) -> Found:
         yield from _identification(where, connector)
         yield from _certificate(where, connector, settings)
         yield from _associated(where, connector, domains.get(connector.organization, []))
+        yield from _rewriting(where, connector, domains.get(connector.organization, []))
         yield from _sender_accounts(where, connector, accounts.get(connector.organization, set()))
 
 
@@ -89,14 +91,18 @@ def _account(where: Where, account: Account) -> Found:
                 f"entry {number} is no Argon2id hash; make one with `staffetta account hash`",
             )
     for pattern in account.send_as:
-        key, instead = (*where, "send_as"), "a@contoso.com, *@contoso.com, or *"
-        if pattern.startswith("*@"):
-            yield from domain_name(key, pattern.removeprefix("*@"))
-        elif pattern != "*":
-            try:
-                parse_mailbox(pattern)
-            except AddressError as error:
-                yield key, f"{pattern!r}: {error}; write {instead}"
+        if pattern != "*":
+            yield from _sender_pattern((*where, "send_as"), pattern, "a@contoso.com, *@contoso.com, or *")
+
+
+def _sender_pattern(key: Where, pattern: str, instead: str) -> Found:
+    if pattern.startswith("*@"):
+        yield from domain_name(key, pattern.removeprefix("*@"))
+        return
+    try:
+        parse_mailbox(pattern)
+    except AddressError as error:
+        yield key, f"{pattern!r}: {error}; write {instead}"
 
 
 def _connector(where: Where, connector: InboundConnector) -> Found:
@@ -189,16 +195,38 @@ def _certificate(where: Where, connector: InboundConnector, settings: Settings) 
 
 
 def _associated(where: Where, connector: InboundConnector, domains: Collection[AcceptedDomain]) -> Found:
-    if not connector.associated_accepted_domains:
-        return
+    for name in connector.associated_accepted_domains:
+        yield from _own_domain((*where, "associated_accepted_domains"), name, domains)
+
+
+def _own_domain(key: Where, name: str, domains: Collection[AcceptedDomain]) -> Found:
+    """domains: the accepted ones of the connector's organisation."""
     exact = {domain.name for domain in domains}
     above = tuple(f".{domain.name}" for domain in domains if domain.include_subdomains)
-    for name in connector.associated_accepted_domains:
-        if name not in exact and not (above and name.endswith(above)):
-            yield (
-                (*where, "associated_accepted_domains"),
-                f"{name!r} is not an accepted domain of the connector's organisation; {_known(name, exact)}",
-            )
+    if name not in exact and not (above and name.endswith(above)):
+        yield key, f"{name!r} is not an accepted domain of the connector's organisation; {_known(name, exact)}"
+
+
+def _rewriting(where: Where, connector: InboundConnector, domains: Collection[AcceptedDomain]) -> Found:
+    key = (*where, "rewritten_sender")
+    if connector.rewritten_sender is not None:
+        try:
+            sender = parse_mailbox(connector.rewritten_sender)
+        except AddressError as error:
+            yield key, f"{connector.rewritten_sender!r}: {error}; write relay@contoso.com"
+        else:
+            if not sender.is_ascii:  # not every message may have one, and not every next hop takes it
+                yield key, f"{sender.text!r} needs SMTPUTF8; write an address in ASCII, the domain as A-labels"
+            # Else an organisation could send in the name of another, or of a stranger.
+            yield from _own_domain(key, sender.domain, domains)
+    elif connector.sender_rewriting is not SenderRewriting.KEEP:
+        yield (*where, "sender_rewriting"), "there is no rewritten_sender to put in the sender's place; name one"
+    for pattern in connector.allowed_senders:
+        key, instead = (*where, "allowed_senders"), "a@contoso.com or *@contoso.com"
+        if pattern == "*":
+            yield key, f"'*' leaves every sender, which is sender_rewriting = \"keep\"; write {instead}"
+        else:
+            yield from _sender_pattern(key, pattern, instead)
 
 
 def _sender_accounts(where: Where, connector: InboundConnector, accounts: Collection[str]) -> Found:

@@ -56,6 +56,9 @@ def test_the_article_s_connector_is_shown_as_exchange_records_it(office: Office)
         ("Blocked", False),
         ("AllowAnyAddress", False),
         ("NeverTwice", False),
+        ("SenderRewriting", "keep"),
+        ("RewrittenSender", None),
+        ("AllowedSenders", []),
         ("IsDeclared", False),
     ]
     assert office("Get-InboundConnector", Identity=guid)[0]["Name"] == "SMTP Relay"
@@ -169,3 +172,21 @@ def test_every_change_is_audited_under_the_cmdlet_s_name(office: Office) -> None
         ("Set-InboundConnector", "ada", "SMTP Relay"),
         ("New-InboundConnector", "ada", "SMTP Relay"),
     ]
+
+
+def test_senders_are_rewritten_by_these_parameters(office: Office) -> None:
+    office("New-AcceptedDomain", Name="adatum.test", DomainType="InternalRelay")
+    office("New-InboundConnector", **ARTICLE, SenderRewriting="force", RewrittenSender="relay@adatum.test")
+    assert "SenderRewriting: it breaks the DKIM signatures" in "".join(office.warnings)
+    allowed = {"SenderRewriting": "Force-If-Not-Allowed", "AllowedSenders": {"Add": ["*@adatum.test"]}}
+    office("Set-InboundConnector", Identity="SMTP Relay", **allowed)
+    (shown,) = office("Get-InboundConnector", Identity="SMTP Relay")
+    assert [shown[key] for key in ("SenderRewriting", "RewrittenSender", "AllowedSenders")] == [
+        "force-if-not-allowed",
+        "relay@adatum.test",
+        ["*@adatum.test"],
+    ]
+    with pytest.raises(OperationError, match=r"RewrittenSender: 'fabrikam\.test' is not an accepted domain"):
+        office("Set-InboundConnector", Identity="SMTP Relay", RewrittenSender="boss@fabrikam.test")
+    with pytest.raises(OperationError, match=r"adatum\.test"):
+        office("Remove-AcceptedDomain", Identity="adatum.test")

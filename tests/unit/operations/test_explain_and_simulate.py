@@ -22,6 +22,7 @@ from staffetta.policy.explanation import explain
 from staffetta.policy.identity import Condition
 from staffetta.reception.transaction import Transaction
 from staffetta.settings.model import Settings
+from staffetta.settings.objects import InboundConnector
 from staffetta.smtp.events import Mail, Rcpt
 from staffetta.trace.events import Refusal
 from tests.unit.operations.office import Office
@@ -95,6 +96,16 @@ def test_a_name_stands_for_a_good_certificate(directory: Directory) -> None:
     )
     assert (shown["Accepted"], shown["Connector"], shown["Route"]) == (True, "certificate", "outside")
     assert shown["Summary"] == "It is accepted: the client matches connector certificate."
+
+
+@pytest.mark.parametrize(("sender", "sent_as"), [("printer@lan.test", OURS), ("<>", "<>")])
+def test_the_sender_that_a_connector_puts_in_place_is_shown(directory: Directory, sender: str, sent_as: str) -> None:
+    printers = InboundConnector(
+        name="printers", sender_ip_addresses=("192.0.2.7",), sender_rewriting="force", rewritten_sender=OURS
+    )
+    given = settings(inbound_connectors=(printers,))
+    assert simulated(directory, given, IP="192.0.2.7", From=sender, To="bob@contoso.test")["SentAs"] == sent_as
+    assert simulated(directory, given, IP="192.0.2.8", From=sender, To=OUTSIDE)["SentAs"] is None
 
 
 def test_a_client_with_an_account_connects_where_such_clients_do(directory: Directory) -> None:

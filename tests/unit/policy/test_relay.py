@@ -4,7 +4,7 @@ import pytest
 
 from staffetta.policy.decision import Reason
 from staffetta.policy.evidence import CONNECTORS_MAX
-from staffetta.settings.objects import InboundConnector
+from staffetta.settings.objects import InboundConnector, SenderRewriting
 from staffetta.smtp import reply
 from staffetta.smtp.reply import Reply
 from tests.unit.policy.world import ADDRESSES, PARTNER, SESSIONS, Session, decide, settings
@@ -242,3 +242,28 @@ def test_only_my_gateway_may_deliver_but_for_a_closer_partner(session: str, send
         )
     )
     assert decide(SESSIONS[session], sender, BOB, given)[0].reply == answer
+
+
+@pytest.mark.parametrize(
+    ("rewriting", "sender", "answer"),
+    [
+        (SenderRewriting.FORCE, FOREIGN, OK),
+        (SenderRewriting.FORCE, "printer@lan.test", OK),
+        (SenderRewriting.FORCE, "", DENIED),
+        (SenderRewriting.FORCE_IF_NOT_ALLOWED, "printer@lan.test", OK),
+        (SenderRewriting.FORCE_IF_NOT_ALLOWED, FOREIGN, DENIED),  # allowed, and so it would leave under a foreign name
+        (SenderRewriting.KEEP, "printer@lan.test", DENIED),
+    ],
+)
+def test_the_sender_that_must_be_ours_is_the_one_that_leaves(
+    rewriting: SenderRewriting, sender: str, answer: Reply
+) -> None:
+    connector = InboundConnector(
+        name="printers",
+        sender_ip_addresses=("192.0.2.10",),
+        sender_rewriting=rewriting,
+        rewritten_sender=OURS,
+        allowed_senders=(FOREIGN,),
+    )
+    decision, _ = decide(SESSIONS["office"], sender, OUTSIDE, settings(inbound_connectors=(connector,)))
+    assert decision.reply == answer

@@ -52,6 +52,12 @@ GOOD = {
     "a private network of any length, a range, IPv6": {
         "sender_ip_addresses": ("10.0.0.0/8", "192.0.2.1-192.0.2.9", "2001:db8::/32")
     },
+    "senders rewritten": {
+        "sender_ip_addresses": "192.0.2.7",
+        "sender_rewriting": "force-if-not-allowed",
+        "rewritten_sender": "relay@sub.contoso.test",
+        "allowed_senders": ("ada@contoso.test", "*@branch.test"),
+    },
     "a certificate name": {"require_tls": True, "tls_sender_certificate_name": "*.Contoso.test"},
     "a certificate name of the private authority": {
         "require_tls": True,
@@ -115,6 +121,21 @@ WARNED = {
         {"sender_ip_addresses": "192.0.2.7", "restrict_domains_to_certificate": True},
         "restrict_domains_to_certificate",
         "it changes nothing for OnPremises: the certificate is the gate already",
+    ),
+    "senders rewritten": (
+        {"sender_ip_addresses": "192.0.2.7", "sender_rewriting": "force", "rewritten_sender": "relay@contoso.test"},
+        "sender_rewriting",
+        "it breaks the DKIM signatures of its clients' mail, which cover From; let a later host sign",
+    ),
+    "an address for rewriting, and none asked for": (
+        {"sender_ip_addresses": "192.0.2.7", "rewritten_sender": "relay@contoso.test"},
+        "rewritten_sender",
+        "it changes nothing while sender_rewriting is keep",
+    ),
+    "a partner whose senders are rewritten": (
+        {**PARTNER, "require_tls": True, "sender_rewriting": "force", "rewritten_sender": "relay@contoso.test"},
+        "sender_rewriting",
+        "it changes nothing for Partner: only what an OnPremises connector lets in is rewritten",
     ),
     "a partner without a restriction": (
         {**PARTNER, "sender_ip_addresses": "192.0.2.7"},
