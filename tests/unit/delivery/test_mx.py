@@ -54,17 +54,25 @@ def test_by_preference_whatever_the_order_in_the_dns() -> None:
     assert hosts(found) == ["a.example.test", "b.example.test", "c.example.test"]
 
 
-def test_equals_share_the_load() -> None:
-    draws = iter([0.9, 0.1, 0.5] + [0.0] * 10)
+def test_equals_are_in_the_order_that_chance_gives_them() -> None:
+    """Whatever the order of the answer: what is drawn rising is the reverse of what is drawn falling."""
 
-    async def main() -> Exchangers:
-        async with DnsServer(mx("10 a", "10 b", "10 c") | addressed("a", "b", "c")).listening() as server:
-            finder = MxFinder(DnsResolver([server.address]), frozenset(), draw=lambda: next(draws))
-            return await finder.find("example.test", allows_private=True)
+    def drawn(*draws: float) -> list[list[str]]:
+        ahead = iter(draws)
 
-    first = hosts(asyncio.run(main()))
-    assert sorted(first) == ["a.example.test", "b.example.test", "c.example.test"]
-    assert first[0] != "a.example.test" or first[2] != "b.example.test"
+        async def main() -> list[Exchangers]:
+            async with DnsServer(mx("10 a", "10 b", "10 c") | addressed("a", "b", "c")).listening() as server:
+                resolver = DnsResolver([server.address])
+                await resolver.mx("example.test")  # kept, so that both finders see the same order
+                rising = MxFinder(resolver, frozenset(), draw=lambda: next(ahead))
+                return [await rising.find("example.test", allows_private=True) for _ in range(2)]
+
+        return [hosts(found) for found in asyncio.run(main())]
+
+    one_address_each = (0.0, 0.0, 0.0)
+    rising, falling = drawn(0.1, 0.2, 0.3, *one_address_each, 0.3, 0.2, 0.1, *one_address_each)
+    assert sorted(rising) == ["a.example.test", "b.example.test", "c.example.test"]
+    assert falling == rising[::-1]
 
 
 def test_a_domain_without_exchangers_is_its_own() -> None:
