@@ -106,7 +106,8 @@ class Destination:
             self.is_probe_asked = False
             self.trouble = trouble
             self.lanes_max = 1
-            self.not_before = now + destination_back_off_seconds(self.troubles, settings, draw)
+            back_off = destination_back_off_seconds(self.troubles, settings, draw)
+            self.not_before = now + max(back_off, trouble.retry_after_seconds or 0.0)
 
     def retry_now(self) -> None:
         """An administrator says that it is worth a probe."""

@@ -377,7 +377,10 @@ class _Session:
             f"{len(self.content)} bytes in 0.100, 1.000 KB/sec Queued mail for delivery"
         )
         asked = self.door.script("CONTENT", line)
-        is_taken = not refusal if asked is None else asked in (Fault.LOST, Fault.DRIP) or asked[:1] == b"2"  # type: ignore[index]
+        if isinstance(asked, bytes):
+            is_taken = asked.startswith(b"2")
+        else:
+            is_taken = not refusal and asked in (None, Fault.LOST, Fault.DRIP)
         if is_taken:
             got = Received(
                 self.wire.client, self.login, self.names, _path(self.mail or ""), self.recipients, self.content

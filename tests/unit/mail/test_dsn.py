@@ -79,7 +79,7 @@ def test_the_status_part_holds_every_field() -> None:
 def test_people_read_the_cause_and_administrators_the_reply() -> None:
     text = cast(bytes, parts(composed())[0].get_payload(decode=True)).decode()
     assert "Your message could not be delivered to:" in text
-    assert "mx.example.com answered: 550 5.1.1 No such user here" in text
+    assert "mx.example.com answered: 550 5.1.1 No such user here\r\n    The recipient does not exist.\r\n" in text
     assert "Diagnostic information for administrators:" in text
     assert "Generating server: relay.contoso.test" in text
 

@@ -1,13 +1,14 @@
 """The queue's promises, in virtual time."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from staffetta.mail.consignment import Consignment
 from staffetta.mail.envelope import Notify, Ret
-from staffetta.mail.outcome import Outcome
+from staffetta.mail.outcome import Deferred, Outcome
 from staffetta.mail.report import Action
 from staffetta.queue.settling import EXPIRED_STATUS
 from staffetta.spool.spool import CommandVerb, RecipientState
@@ -71,6 +72,20 @@ def test_a_deferred_recipient_is_tried_again_when_it_is_due_and_not_before() -> 
             first, second, third = courier.times("outside")
             assert 100 <= second - first <= 101
             assert 200 <= third - second <= 201
+
+    run(story)
+
+
+@pytest.mark.parametrize("asked", [DEFERRED, DEAD], ids=["message", "destination"])
+def test_a_next_hop_that_says_when_to_come_back_is_not_tried_before(asked: Deferred) -> None:
+    async def story() -> None:
+        outcomes: list[Outcome] = [replace(asked, retry_after_seconds=900.0), DELIVERED]
+        courier = FakeCourier(lambda consignment: outcomes.pop(0), seconds=0)
+        async with Relay(courier, retry_first_seconds=100) as relay:
+            number = await relay.commit("a@x.test")
+            await relay.until(lambda: relay.state(number) is RecipientState.DELIVERED)
+            first, second = courier.times("outside")
+            assert 900 <= second - first <= 901
 
     run(story)
 
