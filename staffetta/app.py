@@ -31,6 +31,7 @@ from staffetta.reception.listener import Listener
 from staffetta.settings import model
 from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import ListenerKind, Settings
+from staffetta.settings.outbound import all_routes
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
@@ -145,7 +146,7 @@ class Relay:
         """Bring the gauges of queue and disk up to date."""
         metrics.SPOOL_FREE_BYTES.set(self._spool.free_octets())
         metrics.SPOOL_TROUBLE.set(1 if self._spool.trouble else 0)
-        routes = {known.name for known in self._settings.routes}
+        routes = set(all_routes(self._settings))
         counts = {(name, state): 0 for name in routes for state in metrics.RECIPIENT_STATES}
         ages = dict.fromkeys(routes, 0.0)
         now = time.time()
@@ -223,7 +224,7 @@ class Relay:
     def _announce_labels(self) -> None:
         metrics.present_at_zero(
             listeners=[listener.name for listener in self._settings.listeners],
-            routes=[known.name for known in self._settings.routes],
+            routes=list(all_routes(self._settings)),
             reasons=[reason for reason in Reason if reason not in _ACCEPTING],
             token_sources=[source.name for source in self._settings.token_sources],
         )

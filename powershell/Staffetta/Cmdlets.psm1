@@ -1643,6 +1643,9 @@ function Test-Relay {
     .PARAMETER Tls
     Whether the client uses TLS; left out, only with certificate or account.
 
+    .PARAMETER Octets
+    How large the message is; left out, small.
+
     .PARAMETER Listener
     Where it connects; left out, the first of the kind that such clients use.
 
@@ -1667,6 +1670,8 @@ function Test-Relay {
         [string] $Account,
 
         [bool] $Tls,
+
+        [int] $Octets,
 
         [string] $Listener
     )

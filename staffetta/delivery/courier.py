@@ -9,7 +9,8 @@ from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.outcome import Deferred, Outcome, Stage
 from staffetta.settings.model import Settings
-from staffetta.settings.roads import Route, Transport
+from staffetta.settings.outbound import find_route
+from staffetta.settings.roads import Transport
 
 
 class Couriers:
@@ -30,7 +31,7 @@ class Couriers:
     async def __call__(self, consignment: Consignment, before_data: BeforeData) -> Sequence[Outcome]:
         """Try once, and return one outcome per recipient, in the envelope's order. Raises nothing but our own bugs."""
         settings = self._get_settings()
-        route = _find_route(settings, consignment.route)
+        route = find_route(settings, consignment.route)
         if route is None:
             # A reload took it away. The mail waits: the administrator may have meant to rename it.
             return _misconfigured(consignment, f"the settings have no route {consignment.route}")
@@ -48,10 +49,6 @@ class Couriers:
         await self._maildir.close()
         await self._graph.close()
         await self.tokens.close()
-
-
-def _find_route(settings: Settings, name: str) -> Route | None:
-    return next((route for route in settings.routes if route.name == name), None)
 
 
 def _misconfigured(consignment: Consignment, diagnostic: str) -> Sequence[Outcome]:

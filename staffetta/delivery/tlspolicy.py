@@ -18,7 +18,7 @@ from staffetta.policy.certificate import names_match, problem_of_pinned, problem
 from staffetta.policy.decision import PeerCertificate
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import PUBLIC_TRUST
-from staffetta.settings.roads import Route, TlsLevel, TlsVersion
+from staffetta.settings.roads import ANY_NAME, Route, TlsLevel, TlsVersion
 from staffetta.settings.trust import authority
 
 _NAMES_SHOWN = 5
@@ -32,7 +32,7 @@ class Mistrusted(Exception):
 class TlsDemand:
     """What is asked of a connection.
 
-    names: of which the certificate must have one; empty: the host's. authority: as routes name it.
+    names: of which the certificate must have one; `*`: any; empty: the host's. authority: as routes name it.
     fingerprints: SHA-256, lower-case hexadecimal, of certificates that are good whoever issued them.
     policy: who asks, for the trace.
     """
@@ -93,6 +93,8 @@ def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Set
         return f"the pinned certificate: {problem}" if problem else None
     by_authority = authority(demand.authority, settings, at)
     problem = problem_under(shown, by_authority, at, is_server=True)
+    if problem is None and ANY_NAME in demand.names:
+        return None
     if problem is None:
         return _problem_of_name(demand.names or (host.lower(),), (*presented.names, *presented.addresses))
     pins = ", and it is none of the pinned ones" if demand.fingerprints else ""

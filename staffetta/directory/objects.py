@@ -13,11 +13,13 @@ from staffetta.settings.objects import (
     Account,
     InboundConnector,
     Organization,
+    OutboundConnector,
     Section,
     TrustedAuthority,
     outside_name,
 )
 from staffetta.settings.references import SECRETS
+from staffetta.settings.roads import RouteRule
 
 
 class Kind(StrEnum):
@@ -28,6 +30,8 @@ class Kind(StrEnum):
     INBOUND_CONNECTOR = "inbound_connectors"
     TRUSTED_AUTHORITY = "trusted_authorities"
     ACCOUNT = "accounts"
+    OUTBOUND_CONNECTOR = "outbound_connectors"
+    ROUTE_RULE = "route_rules"
 
     @property
     def words(self) -> str:
@@ -41,6 +45,8 @@ MODELS: Mapping[Kind, type[Section]] = {
     Kind.INBOUND_CONNECTOR: InboundConnector,
     Kind.TRUSTED_AUTHORITY: TrustedAuthority,
     Kind.ACCOUNT: Account,
+    Kind.OUTBOUND_CONNECTOR: OutboundConnector,
+    Kind.ROUTE_RULE: RouteRule,
 }
 _DECLARED = uuid.UUID("0a9d1a6e-6f43-5b8e-8f0e-7b1f6f2f8b11")  # the namespace of guids of what the file declares
 

@@ -23,12 +23,14 @@ from staffetta.settings.objects import (
     Account,
     InboundConnector,
     Organization,
+    OutboundConnector,
     Section,
     TrustedAuthority,
     outside_name,
 )
 from staffetta.settings.places import line_of
 from staffetta.settings.references import SECRETS
+from staffetta.settings.roads import RouteRule
 from staffetta.settings.toml import toml_line, toml_value
 
 
@@ -40,6 +42,8 @@ class Configuration(Section):
     accepted_domains: tuple[AcceptedDomain, ...] | None = None
     accounts: tuple[Account, ...] | None = None
     inbound_connectors: tuple[InboundConnector, ...] | None = None
+    outbound_connectors: tuple[OutboundConnector, ...] | None = None
+    route_rules: tuple[RouteRule, ...] | None = None
 
 
 KINDS = tuple(Kind(name) for name in Configuration.model_fields)

@@ -20,7 +20,8 @@ from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import not_available, spool_folder, spool_told
 from staffetta.operations.visibility import own_mail
 from staffetta.settings.objects import DEFAULT_ORGANIZATION
-from staffetta.settings.roads import Route, Transport
+from staffetta.settings.outbound import find_route
+from staffetta.settings.roads import Transport
 from staffetta.trace.backlog import Backlog, backlogs
 from staffetta.trace.search import DATABASE_NAME
 
@@ -169,8 +170,7 @@ def _backlogs(context: Context) -> Sequence[Backlog]:
 
 
 def _queue_row(context: Context, backlog: Backlog) -> QueueRow:
-    routes: dict[str, Route] = {route.name: route for route in context.settings.routes}
-    route = routes.get(backlog.route)
+    route = find_route(context.settings, backlog.route)
     return QueueRow(
         identity=f"{backlog.route}\\{backlog.destination}",
         delivery_type=_DELIVERY_TYPES[route.transport] if route else "Undefined",

@@ -59,6 +59,7 @@ class RelayQuestion(Input):
     tls: Annotated[
         bool | None, Field(description="Whether the client uses TLS; left out, only with certificate or account.")
     ] = None
+    octets: Annotated[int | None, Field(ge=0, description="How large the message is; left out, small.")] = None
     listener: Annotated[
         str | None, Field(description="Where it connects; left out, the first of the kind that such clients use.")
     ] = None
@@ -88,8 +89,9 @@ def simulate(context: Context, given: RelayQuestion) -> Iterable[Output]:
     mail = Mail(sender, None, BodyType.SEVEN_BIT, smtputf8=False, ret=None, envelope_id=None)
     attribution = attribute(facts, sender, settings, context.now())
     stage, decision = _decided(facts, attribution, mail, recipient, settings)
-    to = route(recipient, attribution, settings) if decision.is_accepted else None
     connector = attribution.connector
+    leaving = leaving_sender(connector, sender)
+    to = route(recipient, attribution, settings, sender=leaving, octets=given.octets) if decision.is_accepted else None
     return [
         RelayAnswer(
             accepted=decision.is_accepted,
@@ -99,7 +101,7 @@ def simulate(context: Context, given: RelayQuestion) -> Iterable[Output]:
             connector=connector.name if connector is not None else None,
             organization=attribution.organization,
             listener=facts.listener,
-            sent_as=str(leaving_sender(connector, sender) or _NULL) if decision.is_accepted else None,
+            sent_as=str(leaving or _NULL) if decision.is_accepted else None,
             route=to.route if to is not None else None,
             destination=to.destination if to is not None else None,
             **_told(decision, attribution, given, settings),

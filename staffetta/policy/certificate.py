@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from staffetta.policy.chain import UNREADABLE, Chain, build, shown_name
 from staffetta.policy.decision import PeerCertificate
-from staffetta.policy.remembered import Remembered
+from staffetta.settings.remembered import Remembered
 from staffetta.settings.trust import Authority
 
 NAMES_MAX = 1000  # more than any honest certificate has; each is looked up

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from staffetta.policy.certificate import Presented
 from staffetta.policy.decision import IPAddress
-from staffetta.policy.remembered import Remembered
 from staffetta.settings.addresses import networks
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.objects import (
@@ -18,6 +17,7 @@ from staffetta.settings.objects import (
     ConnectorType,
     InboundConnector,
 )
+from staffetta.settings.remembered import Remembered
 
 _KEPT = 4  # a reload leaves sessions with the snapshot before, seldom more
 _CANDIDATES_KEPT = 1024

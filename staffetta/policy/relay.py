@@ -14,6 +14,7 @@ from staffetta.policy.domain import accepted_domain, domain_of_certificate, is_a
 from staffetta.policy.evidence import of_connector, of_recipient, of_session, unmatched_connectors
 from staffetta.policy.index import index_of
 from staffetta.policy.rewriting import leaving_sender
+from staffetta.policy.route import has_road
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector
 from staffetta.smtp import reply
@@ -57,7 +58,8 @@ def _outside(
     facts: SessionFacts, attribution: Attribution, reverse_path: Mailbox | None, mailbox: Mailbox, settings: Settings
 ) -> Decision:
     connector = attribution.connector
-    is_sender_ours = _is_of(attribution.organization, leaving_sender(connector, reverse_path), settings)
+    leaving = leaving_sender(connector, reverse_path)
+    is_sender_ours = _is_of(attribution.organization, leaving, settings)
     is_certificate_ours = _is_certificate_of(attribution, settings)
     # A host beyond us trusts us more than it trusts our client, so that it must get no address to read as a route.
     is_routable, is_plain = not mailbox.domain.startswith("["), not is_ambiguous(mailbox)
@@ -66,7 +68,7 @@ def _outside(
         may_relay = (is_sender_ours or is_certificate_ours) and not is_blocked
     else:
         may_relay = attribution.account is not None
-    if may_relay and settings.default_route is not None and is_routable and is_plain:
+    if may_relay and is_routable and is_plain and has_road(mailbox, attribution, settings, sender=leaving):
         return _RECIPIENT_OK[attribution.reason]
     if connector is None and attribution.account is None:
         restricted = _restricted(facts, attribution, reverse_path, mailbox, settings)

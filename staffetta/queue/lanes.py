@@ -21,6 +21,7 @@ from staffetta.queue.settler import Settler
 from staffetta.queue.settling import Settled, is_overdue, ordered, settle, untried
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
+from staffetta.settings.outbound import find_route
 from staffetta.spool.spool import Claim, Spool
 
 _TROUBLE_SECONDS = 5.0  # how long nothing is tried after the disk, or we ourselves, could not begin an attempt
@@ -92,8 +93,8 @@ class Lanes:
             self._room.give_back(rest)
 
     def _concurrency(self, destination: Destination) -> int:
-        routes = self._get_settings().routes
-        return next((route.concurrency for route in routes if route.name == destination.route), 1)
+        route = find_route(self._get_settings(), destination.route)
+        return route.concurrency if route is not None else 1
 
     async def _lane(self, destination: Destination) -> None:
         try:

@@ -9,7 +9,7 @@ from staffetta.mail.received import count_hops
 from staffetta.policy import content, relay, rewriting, submission
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, Reason, SessionFacts
-from staffetta.policy.route import route
+from staffetta.policy.route import depends_on_size, route
 from staffetta.reception.desk import shown, shown_tls
 from staffetta.reception.intake import Intake
 from staffetta.reception.stamp import Stamp
@@ -66,8 +66,11 @@ class Transaction:
         """A recipient named twice is kept once, as it was named first (RFC 5321 §4.1.1.3 leaves it to us)."""
         key = (recipient.mailbox.local_part, recipient.mailbox.domain)
         if key not in self.routed:
-            to = route(recipient.mailbox, self.attribution, self.settings)
-            self.routed[key] = RoutedRecipient(recipient, to.route, to.destination)
+            self.routed[key] = self._routed(recipient, self.mail.size)
+
+    def _routed(self, recipient: Recipient, octets: int | None) -> RoutedRecipient:
+        to = route(recipient.mailbox, self.attribution, self.settings, sender=self.leaving_sender, octets=octets)
+        return RoutedRecipient(recipient, to.route, to.destination)
 
     def start_content(self, spool: Spool) -> None:
         """Make ready for the content."""
@@ -126,6 +129,8 @@ class Transaction:
         header = self.intake.header()
         kept = await self.intake.finish(fields)
         routed = tuple(self.routed.values())
+        if depends_on_size(self.settings):  # what was declared was a guess
+            routed = tuple(self._routed(each.recipient, size) for each in routed)
         connector = self.attribution.connector
         message = NewMessage(
             number=number,

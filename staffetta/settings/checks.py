@@ -10,7 +10,8 @@ from staffetta.settings.found import Found, Where, address_entry
 from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
 from staffetta.settings.objects import TokenIssuer
-from staffetta.settings.roads import NO_ROUTE, NextHop, Route, Transport
+from staffetta.settings.road_checks import check_roads
+from staffetta.settings.route_checks import check_routes
 from staffetta.settings.secret_checks import check_secrets
 
 _NAME_LENGTH_MAX = 64  # Exchange's, where it says one
@@ -23,15 +24,14 @@ def check(settings: Settings) -> Found:
     yield from _ports(settings)
     for index, listener in enumerate(settings.listeners):
         yield from _listener(("listeners", index), listener)
-    for index, route in enumerate(settings.routes):
-        yield from _route(("routes", index), route)
+    yield from check_routes(settings)
+    yield from check_roads(settings)
     yield from _queue(settings)
     yield from _dns(settings)
     for index, issuer in enumerate(settings.token_issuers):
         yield from _issuer(("token_issuers", index), issuer)
     yield from check_objects(settings)
     yield from check_secrets(settings)
-    yield from _references(settings)
     for section in ("console", "capture"):
         value = getattr(settings, section)
         if value is not None:
@@ -49,6 +49,8 @@ def _names(settings: Settings) -> Found:
         ("trusted_authorities", "name"),
         ("accounts", "user_name"),
         ("token_issuers", "issuer"),
+        ("outbound_connectors", "name"),
+        ("route_rules", "name"),
     ):
         seen: set[str] = set()
         for index, entry in enumerate(getattr(settings, section)):
@@ -120,34 +122,6 @@ def _is_address_and_port(text: str) -> bool:
         return False
 
 
-def _route(where: Where, route: Route) -> Found:
-    if route.transport is Transport.MAILDIR and route.path is None:
-        yield (*where, "path"), "it is missing; a maildir route names the folder of its mailboxes"
-    if route.transport in (Transport.SMTP, Transport.LMTP) and not route.next_hops:
-        yield (*where, "next_hops"), 'it is missing; write next_hops = [{ host = "192.0.2.1", port = 25 }]'
-    if route.name == NO_ROUTE:
-        yield (*where, "name"), f"{NO_ROUTE!r} means that there is no route; write another name"
-    for hop in route.next_hops:
-        if not 0 < hop.port < 65536:
-            yield (*where, "next_hops"), f"{hop.port} is not a port; write 1 to 65535"
-        if not _is_host(hop, route.transport):
-            yield (*where, "next_hops"), f"{hop.host!r} is not a host; write a name or an IP address without brackets"
-
-
-def _is_host(hop: NextHop, transport: Transport) -> bool:
-    """Whether this can be a host. Names of containers may hold an underscore, which no mail domain does."""
-    if transport is Transport.LMTP and hop.host.startswith("/"):
-        return True
-    try:
-        ip_address(hop.host)
-    except ValueError:
-        try:
-            parse_domain(hop.host.removesuffix(".").replace("_", "x"))
-        except AddressError:
-            return False
-    return True
-
-
 def _queue(settings: Settings) -> Found:
     queue = settings.queue
     if queue.retry_first_seconds > queue.retry_max_seconds:
@@ -174,13 +148,3 @@ def _issuer(where: Where, issuer: TokenIssuer) -> Found:
         yield (*where, "keys"), f"{issuer.keys!r}: keys that come over {scheme} can be forged; write an https address"
     elif not is_address and not issuer.keys.startswith("/"):
         yield (*where, "keys"), f"{issuer.keys!r} starts nowhere; write an https address, or a whole path, from /"
-
-
-def _references(settings: Settings) -> Found:
-    names = {route.name for route in settings.routes}
-    known = ", ".join(sorted(names)) or "none is declared"
-    for index, domain in enumerate(settings.accepted_domains):
-        if domain.route not in names:
-            yield ("accepted_domains", index, "route"), f"there is no route {domain.route!r}; known: {known}"
-    if settings.default_route is not None and settings.default_route not in names:
-        yield ("default_route",), f"there is no route {settings.default_route!r}; known: {known}"

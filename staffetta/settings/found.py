@@ -1,9 +1,15 @@
 """What checks have in common: what they yield, and the checks of single values."""
 
-from collections.abc import Iterator
+import difflib
+import re
+from collections.abc import Collection, Iterable, Iterator
 
 from staffetta.mail.address import AddressError, parse_domain
 from staffetta.settings.addresses import networks
+
+_FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
+_SHA_1 = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){19}")
+_CLOSEST_AMONG_MAX = 1000  # names; looking for the closest among more takes seconds
 
 Where = tuple[str | int, ...]
 """Such as ("listeners", 0, "address")."""
@@ -42,3 +48,27 @@ def domain_pattern(where: Where, text: str, instead: str) -> Found:
     else:
         if lower != domain:
             yield where, f"{text!r}: write it as {text.removesuffix(domain) + lower!r}"
+
+
+def fingerprints(where: Where, texts: Iterable[str]) -> Found:
+    """Check SHA-256 fingerprints of certificates."""
+    for text in texts:
+        if not _FINGERPRINT.fullmatch(text):
+            what = "is a SHA-1 fingerprint" if _SHA_1.fullmatch(text) else "is no SHA-256 fingerprint"
+            yield (
+                where,
+                (
+                    f"{text!r} {what}; write the 64 digits that `openssl x509 -noout -fingerprint -sha256` prints, "
+                    "with or without colons"
+                ),
+            )
+
+
+def known_hint(wrong: str, names: Collection[str]) -> str:
+    """Return a hint what to write instead of a wrong name."""
+    if not names:
+        return "none is declared"
+    if len(names) <= _CLOSEST_AMONG_MAX and (close := difflib.get_close_matches(wrong, names, n=1)):
+        return f"did you mean {close[0]!r}?"
+    some = sorted(names)[:5]
+    return f"known: {', '.join(some)}{', …' if len(names) > len(some) else ''}"

@@ -1,13 +1,20 @@
 """Checks of the objects that an administrator works with, in the file or by the console; see checks.py."""
 
-import difflib
 import re
 from collections.abc import Collection
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from staffetta.mail.address import AddressError, parse_mailbox
 from staffetta.settings.addresses import networks
-from staffetta.settings.found import Found, Where, address_entry, domain_name, domain_pattern
+from staffetta.settings.found import (
+    Found,
+    Where,
+    address_entry,
+    domain_name,
+    domain_pattern,
+    fingerprints,
+    known_hint,
+)
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import (
     ANY_ACCOUNT,
@@ -22,10 +29,7 @@ from staffetta.settings.objects import (
 )
 from staffetta.settings.passwords import is_hash
 
-_FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
-_SHA_1 = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){19}")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_CLOSEST_AMONG_MAX = 1000  # names; looking for the closest among more takes seconds
 
 
 def check_objects(settings: Settings) -> Found:
@@ -63,10 +67,10 @@ def _organizations(settings: Settings) -> Found:
         elif endpoint in endpoints:
             yield where, f"{endpoint!r} is there twice; each organisation has an endpoint of its own"
         endpoints.add(endpoint)
-    for section in ("accepted_domains", "accounts", "inbound_connectors"):
+    for section in ("accepted_domains", "accounts", "inbound_connectors", "outbound_connectors"):
         for index, entry in enumerate(getattr(settings, section)):
             if entry.organization not in known:
-                text = f"there is no organisation {entry.organization!r}; {_known(entry.organization, known)}"
+                text = f"there is no organisation {entry.organization!r}; {known_hint(entry.organization, known)}"
                 yield (section, index, "organization"), text
 
 
@@ -179,19 +183,12 @@ def _certificate(where: Where, connector: InboundConnector, settings: Settings) 
     for name in connector.tls_sender_certificate_name:
         key = (*where, "tls_sender_certificate_name")
         yield from domain_pattern(key, name, "mail.contoso.com or *.contoso.com")
-    for text in connector.tls_sender_certificate_fingerprints:
-        if not _FINGERPRINT.fullmatch(text):
-            what = "is a SHA-1 fingerprint" if _SHA_1.fullmatch(text) else "is no SHA-256 fingerprint"
-            yield (
-                (*where, "tls_sender_certificate_fingerprints"),
-                (
-                    f"{text!r} {what}; write the 64 digits that `openssl x509 -noout -fingerprint -sha256` prints, "
-                    "with or without colons"
-                ),
-            )
+    yield from fingerprints(
+        (*where, "tls_sender_certificate_fingerprints"), connector.tls_sender_certificate_fingerprints
+    )
     known = {PUBLIC_TRUST, OWN_TRUST, *(authority.name for authority in settings.trusted_authorities)}
     if (name := connector.trusted_authority) not in known:
-        yield (*where, "trusted_authority"), f"there is no trusted authority {name!r}; {_known(name, known)}"
+        yield (*where, "trusted_authority"), f"there is no trusted authority {name!r}; {known_hint(name, known)}"
 
 
 def _associated(where: Where, connector: InboundConnector, domains: Collection[AcceptedDomain]) -> Found:
@@ -204,7 +201,7 @@ def _own_domain(key: Where, name: str, domains: Collection[AcceptedDomain]) -> F
     exact = {domain.name for domain in domains}
     above = tuple(f".{domain.name}" for domain in domains if domain.include_subdomains)
     if name not in exact and not (above and name.endswith(above)):
-        yield key, f"{name!r} is not an accepted domain of the connector's organisation; {_known(name, exact)}"
+        yield key, f"{name!r} is not an accepted domain of the connector's organisation; {known_hint(name, exact)}"
 
 
 def _rewriting(where: Where, connector: InboundConnector, domains: Collection[AcceptedDomain]) -> Found:
@@ -234,18 +231,8 @@ def _sender_accounts(where: Where, connector: InboundConnector, accounts: Collec
         if name != ANY_ACCOUNT and name.casefold() not in accounts:
             yield (
                 (*where, "sender_accounts"),
-                f"there is no account {name!r} in the connector's organisation; {_known(name, accounts)}",
+                f"there is no account {name!r} in the connector's organisation; {known_hint(name, accounts)}",
             )
-
-
-def _known(wrong: str, names: Collection[str]) -> str:
-    """A hint what to write."""
-    if not names:
-        return "none is declared"
-    if len(names) <= _CLOSEST_AMONG_MAX and (close := difflib.get_close_matches(wrong, names, n=1)):
-        return f"did you mean {close[0]!r}?"
-    some = sorted(names)[:5]
-    return f"known: {', '.join(some)}{', …' if len(names) > len(some) else ''}"
 
 
 def _is_everybody(entries: Collection[str]) -> bool:

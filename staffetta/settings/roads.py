@@ -10,6 +10,8 @@ from staffetta.settings.objects import PUBLIC_TRUST, Section, Texts
 
 NO_ROUTE = "none"
 """Names no route: the courier defers, and says so, until the settings have a default_route."""
+ANY_NAME = "*"
+"""As a TLS name: a trusted certificate is enough, whatever names it has."""
 
 
 class Transport(StrEnum):
@@ -110,7 +112,8 @@ class Route(Section):
     implicit_tls: Annotated[StrictBool, Field(description="TLS from the first octet instead of STARTTLS.")] = False
     tls_minimum: Annotated[TlsVersion, Field(description="1.0 and 1.1 are for old hosts alone.")] = TlsVersion.TLS_1_2
     tls_names: Annotated[
-        Texts, Field(description="For verified: names of which the certificate must have one; else the host's.")
+        Texts,
+        Field(description="For verified: names, of which the certificate must have one; `*` is any; else the host's."),
     ] = ()
     trusted_authority: Annotated[
         str, Field(description="For verified: `public`, `own`, or the name of a trusted authority.")
@@ -143,6 +146,9 @@ class Route(Section):
         StrictBool, Field(description="mx: whether exchangers may have loopback, private or link-local addresses.")
     ] = False
     dane: Annotated[StrictBool, Field(description="mx: honour TLSA records (RFC 7672).")] = True
+    dane_required: Annotated[
+        StrictBool, Field(description="mx: only to exchangers whose TLSA records can be honoured.")
+    ] = False
     mta_sts: Annotated[StrictBool, Field(description="mx: honour MTA-STS policies (RFC 8461).")] = True
     concurrency: Annotated[StrictInt, Field(description="Attempts to one destination at a time.", ge=1, le=1000)] = 20
     messages_per_minute: Annotated[
@@ -164,7 +170,12 @@ class RouteRule(Section):
     """Which mail takes which road: the first rule whose conditions all hold. A condition left out holds."""
 
     name: Annotated[str, Field(description="Its name, unique.")]
-    route: Annotated[str, Field(description="The route that its mail takes.")]
+    route: Annotated[str, Field(description="The route, or the outbound connector, that its mail takes.")]
+    enabled: Annotated[StrictBool, Field(description="Whether it is switched on.")] = True
+    priority: Annotated[
+        StrictInt, Field(ge=0, le=1_000_000, description="Lower goes first; among equals, the one that stands first.")
+    ] = 100
+    comment: Annotated[str, Field(description="For people.")] = ""
     recipient_domains: Annotated[Texts, Field(description="`contoso.com`, `*.contoso.com` for it and below, `*`.")] = ()
     sender_domains: Annotated[Texts, Field(description="The same of the reverse-path; `<>` is the null path.")] = ()
     connectors: Annotated[Texts, Field(description="Names of inbound connectors that let the message in.")] = ()

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from staffetta.settings.found import Found, Where
 from staffetta.settings.model import Settings
+from staffetta.settings.presets import effective
 from staffetta.settings.roads import Mechanism, Route, TokenSource, Transport
 from staffetta.settings.secrets import HOW_TO_REFER, is_reference
 
@@ -20,7 +21,7 @@ def check_secrets(settings: Settings) -> Found:
     for index, source in enumerate(settings.token_sources):
         yield from _source(("token_sources", index), source)
     sources = {source.name: source for source in settings.token_sources}
-    for index, route in enumerate(settings.routes):
+    for index, route in enumerate(map(effective, settings.routes)):
         yield from _tokens_of(("routes", index), route, sources)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from staffetta.settings.checks import check
 from staffetta.settings.model import Settings
-from staffetta.settings.roads import Authentication, Mechanism, NextHop, Route, TokenSource, Transport
+from staffetta.settings.roads import Authentication, Mechanism, NextHop, Route, TlsLevel, TokenSource, Transport
 from staffetta.settings.secrets import SecretUnavailable, fill_in, is_reference, read_secret
 
 SECRET = "8Q~hunter2"
@@ -86,6 +86,7 @@ def graph_route(**changes: Any) -> Route:
     return Route(name="out", transport=Transport.GRAPH, **{"token_source": "m365"} | changes)
 
 
+TOKENLESS = Authentication(mechanism=Mechanism.XOAUTH2, user_name="a@b.c")
 GRAPH_SOURCE = source(scope="https://graph.microsoft.com/.default")
 
 
@@ -94,12 +95,16 @@ GRAPH_SOURCE = source(scope="https://graph.microsoft.com/.default")
     [
         ({"token_sources": (source(client_secret=SECRET),)}, "token_sources.0.client_secret", "write ${VARIABLE}"),
         (
-            {"routes": (smtp_route(authentication=Authentication(user_name="a", password=SECRET)),)},
+            {
+                "routes": (
+                    smtp_route(tls=TlsLevel.REQUIRED, authentication=Authentication(user_name="a", password=SECRET)),
+                )
+            },
             "routes.0.authentication.password",
             "write ${VARIABLE}",
         ),
         (
-            {"routes": (smtp_route(client_certificate_password=SECRET),)},
+            {"routes": (smtp_route(client_certificate=Path("/a.pfx"), client_certificate_password=SECRET),)},
             "routes.0.client_certificate_password",
             "write ${VARIABLE}",
         ),
@@ -128,7 +133,7 @@ GRAPH_SOURCE = source(scope="https://graph.microsoft.com/.default")
             "write an https address",
         ),
         (
-            {"routes": (smtp_route(authentication=Authentication(mechanism=Mechanism.XOAUTH2, user_name="a@b.c")),)},
+            {"routes": (smtp_route(tls=TlsLevel.VERIFIED, authentication=TOKENLESS),)},
             "routes.0.authentication",
             "it names a token_source",
         ),
