@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,10 +61,14 @@ def missing() -> str | None:
 
 @dataclass
 class Postfix:
-    """Takes mail on `port` and relays all of it to `next_port`. more: lines for main.cf."""
+    """Takes mail on `port` and relays all of it to `next_port`. more: lines for main.cf.
+
+    services: further ports, and what main.cf says for each.
+    """
 
     next_port: int
     more: str = ""
+    services: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     folder: Path = field(default_factory=open_folder)
 
@@ -82,7 +87,11 @@ class Postfix:
             folder.mkdir(exist_ok=True)
         shutil.chown(self.folder / "data", "postfix", "postfix")
         (configuration / "main.cf").write_text(MAIN.format(folder=self.folder, next_port=self.next_port) + self.more)
-        (configuration / "master.cf").write_text(MASTER.format(port=self.port))
+        services = "".join(
+            f"{port} inet n - n - - smtpd\n" + "".join(f"  -o {{ {key} = {value} }}\n" for key, value in keys.items())
+            for port, keys in self.services.items()
+        )
+        (configuration / "master.cf").write_text(MASTER.format(port=self.port) + services)
         self.process = subprocess.Popen(
             ["postfix", "-c", str(configuration), "start-fg"],
             stdout=subprocess.DEVNULL,

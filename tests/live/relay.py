@@ -40,6 +40,9 @@ transport = "{transport}"
 next_hops = [{{ host = "127.0.0.1", port = {next_port} }}]
 tls = "{tls}"
 
+{queue}
+"""
+IMPATIENT = """
 [queue]
 retry_first_seconds = 0.2
 retry_max_seconds = 1
@@ -74,7 +77,7 @@ class Relay:
     """A relay on loopback that hands everything to `next_port`.
 
     folder: holds settings, certificate, data and log. more: TOML to append to the settings.
-    connectors: TOML of the inbound connectors.
+    connectors: TOML of the inbound connectors. queue: TOML of when to try again.
     wrapper: words before the command line, such as a tracer's; prepare: called in the new process before the program.
     """
 
@@ -84,6 +87,7 @@ class Relay:
     tls: str = "opportunistic"
     more: str = ""
     connectors: str = LOOPBACK
+    queue: str = IMPATIENT
     wrapper: Sequence[str] = ()
     prepare: Callable[[], None] | None = None
     port: int = field(default_factory=free_port)
@@ -108,6 +112,7 @@ class Relay:
             transport=self.transport,
             tls=self.tls,
             connectors=self.connectors,
+            queue=self.queue,
         )
         self.config.write_text(text + self.more, encoding="utf-8")
 
