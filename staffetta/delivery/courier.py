@@ -45,7 +45,7 @@ class Couriers:
 
     async def close(self) -> None:
         """Say QUIT on idle connections, and finish what is being written to mailboxes."""
-        self._smtp.close()
+        await self._smtp.close()
         await self._maildir.close()
         await self._graph.close()
         await self.tokens.close()

@@ -1,6 +1,7 @@
 """From what a next hop answered to one outcome per recipient (RFC 5321 §4.2.1, RFC 3463, RFC 3461 §5.2)."""
 
 from staffetta.delivery.channel import Channel
+from staffetta.delivery.mx import NoExchanger
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcome, Stage, Unknown
 from staffetta.smtp.client import SERVICE_CLOSING, Transaction
@@ -38,8 +39,18 @@ def transaction_outcomes(
     return outcomes
 
 
-def trouble_outcome(trouble: HopTrouble, host: str) -> Deferred:
+def trouble_outcome(trouble: HopTrouble, host: str) -> Deferred | Failed:
     """The outcome for all recipients where the last next hop was of no use."""
+    if trouble.is_permanent:
+        return Failed(
+            status=trouble.status,
+            diagnostic=trouble.diagnostic,
+            stage=trouble.stage,
+            host=host,
+            address=trouble.address,
+            tls=trouble.tls,
+            judgement=trouble.judgement,
+        )
     return Deferred(
         status=trouble.status,
         diagnostic=trouble.diagnostic,
@@ -51,6 +62,13 @@ def trouble_outcome(trouble: HopTrouble, host: str) -> Deferred:
         judgement=trouble.judgement,
         is_destination_trouble=True,
     )
+
+
+def unroutable_outcome(error: NoExchanger) -> Deferred | Failed:
+    """The outcome for all recipients of a domain whose mail has nowhere to go."""
+    if error.status.startswith("5"):
+        return Failed(status=error.status, diagnostic=error.diagnostic, stage=Stage.ROUTE)
+    return Deferred(status=error.status, diagnostic=error.diagnostic, stage=Stage.ROUTE, is_destination_trouble=True)
 
 
 def handover(channel: Channel) -> Handover:

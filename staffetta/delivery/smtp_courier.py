@@ -4,21 +4,24 @@ A next hop that cannot be talked to leads to the next one; what it says about a 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from staffetta.delivery.channel import Channel
 from staffetta.delivery.connections import Connections
 from staffetta.delivery.demands import Unfit, fit_content, unfit_recipient
+from staffetta.delivery.exchange import Exchange
 from staffetta.delivery.login import Tokens
+from staffetta.delivery.mx import NoExchanger
 from staffetta.delivery.opening import Hop, Means, Timeouts, hop_of, open_channel
-from staffetta.delivery.outcomes import transaction_outcomes, trouble_outcome
+from staffetta.delivery.outcomes import transaction_outcomes, trouble_outcome, unroutable_outcome
+from staffetta.delivery.requiretls import TlsWish, wish_of
 from staffetta.delivery.transport import carry
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.envelope import Recipient
 from staffetta.mail.outcome import Deferred, Failed, Outcome, Stage
 from staffetta.settings.model import Delivery, Settings
-from staffetta.settings.roads import Route
+from staffetta.settings.roads import Route, Transport
 from staffetta.smtp.capabilities import Capabilities
 from staffetta.smtp.client import SERVICE_CLOSING
 from staffetta.smtp.client_commands import mail_command, rcpt_command
@@ -53,8 +56,9 @@ class _Errand:
 class SmtpCourier:
     """See the head of this file. Keeps the connections. tokens: for routes that log in with access tokens."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, exchange: Exchange | None = None) -> None:
         self._tokens = tokens
+        self._exchange = exchange or Exchange()
         self._connections = Connections()
 
     async def carry(
@@ -63,23 +67,28 @@ class SmtpCourier:
         """Try once, and return one outcome per recipient, in the envelope's order."""
         errand = _Errand(consignment, before_data, Means(settings, self._tokens))
         recipients = consignment.envelope.recipients
-        outcomes: list[Outcome] = []
-        for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
-            some = recipients[start : start + RECIPIENTS_PER_TRANSACTION]
+        outcomes: dict[int, Outcome] = {}
+        for numbers in _transactions(recipients, is_by_domain=route.transport is Transport.MX):
+            some = [recipients[number] for number in numbers]
             try:
-                outcomes += await self._carry_to_route(errand, route, some)
+                carried = await self._carry_to_route(errand, route, some)
             except OSError as error:  # of the content: what an earlier transaction delivered stays delivered
-                outcomes += [_unreadable(error)] * len(some)
-        return outcomes
+                carried = [_unreadable(error)] * len(some)
+            outcomes.update(zip(numbers, carried, strict=True))
+        return [outcomes[number] for number in range(len(recipients))]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of idle connections."""
         self._connections.close()
+        await self._exchange.close()
 
     async def _carry_to_route(
         self, errand: _Errand, route: Route, recipients: Sequence[Recipient]
     ) -> Sequence[Outcome]:
-        outcome = Deferred(
+        if route.transport is Transport.MX:
+            return await self._carry_to_exchangers(errand, route, recipients)
+        wish = TlsWish(is_required=errand.consignment.envelope.require_tls)
+        outcome: Outcome = Deferred(
             status="4.3.5",
             diagnostic=f"the route {route.name} has no next hop",
             stage=Stage.ROUTE,
@@ -87,13 +96,36 @@ class SmtpCourier:
         )
         for next_hop in route.next_hops:
             hop = hop_of(route, next_hop)
+            if route.transport is Transport.SMTP:
+                hop = replace(hop, tls=wish.raised(hop.tls))
             try:
                 return await self._carry_to_hop(errand, hop, recipients)
             except HopTrouble as trouble:
                 outcome = trouble_outcome(trouble, hop.host)
         return [outcome] * len(recipients)
 
-    async def _carry_to_hop(self, errand: _Errand, hop: Hop, recipients: Sequence[Recipient]) -> Sequence[Outcome]:
+    async def _carry_to_exchangers(
+        self, errand: _Errand, route: Route, recipients: Sequence[Recipient]
+    ) -> Sequence[Outcome]:
+        """Carry to recipients of one domain, by the first of its exchangers that is of use."""
+        settings = errand.means.settings
+        try:
+            destination = await self._exchange.find(recipients[0].mailbox.domain, route, settings)
+        except NoExchanger as error:
+            return [unroutable_outcome(error)] * len(recipients)
+        wish = await wish_of(errand.consignment.envelope, errand.consignment.content)
+        outcome: Outcome
+        for exchanger in destination.exchangers.hosts:
+            try:
+                hop = await self._exchange.hop(destination, exchanger, route, settings, wish)
+                return await self._carry_to_hop(errand, hop, recipients, exchanger.addresses)
+            except HopTrouble as trouble:
+                outcome = trouble_outcome(trouble, exchanger.host)
+        return [outcome] * len(recipients)
+
+    async def _carry_to_hop(
+        self, errand: _Errand, hop: Hop, recipients: Sequence[Recipient], addresses: Sequence[str] | None = None
+    ) -> Sequence[Outcome]:
         """Use a kept connection; where the hop has closed it meanwhile, open a new one. Raises HopTrouble."""
         channel = self._connections.take(hop)
         if channel is not None:
@@ -102,7 +134,7 @@ class SmtpCourier:
             except HopTrouble:
                 if not _was_stale(channel):
                     raise
-        channel = await open_channel(hop, errand.means)
+        channel = await open_channel(hop, errand.means, addresses)
         return await self._carry_on(errand, hop, channel, recipients)
 
     async def _carry_on(
@@ -118,6 +150,15 @@ class SmtpCourier:
             messages_max=errand.delivery.messages_per_connection_max,
         )
         return outcomes
+
+
+def _transactions(recipients: Sequence[Recipient], *, is_by_domain: bool) -> list[list[int]]:
+    """Part the recipients, by their numbers, into as many as one transaction may have, or those of one domain."""
+    groups: dict[str, list[int]] = {}
+    for number, recipient in enumerate(recipients):
+        groups.setdefault(recipient.mailbox.domain if is_by_domain else "", []).append(number)
+    size = RECIPIENTS_PER_TRANSACTION
+    return [numbers[start : start + size] for numbers in groups.values() for start in range(0, len(numbers), size)]
 
 
 def _was_stale(channel: Channel) -> bool:
@@ -142,6 +183,8 @@ async def _transact(errand: _Errand, channel: Channel, recipients: Sequence[Reci
     """Make one transaction. Raises Unfit, and HopTrouble where the hop was of no use before the content's end."""
     envelope, content = errand.consignment.envelope, errand.consignment.content
     capabilities: Capabilities = channel.session.capabilities
+    if envelope.require_tls and not capabilities.requiretls and not channel.session.is_lmtp:
+        raise HopTrouble("5.7.30", "REQUIRETLS is what the message asks for, and the next hop lacks", Stage.EHLO)
     fitted = await fit_content(envelope, content, capabilities)
     mail = mail_command(envelope, capabilities, size=fitted.content.size, has_eight_bit=fitted.has_eight_bit)
     commands = [rcpt_command(recipient, capabilities) for recipient in recipients]

@@ -11,9 +11,11 @@ Rule 3: the certificate is judged after the handshake and before anything more i
 
 import asyncio
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from staffetta.delivery.dane import problem_with
 from staffetta.mail.outcome import TlsJudgement
+from staffetta.net.resolver import Tlsa
 from staffetta.policy.certificate import names_match, problem_of_pinned, problem_under, read
 from staffetta.policy.decision import PeerCertificate
 from staffetta.settings.model import Settings
@@ -34,7 +36,8 @@ class TlsDemand:
 
     names: of which the certificate must have one; `*`: any; empty: the host's. authority: as routes name it.
     fingerprints: SHA-256, lower-case hexadecimal, of certificates that are good whoever issued them.
-    policy: who asks, for the trace.
+    tlsa: where there are some, these decide in place of authority and fingerprints (dane.py).
+    policy: who asks, for the trace: route, dane, mta-sts or requiretls.
     """
 
     level: TlsLevel = TlsLevel.OPPORTUNISTIC
@@ -42,6 +45,7 @@ class TlsDemand:
     names: tuple[str, ...] = ()
     authority: str = PUBLIC_TRUST
     fingerprints: tuple[str, ...] = ()
+    tlsa: tuple[Tlsa, ...] = ()
     policy: str = "route"
 
     @property
@@ -66,6 +70,11 @@ def demand_of(route: Route) -> TlsDemand:
     )
 
 
+def with_level(demand: TlsDemand, level: TlsLevel, policy: str) -> TlsDemand:
+    """Return the demand with more of TLS. policy: who asks for it. Versions of an age that breaks them do not count."""
+    return replace(demand, level=level, policy=policy, minimum=max(demand.minimum, TlsVersion.TLS_1_2))
+
+
 async def judge(demand: TlsDemand, host: str, chain: tuple[bytes, ...], settings: Settings, at: float) -> TlsJudgement:
     """Return what the certificate is worth. Raises Mistrusted where that is not enough.
 
@@ -87,6 +96,8 @@ async def judge(demand: TlsDemand, host: str, chain: tuple[bytes, ...], settings
 
 
 def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Settings, at: float) -> str | None:
+    if demand.tlsa:
+        return problem_with(shown, demand.tlsa, demand.names, at)
     presented = read(shown)
     if presented.fingerprint in demand.fingerprints:
         problem = problem_of_pinned(shown, at)
@@ -96,17 +107,18 @@ def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Set
     if problem is None and ANY_NAME in demand.names:
         return None
     if problem is None:
-        return _problem_of_name(demand.names or (host.lower(),), (*presented.names, *presented.addresses))
+        who = "the route" if demand.policy == "route" else demand.policy
+        return _problem_of_name(demand.names or (host.lower(),), (*presented.names, *presented.addresses), who)
     pins = ", and it is none of the pinned ones" if demand.fingerprints else ""
     return f"the certificate of {presented.subject or 'the next hop'}: {problem}{pins}"
 
 
-def _problem_of_name(wanted: tuple[str, ...], found: tuple[str, ...]) -> str | None:
+def _problem_of_name(wanted: tuple[str, ...], found: tuple[str, ...], who: str) -> str | None:
     if any(_is_same(want, name) for want in wanted for name in found):
         return None
     shown = ", ".join(found[:_NAMES_SHOWN]) or "no host"
     more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""
-    return f"the certificate names {shown}{more}; the route wants {' or '.join(wanted)}"
+    return f"the certificate names {shown}{more}; {who} wants {' or '.join(wanted)}"
 
 
 def _is_same(wanted: str, found: str) -> bool:

@@ -7,7 +7,8 @@ from staffetta.smtp.remote_reply import RemoteReply
 class HopTrouble(Exception):
     """This next hop is of no use now; another one may be. The message itself is not to blame.
 
-    status: class 4. diagnostic: the remote's reply, or our words. is_remote_reply: which of the two.
+    status: class 4; class 5 where waiting would not help, so that the message goes back unless another hop is of use.
+    diagnostic: the remote's reply, or our words. is_remote_reply: which of the two.
     address, tls, judgement: as in an Outcome, set where a connection was made.
     """
 
@@ -20,6 +21,10 @@ class HopTrouble(Exception):
         self.address: str | None = None
         self.tls: str | None = None
         self.judgement: TlsJudgement | None = None
+
+    @property
+    def is_permanent(self) -> bool:
+        return self.status.startswith("5")
 
 
 def refused_session(reply: RemoteReply, stage: Stage) -> HopTrouble:

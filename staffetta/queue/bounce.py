@@ -57,7 +57,9 @@ async def write_notification(
         is_internationalised=claim.envelope.smtputf8,
     )
     is_failure = report.action is Action.FAILED
-    returned = await _returned(claim.content, is_whole_wanted=is_failure and claim.envelope.ret is not Ret.HEADERS)
+    # The way back may be less protected than the way so far was asked to be (RFC 8689 §5).
+    is_whole_wanted = is_failure and claim.envelope.ret is not Ret.HEADERS and not claim.envelope.require_tls
+    returned = await _returned(claim.content, is_whole_wanted=is_whole_wanted)
     content = compose_dsn(report, returned, secrets.token_hex(16))
     recipient = Recipient(reverse_path)
     route, destination = route_notification(reverse_path)

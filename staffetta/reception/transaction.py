@@ -199,6 +199,7 @@ class Transaction:
             tuple(each.recipient for each in routed),
             body=mail.body,
             smtputf8=mail.smtputf8,
+            require_tls=mail.require_tls,
             ret=mail.ret,
             envelope_id=mail.envelope_id,
         )

@@ -20,6 +20,7 @@ class Capabilities:
     smtputf8: bool = False  # RFC 6531
     starttls: bool = False  # RFC 3207
     size: int | None = None  # RFC 1870
+    requiretls: bool = False  # RFC 8689
     auth: tuple[str, ...] = ()  # RFC 4954
 
 
@@ -40,6 +41,7 @@ def read_capabilities(reply: RemoteReply) -> Capabilities:
         smtputf8="SMTPUTF8" in keywords,
         starttls="STARTTLS" in keywords,
         size=_read_size(keywords.get("SIZE")),
+        requiretls="REQUIRETLS" in keywords,
         auth=tuple(auth),
     )
 

@@ -27,6 +27,8 @@ def mail_command(envelope: Envelope, capabilities: Capabilities, *, size: int, h
         parameters += " BODY=8BITMIME"
     if envelope.smtputf8 and capabilities.smtputf8:
         parameters += " SMTPUTF8"
+    if envelope.require_tls and capabilities.requiretls:
+        parameters += " REQUIRETLS"
     if capabilities.dsn:
         if envelope.ret is not None:
             parameters += f" RET={envelope.ret}"

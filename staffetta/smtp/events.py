@@ -32,6 +32,7 @@ class Mail:
     smtputf8: bool
     ret: Ret | None
     envelope_id: str | None
+    require_tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,9 @@ def parse_helo(argument: bytes) -> str:
     return name.decode("ascii")
 
 
-def parse_mail(argument: bytes, *, is_esmtp: bool = True, is_auth_offered: bool = False) -> Mail:
+def parse_mail(
+    argument: bytes, *, is_esmtp: bool = True, is_auth_offered: bool = False, is_tls_active: bool = False
+) -> Mail:
     """mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF (RFC 5321 §4.1.1.2).
 
     AUTH= is taken and forgotten: no client is trusted to name another submitter (RFC 4954 §5).
@@ -57,16 +59,16 @@ def parse_mail(argument: bytes, *, is_esmtp: bool = True, is_auth_offered: bool 
     path, parameters = _split(argument, b"FROM:", reply.MAIL_SYNTAX)
     if parameters and not is_esmtp:
         raise Rejection(reply.PARAMETER_UNKNOWN)
-    smtputf8 = b"SMTPUTF8" in parameters
-    if smtputf8 and parameters.pop(b"SMTPUTF8") is not None:
-        raise Rejection(reply.PARAMETER_VALUE)
+    smtputf8, require_tls = _flag(parameters, b"SMTPUTF8"), _flag(parameters, b"REQUIRETLS")
+    if require_tls and not is_tls_active:
+        raise Rejection(reply.REQUIRETLS_NEEDS_TLS)  # RFC 8689 §2: the path must be protected from here on
     if is_auth_offered and b"AUTH" in parameters:
         _submitter(parameters.pop(b"AUTH"))
     size, body, ret, envelope_id = _take(
         parameters, (b"SIZE", _number), (b"BODY", _body), (b"RET", _ret), (b"ENVID", _envelope_id)
     )
     reverse_path = _mailbox(path, smtputf8, reply.SENDER_SYNTAX) if path else None
-    return Mail(reverse_path, size, body or BodyType.SEVEN_BIT, smtputf8, ret, envelope_id)
+    return Mail(reverse_path, size, body or BodyType.SEVEN_BIT, smtputf8, ret, envelope_id, require_tls)
 
 
 def parse_rcpt(argument: bytes, *, smtputf8: bool, postmaster_domain: str, is_esmtp: bool = True) -> Recipient:
@@ -89,6 +91,15 @@ def parse_chunk(argument: bytes) -> tuple[int, bool]:
     if len(words) not in (1, 2) or is_last != (len(words) == 2) or not _NUMBER.fullmatch(words[0]):
         raise Rejection(reply.OUT_OF_STEP)
     return int(words[0]), is_last
+
+
+def _flag(parameters: Parameters, keyword: bytes) -> bool:
+    """Take a parameter that has no value."""
+    if keyword not in parameters:
+        return False
+    if parameters.pop(keyword) is not None:
+        raise Rejection(reply.PARAMETER_VALUE)
+    return True
 
 
 def _split(argument: bytes, keyword: bytes, syntax: Reply) -> tuple[bytes, Parameters]:

@@ -116,6 +116,7 @@ AUTH_RESPONSE = Reply(501, "5.2", "The response is not what the mechanism asks f
 AUTH_CANCELLED = Reply(501, "7.0", "Authentication cancelled")
 AUTH_TWICE = Reply(503, "5.1", "Already authenticated")
 MECHANISM_UNKNOWN = Reply(504, "5.4", "The authentication mechanism is not available")
+REQUIRETLS_NEEDS_TLS = Reply(530, "7.10", "REQUIRETLS needs TLS, send STARTTLS first")
 PARAMETER_UNKNOWN = Reply(555, "5.4", "A parameter is not recognised or not available")
 SMTPUTF8_NEEDED = Reply(553, "6.7", "A non-ASCII address needs SMTPUTF8")
 

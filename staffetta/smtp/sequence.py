@@ -57,14 +57,20 @@ def objection(verb: bytes, state: State) -> Reply | None:
 
 
 def keywords(
-    *, message_octets_max: int, is_tls_offered: bool, is_dsn_offered: bool, mechanisms: Sequence[str] = ()
+    *,
+    message_octets_max: int,
+    is_tls_offered: bool,
+    is_dsn_offered: bool,
+    is_tls_active: bool = False,
+    mechanisms: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the EHLO keywords, in Exchange Online's order.
 
-    BINARYMIME is not announced: a next hop without it could not be given such content. REQUIRETLS has its place, the
-    last, when it comes. mechanisms: of AUTH; none, and it is not announced.
+    BINARYMIME is not announced: a next hop without it could not be given such content. mechanisms: of AUTH; none, and
+    it is not announced.
     """
     tls = ("STARTTLS",) if is_tls_offered else ()
+    requiretls = ("REQUIRETLS",) if is_tls_active else ()  # RFC 8689 §2: not in clear
     auth = (f"AUTH {' '.join(mechanisms)}",) if mechanisms else ()
     dsn = ("DSN",) if is_dsn_offered else ()
     return (
@@ -77,4 +83,5 @@ def keywords(
         "8BITMIME",
         "CHUNKING",
         "SMTPUTF8",
+        *requiretls,
     )

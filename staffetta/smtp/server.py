@@ -294,12 +294,18 @@ class ServerSession:
             message_octets_max=self._limits.message_octets_max,
             is_tls_offered=self._is_tls_offered and not self._is_tls_active,
             is_dsn_offered=self._is_dsn_offered,
+            is_tls_active=self._is_tls_active,
             mechanisms=self._auth.offered,
         )
         self._say(reply.hello(self._hostname, self._client_address, offered if is_esmtp else ()))
 
     def _on_mail(self, argument: bytes) -> None:
-        mail = grammar.parse_mail(argument, is_esmtp=self.is_esmtp, is_auth_offered=bool(self._auth.offered))
+        mail = grammar.parse_mail(
+            argument,
+            is_esmtp=self.is_esmtp,
+            is_auth_offered=bool(self._auth.offered),
+            is_tls_active=self._is_tls_active,
+        )
         if mail.size is not None and mail.size > self._limits.message_octets_max:
             raise grammar.Rejection(reply.MESSAGE_TOO_LARGE)
         self._events.append(mail)

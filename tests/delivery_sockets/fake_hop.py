@@ -77,6 +77,7 @@ class _Conversation:
     def __init__(self, hop: FakeHop, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.hop, self.reader, self.writer = hop, reader, writer
         self.message = Message("", [])
+        self.capabilities = hop.capabilities
 
     async def run(self) -> None:
         with contextlib.suppress(_Over):
@@ -90,7 +91,7 @@ class _Conversation:
         verb = line.split(" ", 1)[0].upper()
         match verb:
             case "EHLO" | "LHLO":
-                names = ["hop.example", *self.hop.capabilities]
+                names = ["hop.example", *self.capabilities]
                 lines = [f"250{'-' if i < len(names) - 1 else ' '}{name}\r\n" for i, name in enumerate(names)]
                 await self.reply(verb, line, "".join(lines).encode())
             case "MAIL":
@@ -113,7 +114,7 @@ class _Conversation:
                 if (await self.reply(verb, line, b"220 2.0.0 go ahead\r\n")).startswith(b"2"):
                     assert self.hop.tls is not None
                     await self.writer.start_tls(self.hop.tls)
-                    self.hop.capabilities = [name for name in self.hop.capabilities if name != "STARTTLS"]
+                    self.capabilities = [name for name in self.capabilities if name != "STARTTLS"]
             case "QUIT":
                 await self.reply(verb, line, b"221 2.0.0 bye\r\n")
                 raise _Over

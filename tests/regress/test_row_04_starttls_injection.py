@@ -102,7 +102,9 @@ def test_row_04_starttls_is_not_offered_and_not_taken_inside_tls() -> None:
             await client.say("STARTTLS\n")
             await secured(client)
             client.send(b"EHLO inside.example\r\n")
-            offered = [(await client.reader.readline()).decode() for _ in range(8)]
+            offered = [(await client.reader.readline()).decode()]
+            while offered[-1].startswith("250-"):
+                offered.append((await client.reader.readline()).decode())
             assert not any("STARTTLS" in line for line in offered)
             assert (await client.say("STARTTLS\n"))[0].startswith("503")
 

@@ -98,6 +98,13 @@ ENTRIES = (
         Whose.SENDER,
     ),
     Entry(
+        ("5.7.10",),
+        "REQUIRETLS",
+        "The client asks that the message travel in TLS alone, and sends it in clear.",
+        "Switch on STARTTLS or TLS in the client.",
+        Whose.SENDER,
+    ),
+    Entry(
         ("5.7.0",),
         "",
         "The server asks for TLS or a login first, or ended the login.",

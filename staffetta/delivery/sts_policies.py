@@ -1,0 +1,176 @@
+"""MTA-STS policies of domains: got by HTTPS, kept in memory and on disk, and got again (RFC 8461 §3.3, §5.1).
+
+Rule 1: a policy that was had counts until it ends, whatever becomes of its record or its web server: who can make them
+    silent for an hour must not gain clear text by it.
+Rule 2: it is got again when the record has another id, and a day after it was got; a domain whose policy cannot be had
+    is left alone for a while.
+Rule 3: its server is a stranger's: no redirects, so many octets, so many seconds, and no addresses that are not public.
+"""
+
+import asyncio
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import structlog
+
+from staffetta.delivery.mtasts import POLICY_OCTETS_MAX, BadPolicy, StsPolicy, print_policy, read_policy, read_record
+from staffetta.net.https import https_client
+from staffetta.net.own_addresses import is_own_address, problem_of_address
+from staffetta.net.resolver import LookupFailed, Resolver
+
+CONNECT_SECONDS = 10.0
+WHOLE_SECONDS = 30.0
+GET_AGAIN_SECONDS = 86_400.0
+AFTER_FAILURE_SECONDS = 300.0  # RFC 8461 §3.3
+_KEPT_MAX = 10_000
+_HTTPS_PORT = 443
+
+_log = structlog.get_logger()
+
+
+class _Unavailable(Exception):
+    """The policy cannot be had now. The text says why."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A domain's policy. Times are seconds since 1970. id: of the record that announced it."""
+
+    policy: StsPolicy | None = None
+    id: str = ""
+    got_at: float = 0.0
+    not_before: float = 0.0
+    getting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def in_force(self, now: float) -> StsPolicy | None:
+        policy = self.policy
+        return policy if policy is not None and now < self.got_at + policy.max_age_seconds else None
+
+
+class StsPolicies:
+    """See the head of this file. folder: made when it is needed. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        folder: Path,
+        resolver: Resolver,
+        *,
+        now: Callable[[], float] = time.time,
+        port: int = _HTTPS_PORT,
+        make_client: Callable[[], httpx2.AsyncClient] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._resolver = resolver
+        self._now = now
+        self._port = port
+        self._make_client = make_client or (
+            lambda: https_client(connect_seconds=CONNECT_SECONDS, reply_seconds=CONNECT_SECONDS)
+        )
+        self._http: httpx2.AsyncClient | None = None
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+
+    async def of(self, domain: str, *, allows_private: bool = False) -> StsPolicy | None:
+        """Return the policy in force, whatever its mode, None where there is none. Never raises."""
+        kept = await self._kept_of(domain)
+        try:
+            found = read_record((await self._resolver.txt(f"_mta-sts.{domain}")).records)
+        except LookupFailed:
+            found = None
+        if found is not None and self._is_due(kept, found):
+            async with kept.getting:
+                if self._is_due(kept, found):
+                    await self._get(domain, kept, found, allows_private)
+        return kept.in_force(self._now())
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _is_due(self, kept: _Kept, found: str) -> bool:
+        now = self._now()
+        if now < kept.not_before:
+            return False
+        return kept.in_force(now) is None or kept.id != found or now >= kept.got_at + GET_AGAIN_SECONDS
+
+    async def _kept_of(self, domain: str) -> _Kept:
+        kept = self._kept.get(domain)
+        if kept is None:
+            read = await asyncio.to_thread(self._read, domain)
+            kept = self._kept.setdefault(domain, read)
+            while len(self._kept) > _KEPT_MAX:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(domain)
+        return kept
+
+    async def _get(self, domain: str, kept: _Kept, found: str, allows_private: bool) -> None:
+        """Get the policy, or leave the old one."""
+        try:
+            async with asyncio.timeout(WHOLE_SECONDS):
+                kept.policy = read_policy(await self._fetch(f"mta-sts.{domain}", allows_private))
+        except (_Unavailable, BadPolicy, LookupFailed, httpx2.HTTPError, TimeoutError) as error:
+            kept.not_before = self._now() + AFTER_FAILURE_SECONDS
+            _log.warning(
+                "no MTA-STS policy",
+                domain=domain,
+                error=str(error) or type(error).__name__,
+                is_old_one_in_force=kept.in_force(self._now()) is not None,
+            )
+            return
+        kept.id, kept.got_at, kept.not_before = found, self._now(), 0.0
+        await asyncio.to_thread(self._write, domain, kept)
+
+    async def _fetch(self, host: str, allows_private: bool) -> str:
+        """The certificate must be the host's (RFC 8461 §3.3), although an address is what we connect to."""
+        address = await self._address_of(host, allows_private)
+        if self._http is None:
+            self._http = self._make_client()
+        shown = f"[{address}]" if ":" in address else address
+        url = f"https://{shown}:{self._port}/.well-known/mta-sts.txt"
+        headers = {"Host": host, "Accept-Encoding": "identity"}
+        async with self._http.stream("GET", url, headers=headers, extensions={"sni_hostname": host}) as answer:
+            if answer.status_code != 200:
+                raise _Unavailable(f"{host} answers with {answer.status_code}")
+            kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            if kind != "text/plain":
+                raise _Unavailable(f"{host} sends {kind or 'no type'}, which must be text/plain")
+            octets = b""
+            async for piece in answer.aiter_raw():
+                octets += piece
+                if len(octets) > POLICY_OCTETS_MAX:
+                    raise _Unavailable(f"{host} sends more than {POLICY_OCTETS_MAX} octets")
+        return octets.decode("utf-8", "replace")
+
+    async def _address_of(self, host: str, allows_private: bool) -> str:
+        answers = await asyncio.gather(self._resolver.a(host), self._resolver.aaaa(host))
+        addresses = [address for answer in answers for address in answer.records]
+        for address in addresses:
+            if allows_private or problem_of_address(address, is_own_address) is None:
+                return address
+        raise _Unavailable(f"{host} has no public address")
+
+    # On disk: one file for each domain, whose name is its A-labels.
+
+    def _read(self, domain: str) -> _Kept:
+        try:
+            told = json.loads((self._folder / f"{domain}.json").read_bytes())
+            return _Kept(read_policy(told["policy"]), str(told["id"]), float(told["got_at"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return _Kept()
+
+    def _write(self, domain: str, kept: _Kept) -> None:
+        assert kept.policy is not None
+        told = {"id": kept.id, "got_at": kept.got_at, "policy": print_policy(kept.policy)}
+        file = self._folder / f"{domain}.json"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = file.with_suffix(".new")
+            new.write_text(json.dumps(told))
+            new.replace(file)
+        except OSError as error:  # it counts until the next start all the same
+            _log.warning("MTA-STS policy not kept", domain=domain, error=error.strerror)
