@@ -38,6 +38,7 @@ _LOADED_WHERE_NEEDED = {
     "token": ("objects:token", "Tokens for programs that use the API."),
     "oauth": ("oauth:oauth", "Access tokens for next hops: log in, and try whether there is one to be had."),
     "audit": ("objects:audit", "Who changed what: list, export."),
+    "headers": ("headers:headers", "Show the road of a message by its headers: hops, delays, findings."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),
 }

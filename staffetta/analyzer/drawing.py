@@ -1,0 +1,108 @@
+"""The analysis in a terminal: a table of the hops with a bar for the share of the time that each took.
+
+Rule: what a message says is shown, and never obeyed: no control character of it reaches the terminal.
+"""
+
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from staffetta.analyzer.hops import Hop
+from staffetta.analyzer.report import Report
+from staffetta.analyzer.words import duration, moment, secured, sending_host
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_BAR_CELLS_MIN = 6
+
+
+class Bar:
+    """A bar that fills a share of the width that it is given."""
+
+    def __init__(self, share: float) -> None:
+        self._share = min(1.0, max(0.0, share))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        eighths = max(1, round(self._share * width * 8)) if self._share else 0
+        full, rest = divmod(eighths, 8)
+        cells = (_EIGHTHS[8] * full + _EIGHTHS[rest].strip()).ljust(width)
+        if options.ascii_only:
+            cells = ("#" * max(1, round(self._share * width)) if self._share else "").ljust(width)
+        yield Segment(cells, Style(color="red" if self._share > 0.5 else "cyan"))
+
+
+def drawing(report: Report) -> Iterator[RenderableType]:
+    """Yield what is printed, piece by piece, for a rich Console."""
+    yield _summary(report)
+    if report.hops:
+        yield Text()
+        yield hop_table(report)
+
+
+def hop_table(report: Report) -> Table:
+    """Return the hops as a table with bars, for a rich Console."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("Hop", justify="right", no_wrap=True)
+    for heading in ("From", "By", "With"):
+        table.add_column(heading, overflow="fold", ratio=3)
+    table.add_column("Time (UTC)", no_wrap=True)
+    table.add_column("Delay", justify="right", no_wrap=True)
+    table.add_column("Share", min_width=_BAR_CELLS_MIN, ratio=1)
+    for hop in report.hops:
+        table.add_row(*_cells(hop))
+    return table
+
+
+def printable(text: str) -> Text:
+    """Return the text with a sign in place of each character that a terminal might obey."""
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in text))
+
+
+def _cells(hop: Hop) -> tuple[RenderableType, ...]:
+    received = hop.received
+    protocol = received.with_protocol or ""
+    if received.via:
+        protocol += f" via {received.via}"
+    return (
+        str(hop.number),
+        printable(sending_host(received)),
+        printable(received.by_name or received.by_comment or ""),
+        printable(" ".join(filter(None, (protocol, secured(received.tls))))),
+        moment(received.at),
+        _delay(hop),
+        Bar(hop.share or 0.0),
+    )
+
+
+def _delay(hop: Hop) -> Text:
+    if hop.delay_seconds is not None:
+        return Text(duration(hop.delay_seconds))
+    if hop.clock_offset_seconds is not None:
+        return Text(f"clock {hop.clock_offset_seconds:+.0f} s", style="yellow")
+    return Text()
+
+
+def _summary(report: Report) -> Table:
+    summary = report.summary
+    created = f"{moment(summary.created_at)} UTC" if summary.created_at else None
+    if created and report.total_seconds is not None:
+        created += f" (the hops took {duration(report.total_seconds)})"
+    table = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("Subject", summary.subject),
+        ("Message-ID", summary.message_id),
+        ("Created", created),
+        ("From", summary.sender),
+        ("Reply-To", summary.reply_to),
+        ("To", summary.to),
+        ("Cc", summary.cc),
+        ("Return-Path", summary.return_path),
+        ("Archived-At", summary.archived_at),
+    ):
+        if value is not None:
+            table.add_row(Text(name, style="bold"), printable(value))
+    return table
