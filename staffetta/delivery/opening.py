@@ -186,6 +186,7 @@ async def _shake_hands(channel: Channel, hop: Hop, means: Means, context: Client
     try:
         channel.judgement = await judge(hop.tls, hop.host, channel.peer_certificates(), means.settings, time.time())
     except Mistrusted as error:
+        channel.judgement = error.judgement
         raise HopTrouble("4.7.5", str(error), Stage.TLS) from None
 
 

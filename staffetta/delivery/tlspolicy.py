@@ -27,7 +27,14 @@ _NAMES_SHOWN = 5
 
 
 class Mistrusted(Exception):
-    """The certificate is not what the policy asks for. The text says what it is, and what was wanted."""
+    """The certificate is not what the policy asks for. The text says what it is, and what was wanted.
+
+    judgement: what was seen all the same, so that the trace has a fingerprint to pin.
+    """
+
+    def __init__(self, problem: str, judgement: TlsJudgement) -> None:
+        super().__init__(problem)
+        self.judgement = judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +89,15 @@ async def judge(demand: TlsDemand, host: str, chain: tuple[bytes, ...], settings
     """
     shown = PeerCertificate(chain[0], chain[1:])
     presented = read(shown)
-    if demand.level is TlsLevel.VERIFIED:
-        # Authorities are read from files, and a chain takes arithmetic: neither holds up the other connections.
-        problem = await asyncio.to_thread(_problem, demand, host, shown, settings, at)
-        if problem is not None:
-            raise Mistrusted(problem)
-    return TlsJudgement(
-        policy=demand.told,
-        is_verified=demand.level is TlsLevel.VERIFIED,
-        names=(*presented.names, *presented.addresses),
-        fingerprint=presented.fingerprint,
-    )
+    names = (*presented.names, *presented.addresses)
+    seen = TlsJudgement(policy=demand.told, is_verified=False, names=names, fingerprint=presented.fingerprint)
+    if demand.level is not TlsLevel.VERIFIED:
+        return seen
+    # Authorities are read from files, and a chain takes arithmetic: neither holds up the other connections.
+    problem = await asyncio.to_thread(_problem, demand, host, shown, settings, at)
+    if problem is not None:
+        raise Mistrusted(problem, seen)
+    return replace(seen, is_verified=True)
 
 
 def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Settings, at: float) -> str | None:
@@ -108,7 +113,8 @@ def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Set
         return None
     if problem is None:
         who = "the route" if demand.policy == "route" else demand.policy
-        return _problem_of_name(demand.names or (host.lower(),), (*presented.names, *presented.addresses), who)
+        wanted = demand.names or (_as_in_certificates(host),)
+        return _problem_of_name(wanted, (*presented.names, *presented.addresses), who)
     pins = ", and it is none of the pinned ones" if demand.fingerprints else ""
     return f"the certificate of {presented.subject or 'the next hop'}: {problem}{pins}"
 
@@ -119,6 +125,14 @@ def _problem_of_name(wanted: tuple[str, ...], found: tuple[str, ...], who: str) 
     shown = ", ".join(found[:_NAMES_SHOWN]) or "no host"
     more = f" and {len(found) - _NAMES_SHOWN} more" if len(found) > _NAMES_SHOWN else ""
     return f"the certificate names {shown}{more}; {who} wants {' or '.join(wanted)}"
+
+
+def _as_in_certificates(host: str) -> str:
+    """Certificates have A-labels (RFC 9525 §6.3), lower-case here."""
+    try:
+        return host.encode("idna").decode().lower()
+    except UnicodeError:  # a path, or nothing that any certificate names
+        return host.lower()
 
 
 def _is_same(wanted: str, found: str) -> bool:

@@ -1,4 +1,4 @@
-"""When certificates end: those we listen with, the authorities that connectors trust, and those that we issued.
+"""When certificates end: those we listen with and show to next hops, the authorities trusted, and those that we issued.
 
 A certificate that ends unseen stops mail on a Sunday. So each is a row, a metric, and, from a month before, a warning.
 """
@@ -16,9 +16,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from staffetta import metrics
+from staffetta.net.client_tls import read_identity
 from staffetta.operations.ledger import Entry, Folder
 from staffetta.operations.registry import OperationError
 from staffetta.settings.model import Listener, Settings
+from staffetta.settings.roads import Route
+from staffetta.settings.secrets import SecretUnavailable, read_secret
 
 WARN_DAYS = (30, 14, 7, 1)
 LOOK_SECONDS = 3600.0
@@ -30,6 +33,7 @@ class Use(StrEnum):
     """What a certificate is for; values of the metric's label `use`."""
 
     LISTENER = "listener"
+    ROUTE = "route"
     OWN_AUTHORITY = "own authority"
     AUTHORITY = "trusted authority"
     ISSUED = "issued"
@@ -48,7 +52,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
-    """One certificate. name: of the listener, of the authority, or the first one in an issued certificate.
+    """One certificate. name: of the listener, route or authority, or the first one in an issued certificate.
 
     names: its SAN dNSNames, of an authority its subject. expires: UTC, ISO 8601; days_left: whole days, below 0 when it
     has expired; None where unreadable, and note says why. serial: hexadecimal. fingerprint: SHA-256, as openssl has it.
@@ -72,6 +76,7 @@ def certificates(settings: Settings, now: datetime) -> Sequence[CertificateRow]:
         row = next(_in_file(Use.LISTENER, listener.name, certificate_of(listener, settings), now))
         if listener.certificate or row.condition is not Condition.UNREADABLE:  # ours is made at the first start
             rows.append(row)
+    rows += [_shown_by(route, now) for route in settings.routes if route.client_certificate is not None]
     for authority in settings.trusted_authorities:
         rows += _in_file(Use.AUTHORITY, authority.name, authority.certificates, now)
     try:
@@ -153,16 +158,40 @@ def _in_file(use: Use, name: str, path: Path, now: datetime) -> Iterator[Certifi
         yield CertificateRow(use, name, (), Condition.UNREADABLE, note=f"{path} holds no PEM certificate")
         return
     for certificate in found:
-        yield CertificateRow(
-            use,
-            name,
-            _names(certificate),
-            _condition(certificate.not_valid_before_utc, certificate.not_valid_after_utc, now),
-            expires=_shown(certificate.not_valid_after_utc),
-            days_left=_days_left(certificate.not_valid_after_utc, now),
-            serial=f"{certificate.serial_number:x}",
-            fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
+        yield _row(use, name, certificate, now)
+
+
+def _shown_by(route: Route, now: datetime) -> CertificateRow:
+    """The certificate that a route shows, in whatever form it is kept; of its chain, the one that ends first."""
+    path, key, password = route.client_certificate, route.client_key, route.client_certificate_password
+    assert path is not None
+    try:
+        identity = read_identity(
+            path.read_bytes(),
+            key.read_bytes() if key is not None else None,
+            read_secret(password) if password is not None else None,
         )
+    except OSError as error:
+        note = f"{error.filename}: {error.strerror}"
+    except (ValueError, SecretUnavailable) as error:
+        note = f"{path}: {error}"
+    else:
+        first = min((identity.certificate, *identity.chain), key=lambda each: each.not_valid_after_utc)
+        return _row(Use.ROUTE, route.name, first, now)
+    return CertificateRow(Use.ROUTE, route.name, (), Condition.UNREADABLE, note=note)
+
+
+def _row(use: Use, name: str, certificate: x509.Certificate, now: datetime) -> CertificateRow:
+    return CertificateRow(
+        use,
+        name,
+        _names(certificate),
+        _condition(certificate.not_valid_before_utc, certificate.not_valid_after_utc, now),
+        expires=_shown(certificate.not_valid_after_utc),
+        days_left=_days_left(certificate.not_valid_after_utc, now),
+        serial=f"{certificate.serial_number:x}",
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
+    )
 
 
 def _issued(entry: Entry, now: datetime, *, is_latest: bool) -> CertificateRow:

@@ -129,6 +129,8 @@ def test_a_certificate_is_not_good_by(case, tmp_path):
     assert isinstance(outcome, Deferred) and outcome.is_destination_trouble
     assert (outcome.status, outcome.stage) == ("4.7.5", Stage.TLS)
     assert text in outcome.diagnostic
+    assert outcome.judgement is not None and not outcome.judgement.is_verified
+    assert outcome.judgement.fingerprint == made.fingerprint, "to be pinned, if it is the right one after all"
     assert hop.lines == ["EHLO relay.example", "STARTTLS"], "nothing is said to whom we do not trust"
 
 

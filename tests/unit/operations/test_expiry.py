@@ -15,6 +15,8 @@ from staffetta.operations.expiry import CertificateRow, Condition, ExpiryWatch, 
 from staffetta.operations.ledger import Folder
 from staffetta.settings.model import Listener, Settings
 from staffetta.settings.objects import TrustedAuthority
+from staffetta.settings.roads import Route
+from tests.certificates import PFX_PASSWORD, make
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -150,3 +152,26 @@ def test_the_watch_looks_at_once(settings: Settings) -> None:
     looked = asyncio.Event()
     asyncio.run(asyncio.wait_for(scene(), timeout=10))
     assert measured("own authority", "own") is not None
+
+
+def test_what_a_route_shows_is_a_row_whatever_its_form(settings: Settings, tmp_path: Path) -> None:
+    files = make("relay.example").write(tmp_path / "client")
+    (tmp_path / "password").write_text(PFX_PASSWORD)
+    pem = Route(name="pem", client_certificate=files / "certificate.pem", client_key=files / "key.pem")
+    pfx = Route(
+        name="pfx",
+        client_certificate=files / "client.pfx",
+        client_certificate_password=f"file:{tmp_path / 'password'}",
+    )
+    closed = Route(name="closed", client_certificate=files / "client.pfx")
+    rows = certificates(
+        settings.model_copy(update={"routes": (pem, pfx, closed, Route(name="none"))}), datetime.now(UTC)
+    )
+    shown = {row.name: row for row in rows if row.use is Use.ROUTE}
+    assert {name: row.condition for name, row in shown.items()} == {
+        "pem": Condition.VALID,
+        "pfx": Condition.VALID,
+        "closed": Condition.UNREADABLE,
+    }
+    assert shown["pem"].fingerprint == shown["pfx"].fingerprint
+    assert shown["closed"].note is not None and "client_certificate_password" in shown["closed"].note
