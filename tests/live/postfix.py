@@ -32,7 +32,7 @@ message_size_limit = 0
 mailbox_size_limit = 0
 """
 MASTER = """
-{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
@@ -61,7 +61,7 @@ def missing() -> str | None:
 
 @dataclass
 class Postfix:
-    """Takes mail on `port` and relays all of it to `next_port`. more: lines for main.cf.
+    """Takes mail on `port` of `address` and relays all of it to `next_port`. more: lines for main.cf.
 
     services: further ports, and what main.cf says for each.
     """
@@ -71,6 +71,7 @@ class Postfix:
     services: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     folder: Path = field(default_factory=open_folder)
+    address: str = "127.0.0.1"
 
     def __enter__(self) -> "Postfix":
         self.start()
@@ -86,18 +87,19 @@ class Postfix:
         for folder in (configuration, self.folder / "queue", self.folder / "data"):
             folder.mkdir(exist_ok=True)
         shutil.chown(self.folder / "data", "postfix", "postfix")
-        (configuration / "main.cf").write_text(MAIN.format(folder=self.folder, next_port=self.next_port) + self.more)
+        settings = MAIN.format(folder=self.folder, next_port=self.next_port)
+        (configuration / "main.cf").write_text(settings + self.more)
         services = "".join(
             f"{port} inet n - n - - smtpd\n" + "".join(f"  -o {{ {key} = {value} }}\n" for key, value in keys.items())
             for port, keys in self.services.items()
         )
-        (configuration / "master.cf").write_text(MASTER.format(port=self.port) + services)
+        (configuration / "master.cf").write_text(MASTER.format(address=self.address, port=self.port) + services)
         self.process = subprocess.Popen(
             ["postfix", "-c", str(configuration), "start-fg"],
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "errors").open("w"),
         )
-        wait_for_port(self.port, self.process, lambda: self.log)
+        wait_for_port(self.port, self.process, lambda: self.log, self.address)
 
     @property
     def log(self) -> str:

@@ -180,12 +180,14 @@ class Relay:
         self.kill()
 
 
-def wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Callable[[], str]) -> None:
+def wait_for_port(
+    port: int, process: "subprocess.Popen[bytes]", log: Callable[[], str], address: str = "127.0.0.1"
+) -> None:
     """Return when the port is open; what the process has to say is told where it is not."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((address, port), timeout=1).close()
             return
         except OSError:
             assert process.poll() is None and time.monotonic() < deadline, log()
