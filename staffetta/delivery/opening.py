@@ -125,8 +125,13 @@ async def _client_context(hop: Hop) -> ClientContext:
 async def _greeted(hop: Hop, means: Means, context: ClientContext, addresses: Sequence[str] | None) -> Channel:
     timeouts = means.timeouts
     way = Way(hop.host, hop.port, hop.source_addresses, hop.proxy)
-    session = ClientSession(means.settings.hostname, is_lmtp=hop.is_lmtp)
-    channel = await connect(way, session, timeouts.connect_seconds, addresses)
+    channel = await connect(
+        way,
+        lambda: ClientSession(means.settings.hostname, is_lmtp=hop.is_lmtp),
+        timeouts.connect_seconds,
+        addresses,
+    )
+    session = channel.session
     with channel:
         if hop.is_tls_implicit:
             if session.reply is not None:
