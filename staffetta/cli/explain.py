@@ -65,7 +65,7 @@ def simulate(
     if json:
         print(json_text.dumps(shown, indent=2))
     else:
-        print_lines([f"{shown['Stage']}: {shown['Reply']}", *_story(shown), *_where(shown)])
+        print_lines([f"{shown['Stage']}: {shown['Reply']}", *_story(shown), *_where(shown, sender)])
     return EX_OK if shown["Accepted"] else EX_REFUSED
 
 
@@ -81,6 +81,8 @@ def _story(row: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _where(row: dict[str, Any]) -> list[str]:
+def _where(row: dict[str, Any], sender: str) -> list[str]:
     facts = (("connector", "Connector"), ("route", "Route"), ("destination", "Destination"), ("reason", "Reason"))
-    return ["", *(f"{label}: {row[key]}" for label, key in facts if row[key] is not None)]
+    lines = ["", *(f"{label}: {row[key]}" for label, key in facts if row[key] is not None)]
+    is_rewritten = row["SentAs"] not in (None, sender or "<>")
+    return [*lines, f"sent as: {row['SentAs']}"] if is_rewritten else lines

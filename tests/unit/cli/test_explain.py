@@ -56,6 +56,16 @@ def test_what_would_be_accepted_exits_with_0_and_names_connector_and_route(
     assert "RCPT: 250 2.1.5 Recipient OK" in shown
     assert "connector: SMTP Relay" in shown
     assert "route: out" in shown
+    assert "sent as" not in shown
+
+
+def test_another_sender_that_the_connector_puts_in_place_is_named(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewriting = 'sender_rewriting = "force"\nrewritten_sender = "printers@contoso.test"\n'
+    config.write_text(SETTINGS.replace("\n[[routes]]", f"{rewriting}\n[[routes]]"), encoding="utf-8")
+    assert command("simulate", "--config", config, "--ip", "192.0.2.1", *ENVELOPE) == 0
+    assert "sent as: printers@contoso.test" in capsys.readouterr().out
 
 
 def test_what_would_be_refused_exits_with_1_and_says_what_to_change(
