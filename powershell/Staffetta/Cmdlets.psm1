@@ -142,6 +142,7 @@ $script:Columns = @{
     Administrator = @('Name', 'Password')
     ApiToken = @('Name', 'Token', 'ExpiresUTC')
     BlockedConnector = @('ConnectorId', 'Name', 'Reason')
+    HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
     InboundConnector = @('Name', 'Enabled', 'ConnectorType', 'SenderIPAddresses', 'TlsSenderCertificateName')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
@@ -1681,6 +1682,33 @@ function Test-Relay {
     }
 }
 
+function Get-HeaderAnalysis {
+    <#
+    .SYNOPSIS
+    Show the hops of a message by its headers, one row per hop, with what the headers mean.
+
+    .PARAMETER Headers
+    Headers or a whole message, as text, however pasted.
+
+    .PARAMETER TrustedHosts
+    Hosts whose Authentication-Results count, such as mx.contoso.com or *.contoso.com.
+
+    .EXAMPLE
+    Get-HeaderAnalysis 'Received: from app (10.1.2.3) by relay.contoso.com with ESMTP; Fri, 3 Sep 2021 00:42:11 +0000'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $Headers,
+
+        [string] $TrustedHosts
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-HeaderAnalysis' -Given $PSBoundParameters
+    }
+}
+
 function Get-Administrator {
     <#
     .SYNOPSIS
@@ -2176,6 +2204,7 @@ Export-ModuleMember -Function @(
     'Get-RefusalExplanation',
     'Get-ReplyMeaning',
     'Test-Relay',
+    'Get-HeaderAnalysis',
     'Get-Administrator',
     'New-Administrator',
     'Set-Administrator',

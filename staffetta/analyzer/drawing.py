@@ -3,7 +3,7 @@
 Rule: what a message says is shown, and never obeyed: no control character of it reaches the terminal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -11,12 +11,15 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from staffetta.analyzer.findings import Finding, Severity
 from staffetta.analyzer.hops import Hop
 from staffetta.analyzer.report import Report
-from staffetta.analyzer.words import duration, moment, secured, sending_host
+from staffetta.analyzer.reports import Entry
+from staffetta.analyzer.words import duration, moment, secured, sending_host, summary_lines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BAR_CELLS_MIN = 6
+_COLOURS = {Severity.GOOD: "green", Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 
 
 class Bar:
@@ -41,6 +44,16 @@ def drawing(report: Report) -> Iterator[RenderableType]:
     if report.hops:
         yield Text()
         yield hop_table(report)
+    if report.findings:
+        yield Text()
+        yield _findings(report.findings)
+    for heading, entries in (("Forefront report", report.forefront), ("Antispam report", report.antispam)):
+        if entries:
+            yield Text()
+            yield _pairs(heading, ((each.label, _meant(each)) for each in entries))
+    if report.others:
+        yield Text()
+        yield _pairs("Other headers", ((field.name, field.value) for field in report.others))
 
 
 def hop_table(report: Report) -> Table:
@@ -55,6 +68,10 @@ def hop_table(report: Report) -> Table:
     for hop in report.hops:
         table.add_row(*_cells(hop))
     return table
+
+
+def _meant(entry: Entry) -> str:
+    return f"{entry.value} ({entry.meaning})" if entry.meaning else entry.value
 
 
 def printable(text: str) -> Text:
@@ -87,22 +104,24 @@ def _delay(hop: Hop) -> Text:
 
 
 def _summary(report: Report) -> Table:
-    summary = report.summary
-    created = f"{moment(summary.created_at)} UTC" if summary.created_at else None
-    if created and report.total_seconds is not None:
-        created += f" (the hops took {duration(report.total_seconds)})"
     table = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("Subject", summary.subject),
-        ("Message-ID", summary.message_id),
-        ("Created", created),
-        ("From", summary.sender),
-        ("Reply-To", summary.reply_to),
-        ("To", summary.to),
-        ("Cc", summary.cc),
-        ("Return-Path", summary.return_path),
-        ("Archived-At", summary.archived_at),
-    ):
-        if value is not None:
-            table.add_row(Text(name, style="bold"), printable(value))
+    for name, value in summary_lines(report.summary, report.total_seconds):
+        table.add_row(Text(name, style="bold"), printable(value))
+    return table
+
+
+def _findings(findings: Sequence[Finding]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for each in findings:
+        table.add_row(
+            Text(each.severity, style=_COLOURS[each.severity]),
+            printable(f"{each.text} ({each.field}; {each.reference})"),
+        )
+    return table
+
+
+def _pairs(heading: str, pairs: Iterable[tuple[str, str]]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, title=heading, title_justify="left", title_style="bold")
+    for name, value in pairs:
+        table.add_row(printable(name), printable(value))
     return table

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from staffetta.analyzer.encoded_words import decode
 
 FIELDS_MAX = 2000  # a real message has fewer than 200
+LINES_MAX = 5000  # text before, and the section; of the body nothing is needed
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _NAME = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,76})[ \t]?:(?!//|:)[ \t]*")
 _KNOWN = re.compile(
@@ -93,7 +94,7 @@ def read(text: str) -> Section:
 
 def _section_lines(text: str) -> list[str]:
     """The lines of the section, without what stands before every line of it."""
-    lines = [line.replace("\0", "") for line in _LINE_END.split(text.removeprefix("\ufeff"))]
+    lines = [line.replace("\0", "") for line in _LINE_END.split(text.removeprefix("\ufeff"), LINES_MAX)[:LINES_MAX]]
     blocks = _blocks(lines)
     chosen = next((block for block in blocks if _has(block, _MADE_WHOLE)), None)
     chosen = chosen or next((block for block in blocks if _first_known(block) is not None), None)

@@ -2,66 +2,61 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from staffetta.analyzer import dates
-from staffetta.analyzer.fields import Field, Section, read
+from staffetta.analyzer.authentication import Verdict, verdicts_of
+from staffetta.analyzer.exchange import Exchange, exchange_of
+from staffetta.analyzer.fields import Field, read
+from staffetta.analyzer.findings import Finding, Seen, findings_of
 from staffetta.analyzer.hops import HOPS_MAX, Hop, hops_of, total_seconds
 from staffetta.analyzer.received import read_received
+from staffetta.analyzer.reports import ANTISPAM, FOREFRONT, Entry, report_of
+from staffetta.analyzer.summary import Summary, summary_of
 
 _SUMMARY = ("subject", "message-id", "archived-at", "date", "from", "reply-to", "to", "cc", "received")
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What the message says of itself; None where it does not. created_at: the Date field in UTC."""
-
-    subject: str | None
-    message_id: str | None
-    archived_at: str | None
-    created_at: datetime | None
-    sender: str | None
-    reply_to: str | None
-    to: str | None
-    cc: str | None
-    return_path: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
-    """hops: the earliest first. total_seconds: from the first believed clock to the last. others: as they stand."""
+    """hops: the earliest first. total_seconds: from the first believed clock to the last.
+
+    verdicts: the newest first. forefront, antispam: Microsoft's reports, empty where there is none.
+    others: all fields but the summary's and Received, as they stand. is_cut: there was more than is read.
+    """
 
     summary: Summary
     hops: tuple[Hop, ...]
     total_seconds: float | None
+    findings: tuple[Finding, ...]
+    verdicts: tuple[Verdict, ...]
+    forefront: tuple[Entry, ...]
+    antispam: tuple[Entry, ...]
+    exchange: Exchange
     others: tuple[Field, ...]
+    is_cut: bool = False
 
 
-def analyze(text: str) -> Report:
-    """Return what the headers in a text tell. Raises NotHeaders, and nothing else, whatever the text is."""
+def analyze(text: str, trusted_hosts: Sequence[str] = ()) -> Report:
+    """Return what the headers in a text tell. Raises NotHeaders, and nothing else, whatever the text is.
+
+    trusted_hosts: whose Authentication-Results count, as `verdicts_of` takes them.
+    """
     section = read(text)
-    received = [read_received(field.written) for field in section.every("received")][:HOPS_MAX]
-    hops = hops_of(received)
+    written = [field.written for field in section.every("received")]
+    hops = hops_of([read_received(value) for value in written[:HOPS_MAX]])
+    verdicts = verdicts_of(section, trusted_hosts)
+    forefront, antispam = report_of(section, FOREFRONT), report_of(section, ANTISPAM)
+    exchange = exchange_of(section)
     return Report(
-        summary=_summary(section),
+        summary=summary_of(section),
         hops=hops,
         total_seconds=total_seconds(hops),
+        findings=findings_of(Seen(hops, verdicts, forefront, antispam, exchange)),
+        verdicts=verdicts,
+        forefront=forefront,
+        antispam=antispam,
+        exchange=exchange,
         others=_others(section.fields),
-    )
-
-
-def _summary(section: Section) -> Summary:
-    created = dates.parse(section.first("date") or "")
-    return Summary(
-        subject=section.first("subject"),
-        message_id=section.first("message-id"),
-        archived_at=section.first("archived-at"),
-        created_at=created.at if created else None,
-        sender=section.first("from"),
-        reply_to=section.first("reply-to"),
-        to=section.first("to"),
-        cc=section.first("cc"),
-        return_path=section.first("return-path"),
+        is_cut=section.is_cut or len(written) > HOPS_MAX,
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from staffetta.analyzer.received import Received, Tls
+from staffetta.analyzer.summary import Summary
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -36,3 +37,22 @@ def sending_host(received: Received) -> str:
     if name and address and address not in name:
         return f"{name} ({address})"
     return name or address or ""
+
+
+def summary_lines(summary: Summary, total_seconds: float | None) -> list[tuple[str, str]]:
+    """Return names and values of what a message says of itself, without what it does not say."""
+    created = f"{moment(summary.created_at)} UTC" if summary.created_at else None
+    if created and total_seconds is not None:
+        created += f" (the hops took {duration(total_seconds)})"
+    lines = (
+        ("Subject", summary.subject),
+        ("Message-ID", summary.message_id),
+        ("Created", created),
+        ("From", summary.sender),
+        ("Reply-To", summary.reply_to),
+        ("To", summary.to),
+        ("Cc", summary.cc),
+        ("Return-Path", summary.return_path),
+        ("Archived-At", summary.archived_at),
+    )
+    return [(name, value) for name, value in lines if value is not None]

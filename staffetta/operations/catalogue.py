@@ -3,6 +3,7 @@
 from staffetta.operations import (
     accounts,
     administrators,
+    analyze,
     api_tokens,
     auditing,
     blocked_connectors,
@@ -31,6 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *explain.OPERATIONS,
     *meanings.OPERATIONS,
     *simulate.OPERATIONS,
+    *analyze.OPERATIONS,
     *administrators.OPERATIONS,
     *role_groups.OPERATIONS,
     *api_tokens.OPERATIONS,

@@ -1,0 +1,71 @@
+"""`staffetta headers`, and the operation of the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from staffetta.cli.main import run
+from staffetta.operations.analyze import GetHeaderAnalysis, get
+from staffetta.operations.errors import BadValue
+from staffetta.operations.registry import find
+
+TEXT = (
+    "> Received: from relay.contoso.com (203.0.113.7) by mx.example with ESMTPS id 2; Fri, 3 Sep 2021 02:42:11 +0000\n"
+    "> Received: from app (10.1.2.3) by relay.contoso.com with ESMTP id 1; Fri, 3 Sep 2021 00:32:11 +0000\n"
+    "> Subject: \x1b[31mred\n"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "late.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return str(path)
+
+
+def headers(*arguments: str) -> int:
+    return run(["headers", *arguments], serve=lambda _: 0)
+
+
+def test_the_hops_are_drawn_and_nothing_reaches_the_terminal(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert headers(file) == 0
+    shown = capsys.readouterr().out
+    assert "2 h 10 min" in shown and "█" in shown and "Hop 2 waited" in shown
+    assert "\x1b" not in shown
+
+
+def test_json_has_hops_and_findings(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert headers("--json", file) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [hop["received"]["by_name"] for hop in shown["hops"]] == ["relay.contoso.com", "mx.example"]
+    assert shown["hops"][1]["delay_seconds"] == 7800
+    assert shown["findings"][0]["reference"] == "RFC 5321 §4.4"
+
+
+def test_html_is_a_page(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert headers("--html", file) == 0
+    assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+
+
+def test_compatible_mode_shows_what_microsofts_analyzer_shows(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(file).write_text(TEXT.replace("> ", ""), encoding="utf-8")
+    assert headers("--compat", "mha", file) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["totalTime"] == "130 minutes"
+
+
+def test_what_cannot_be_read_is_told(tmp_path: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert headers(str(tmp_path / "none")) == 66
+    (tmp_path / "empty").write_text("", encoding="utf-8")
+    assert headers(str(tmp_path / "empty")) == 66
+    assert "Paste the message's source" in capsys.readouterr().err
+    assert headers("--json", "--html", file) == 64
+
+
+def test_the_operation_gives_a_row_per_hop() -> None:
+    assert find("get-headeranalysis").name == "Get-HeaderAnalysis"
+    rows = list(get(None, GetHeaderAnalysis(headers=TEXT)))  # type: ignore[arg-type]
+    assert [row.model_dump()["received_by"] for row in rows] == ["relay.contoso.com", "mx.example"]
+    with pytest.raises(BadValue, match="Paste the message's source"):
+        get(None, GetHeaderAnalysis(headers="nothing"))  # type: ignore[arg-type]
