@@ -32,6 +32,7 @@ from staffetta.settings import model
 from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.outbound import all_routes
+from staffetta.trace.next_hops import HopState, write_states
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
@@ -77,7 +78,7 @@ class Relay:
         except (SettingsError, CannotListen):
             await self._spool.close()
             raise
-        self._couriers = Couriers(self.current_settings)
+        self._couriers = Couriers(self.current_settings, tell_hops=self._keep_hop_states)
         self._queue = QueueManager(
             self._spool, self._couriers, self.current_settings, route_notification=self._route_notification
         )
@@ -188,6 +189,12 @@ class Relay:
         except NotConsistent as error:
             self._directory.close()
             raise contradiction(self._settings, error) from error
+
+    def _keep_hop_states(self, states: Sequence[HopState]) -> None:
+        try:
+            write_states(self._settings.data_dir, states)
+        except OSError as error:
+            _log.error("state of the next hops not kept", error=error.strerror)
 
     def _take_settings(self, settings: Settings) -> None:
         self._settings = settings

@@ -49,6 +49,9 @@ REFUSALS = Counter("staffetta_refusals_total", "Connections, commands and messag
 AUTHENTICATIONS = Counter(
     "staffetta_authentications_total", "Clients that logged in; who could not is among the refusals.", ["mechanism"]
 )
+NEXT_HOP_UP = Gauge(
+    "staffetta_next_hop_up", "1 where the last attempt at a next hop got through, 0 while it rests.", ["route", "host"]
+)
 TLS_SESSIONS = Counter(
     "staffetta_tls_sessions_total", "TLS handshakes completed, by direction and version.", ["direction", "version"]
 )

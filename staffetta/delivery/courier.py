@@ -3,34 +3,48 @@
 from collections.abc import Callable, Sequence
 
 from staffetta.delivery.graph import GraphCourier
+from staffetta.delivery.hops import NextHops
 from staffetta.delivery.maildir import MaildirCourier
 from staffetta.delivery.oauth import AccessTokens
 from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.outcome import Deferred, Outcome, Stage
 from staffetta.settings.model import Settings
-from staffetta.settings.outbound import find_route
+from staffetta.settings.outbound import all_routes, find_route
 from staffetta.settings.roads import Transport
+from staffetta.trace.next_hops import HopState
 
 
 class Couriers:
     """mail.consignment.Courier for all transports.
 
     get_settings: returns the snapshot of now; an attempt keeps the one it began with.
-    tokens: for whoever logs in with access tokens.
+    tokens: for whoever logs in with access tokens. hops: the health of next hops.
     Belongs to the event loop that calls it.
     """
 
-    def __init__(self, get_settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        get_settings: Callable[[], Settings],
+        *,
+        tell_hops: Callable[[Sequence[HopState]], None] = lambda states: None,
+    ) -> None:
+        """tell_hops: gets the state of all next hops whenever one changes."""
         self._get_settings = get_settings
+        self._announced = get_settings()
+        self.hops = NextHops(tell_hops)
+        self.hops.announce(all_routes(self._announced))
         self.tokens = AccessTokens(get_settings)
         self._graph = GraphCourier(self.tokens)
-        self._smtp = SmtpCourier(self.tokens)
+        self._smtp = SmtpCourier(self.tokens, self.hops)
         self._maildir = MaildirCourier()
 
     async def __call__(self, consignment: Consignment, before_data: BeforeData) -> Sequence[Outcome]:
         """Try once, and return one outcome per recipient, in the envelope's order. Raises nothing but our own bugs."""
         settings = self._get_settings()
+        if settings is not self._announced:
+            self._announced = settings
+            self.hops.announce(all_routes(settings))
         route = find_route(settings, consignment.route)
         if route is None:
             # A reload took it away. The mail waits: the administrator may have meant to rename it.

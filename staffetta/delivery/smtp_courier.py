@@ -1,6 +1,6 @@
-"""Carries a consignment to the next hops of a route, by SMTP or LMTP (RFC 5321 §5.1: in order, until one takes it).
+"""Carries a consignment to the next hops of a route, by SMTP or LMTP.
 
-A next hop that cannot be talked to leads to the next one; what it says about a recipient or the message counts.
+In which order hops.py says, and when one leads to the next failover.py.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,12 @@ from staffetta.delivery.channel import Channel
 from staffetta.delivery.connections import Connections
 from staffetta.delivery.demands import Unfit, fit_content, unfit_recipient
 from staffetta.delivery.exchange import Exchange
+from staffetta.delivery.failover import carry_in_turn
+from staffetta.delivery.hops import NextHops
 from staffetta.delivery.login import Tokens
-from staffetta.delivery.mx import NoExchanger
+from staffetta.delivery.mx import Exchanger, NoExchanger
 from staffetta.delivery.opening import Hop, Means, Timeouts, hop_of, open_channel
-from staffetta.delivery.outcomes import transaction_outcomes, trouble_outcome, unroutable_outcome
+from staffetta.delivery.outcomes import transaction_outcomes, unroutable_outcome
 from staffetta.delivery.requiretls import TlsWish, wish_of
 from staffetta.delivery.transport import carry
 from staffetta.delivery.trouble import HopTrouble
@@ -21,7 +23,7 @@ from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.envelope import Recipient
 from staffetta.mail.outcome import Deferred, Failed, Outcome, Stage
 from staffetta.settings.model import Delivery, Settings
-from staffetta.settings.roads import Route, Transport
+from staffetta.settings.roads import NextHop, Route, Transport
 from staffetta.smtp.capabilities import Capabilities
 from staffetta.smtp.client import SERVICE_CLOSING
 from staffetta.smtp.client_commands import mail_command, rcpt_command
@@ -54,9 +56,13 @@ class _Errand:
 
 
 class SmtpCourier:
-    """See the head of this file. Keeps the connections. tokens: for routes that log in with access tokens."""
+    """See the head of this file. Keeps the connections, and knows the health of next hops.
 
-    def __init__(self, tokens: Tokens, exchange: Exchange | None = None) -> None:
+    tokens: for routes that log in with access tokens.
+    """
+
+    def __init__(self, tokens: Tokens, hops: NextHops, exchange: Exchange | None = None) -> None:
+        self._hops = hops
         self._tokens = tokens
         self._exchange = exchange or Exchange()
         self._connections = Connections()
@@ -88,21 +94,22 @@ class SmtpCourier:
         if route.transport is Transport.MX:
             return await self._carry_to_exchangers(errand, route, recipients)
         wish = TlsWish(is_required=errand.consignment.envelope.require_tls)
-        outcome: Outcome = Deferred(
-            status="4.3.5",
-            diagnostic=f"the route {route.name} has no next hop",
-            stage=Stage.ROUTE,
-            is_destination_trouble=True,
-        )
-        for next_hop in route.next_hops:
+
+        async def carry_to(next_hop: NextHop, some: Sequence[Recipient]) -> Sequence[Outcome]:
             hop = hop_of(route, next_hop)
             if route.transport is Transport.SMTP:
                 hop = replace(hop, tls=wish.raised(hop.tls))
             try:
-                return await self._carry_to_hop(errand, hop, recipients)
+                outcomes = await self._carry_to_hop(errand, hop, some)
             except HopTrouble as trouble:
-                outcome = trouble_outcome(trouble, hop.host)
-        return [outcome] * len(recipients)
+                if not wish.is_required:  # what one message asks for says nothing about the others
+                    self._hops.unwell(route, next_hop, trouble)
+                raise
+            self._hops.well(route, next_hop)
+            return outcomes
+
+        in_turn = ((hop.host, hop) for hop in self._hops.in_turn(route))
+        return await carry_in_turn(in_turn, carry_to, recipients, _none(route))
 
     async def _carry_to_exchangers(
         self, errand: _Errand, route: Route, recipients: Sequence[Recipient]
@@ -114,14 +121,13 @@ class SmtpCourier:
         except NoExchanger as error:
             return [unroutable_outcome(error)] * len(recipients)
         wish = await wish_of(errand.consignment.envelope, errand.consignment.content)
-        outcome: Outcome
-        for exchanger in destination.exchangers.hosts:
-            try:
-                hop = await self._exchange.hop(destination, exchanger, route, settings, wish)
-                return await self._carry_to_hop(errand, hop, recipients, exchanger.addresses)
-            except HopTrouble as trouble:
-                outcome = trouble_outcome(trouble, exchanger.host)
-        return [outcome] * len(recipients)
+
+        async def carry_to(exchanger: Exchanger, some: Sequence[Recipient]) -> Sequence[Outcome]:
+            hop = await self._exchange.hop(destination, exchanger, route, settings, wish)
+            return await self._carry_to_hop(errand, hop, some, exchanger.addresses)
+
+        in_turn = ((exchanger.host, exchanger) for exchanger in destination.exchangers.hosts)
+        return await carry_in_turn(in_turn, carry_to, recipients, _none(route))
 
     async def _carry_to_hop(
         self, errand: _Errand, hop: Hop, recipients: Sequence[Recipient], addresses: Sequence[str] | None = None
@@ -200,6 +206,15 @@ async def _transact(errand: _Errand, channel: Channel, recipients: Sequence[Reci
             raise
         return transaction_outcomes(channel, broken, len(recipients), trouble)
     return transaction_outcomes(channel, transaction, len(recipients))
+
+
+def _none(route: Route) -> Deferred:
+    return Deferred(
+        status="4.3.5",
+        diagnostic=f"the route {route.name} has no next hop",
+        stage=Stage.ROUTE,
+        is_destination_trouble=True,
+    )
 
 
 def _unreadable(error: OSError) -> Deferred:

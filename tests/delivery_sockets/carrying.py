@@ -47,7 +47,8 @@ def settings_for(
         name="out",
         transport=transport,
         next_hops=tuple(
-            NextHop(host=path or route_keys.pop("host", "127.0.0.1"), port=port) for path, port in addresses
+            NextHop(host=path or route_keys.pop("host", "127.0.0.1"), port=port, priority=at)
+            for at, (path, port) in enumerate(addresses)
         ),
         tls=tls,
         path=path,

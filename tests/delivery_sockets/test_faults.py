@@ -26,6 +26,12 @@ def answering(answers):
     return lambda step, line: answers.get(step)
 
 
+def unused_port():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
+
+
 def attempt(answers, capabilities=ALL_CAPABILITIES, what=None, **options):
     """One attempt against one hop; return the outcomes."""
 
@@ -144,9 +150,7 @@ def test_552_to_rcpt_without_more_means_too_many_recipients_for_now():
 
 def test_a_hop_that_cannot_be_connected_to_is_trouble_and_the_next_one_is_tried():
     async def main():
-        with socket.socket() as unused:
-            unused.bind(("127.0.0.1", 0))
-            closed_port = unused.getsockname()[1]
+        closed_port = unused_port()
         (outcome,) = await Sender(settings_for(closed_port)).send_and_close()
         assert isinstance(outcome, Deferred) and outcome.is_destination_trouble
         assert (outcome.status, outcome.stage) == ("4.4.1", Stage.CONNECT)
@@ -166,6 +170,75 @@ def test_the_next_hop_is_tried_where_the_first_is_of_no_use(answers):
             (outcome,) = await Sender(settings_for(first, second)).send_and_close()
             assert isinstance(outcome, Delivered)
             assert [message.content for message in second.messages] == [CONTENT]
+
+    run(main())
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+def test_who_is_deferred_before_the_content_is_tried_at_the_next_hop(step):
+    async def main():
+        busy = FakeHop(script=answering({step: b"451 4.7.1 later\r\n"}), capabilities=())
+        async with busy.listening() as first, FakeHop().listening() as second:
+            (outcome,) = await Sender(settings_for(first, second)).send_and_close()
+            assert isinstance(outcome, Delivered)
+            assert first.messages == []
+
+    run(main())
+
+
+def test_only_those_who_were_deferred_are_tried_at_the_next_hop():
+    def script(step, line):
+        return (
+            {"one": b"451 4.7.1 later\r\n", "two": b"550 5.1.1 no\r\n"}.get(line.partition("<")[2][:3])
+            if step == "RCPT"
+            else None
+        )
+
+    async def main():
+        async with FakeHop(script=script).listening() as first, FakeHop().listening() as second:
+            sender = Sender(settings_for(first, second))
+            to = [f"{name}@example.org" for name in ("one", "two", "six")]
+            outcomes = await sender.send_and_close(consignment(*to))
+            assert [type(outcome) for outcome in outcomes] == [Delivered, Failed, Delivered]
+            assert [len(message.recipients) for message in first.messages] == [1]
+            assert [len(message.recipients) for message in second.messages] == [1]
+
+    run(main())
+
+
+def test_what_was_said_about_the_recipient_tells_more_than_a_dead_host():
+    async def main():
+        busy = FakeHop(script=answering({"RCPT": b"451 4.7.1 greylisted\r\n"}))
+        async with busy.listening() as first:
+            (outcome,) = await Sender(settings_for(first, unused_port())).send_and_close()
+            assert outcome.diagnostic == "451 4.7.1 greylisted"
+            assert not outcome.is_destination_trouble
+
+    run(main())
+
+
+def test_the_answer_to_the_content_is_not_asked_for_elsewhere():
+    async def main():
+        busy = FakeHop(script=answering({"CONTENT": b"451 4.3.0 later\r\n"}))
+        async with busy.listening() as first, FakeHop().listening() as second:
+            (outcome,) = await Sender(settings_for(first, second)).send_and_close()
+            assert outcome.diagnostic == "451 4.3.0 later"
+            assert second.connections == 0
+
+    run(main())
+
+
+def test_a_hop_in_trouble_is_not_waited_for_by_the_next_message():
+    async def main():
+        dead = FakeHop(script=answering({"CONNECT": b"421 4.3.2 no\r\n"}))
+        async with dead.listening() as first, FakeHop().listening() as second:
+            sender = Sender(settings_for(first, second))
+            for _ in range(3):
+                (outcome,) = await sender.send()
+                assert isinstance(outcome, Delivered)
+            await sender.couriers.close()
+            assert first.connections == 1
+            assert [state.is_up for state in sender.couriers.hops.states()].count(False) == 1
 
     run(main())
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from staffetta.delivery.hops import NextHops
 from staffetta.delivery.oauth import TokenUnavailable
 from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.mail.outcome import Deferred, Delivered, Stage
@@ -77,7 +78,7 @@ def send(hop: FakeHop, login: Authentication, tokens: FakeTokens | None = None, 
         async with hop.listening():
             sender = Sender(settings_for(hop, authentication=login, **keys))
             if tokens is not None:
-                sender.couriers._smtp = SmtpCourier(tokens)
+                sender.couriers._smtp = SmtpCourier(tokens, NextHops())
             (outcome,) = await sender.send_and_close()
             return outcome
 

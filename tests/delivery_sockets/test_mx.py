@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from staffetta.delivery.exchange import Exchange
+from staffetta.delivery.hops import NextHops
 from staffetta.delivery.oauth import AccessTokens
 from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.delivery.sts_policies import StsPolicies
@@ -97,7 +98,7 @@ class World:
                 ),
                 port=self.hop.port,
             )
-            courier = SmtpCourier(AccessTokens(lambda: settings), exchange)
+            courier = SmtpCourier(AccessTokens(lambda: settings), NextHops(), exchange)
             outcomes = [await courier.carry(settings, route, each, _ignore) for each in consignments]
             await courier.close()
             return outcomes
