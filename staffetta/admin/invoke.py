@@ -20,6 +20,7 @@ from staffetta.admin.office import Office, Unreadable, carry_out, json_object, w
 from staffetta.admin.paths import INVOKE_COMMAND
 from staffetta.admin.problems import HEADERS, status_of
 from staffetta.admin.rest import guarded
+from staffetta.operations.binding import take_what_if
 from staffetta.operations.errors import NotFound, OperationError
 from staffetta.operations.organizations import organization_named
 from staffetta.operations.registry import Output, Result, find
@@ -48,7 +49,7 @@ def routes(office: Office) -> list[Route]:
         tenant = request.path_params["tenant"]
         try:
             caller = await anyio.to_thread.run_sync(_narrowed, office, caller, tenant)
-            only_ask = parameters.pop("whatif", False) in (True, "true", "True")
+            only_ask = take_what_if(parameters)
             result = await carry_out(office, caller, find(name), parameters, only_ask=only_ask)
         except OperationError as error:
             return _failure(error)
@@ -66,7 +67,7 @@ def _command(body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if not isinstance(parameters, dict):
         raise Unreadable("Parameters must be an object; it may be empty.")
     return command["CmdletName"], {
-        ("whatif" if name.lower() == "whatif" else name): value
+        name: value
         for name, value in parameters.items()
         if name.lower() not in _COMMON and not name.endswith("@odata.type")
     }

@@ -14,6 +14,7 @@ from staffetta.admin.office import NotAuthenticated, Office, Unreadable, carry_o
 from staffetta.admin.openapi import document
 from staffetta.admin.paths import PREFIX, Place, places
 from staffetta.admin.problems import HEADERS, not_authenticated, problem, refused
+from staffetta.operations.binding import take_what_if
 from staffetta.operations.errors import OperationError
 from staffetta.operations.registry import Result, operations
 
@@ -54,7 +55,7 @@ def _handler(office: Office, place: Place) -> Handler:
         if place.identity is not None:
             given = {name: value for name, value in given.items() if name.lower() != place.identity.name.lower()}
             given[place.identity.name] = request.path_params["identity"]
-        only_ask = str(given.pop("WhatIf", "false")).lower() == "true"
+        only_ask = take_what_if(given)
         result = await carry_out(office, caller, place.operation, given, only_ask=only_ask)
         return _success(place, result)
 

@@ -16,6 +16,7 @@ IDLE_SECONDS = 1800.0
 LENGTH_SECONDS = 12 * 3600.0
 _NOTED_AGAIN_SECONDS = 60.0
 _WORDS = "sign-in"
+CODE_REFUSED = "This code does not open: it was used, or the relay has started again since and printed another one."
 _CODE_PREFIX = "first-"
 
 
@@ -95,15 +96,20 @@ def new_first_code(directory: Directory) -> str | None:
     return code
 
 
+def first_code_opens(directory: Directory, code: str) -> bool:
+    """Whether this is the code of now; it is left as it is."""
+    with directory.reading() as connection:
+        found = connection.execute("SELECT 1 FROM first_code WHERE digest = ?", (digest(code),)).fetchone()
+    return found is not None
+
+
 def redeem_first_code(changing: Changing, code: str, name: str, password_hash: str) -> None:
     """Make the first administrator, for all organisations. Raises ChangeRefused where the code does not open."""
     used = changing.connection.execute(
         "DELETE FROM first_code WHERE digest = ? RETURNING 1", (digest(code),)
     ).fetchone()
     if used is None or _has_administrator(changing.connection):
-        raise ChangeRefused(
-            "This code does not open: it was used, or the relay has started again since and printed another one."
-        )
+        raise ChangeRefused(CODE_REFUSED)
     add_administrator(changing, name, password_hash=password_hash)
     add_member(changing, ORGANIZATION_MANAGEMENT, name)
 

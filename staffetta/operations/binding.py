@@ -54,6 +54,9 @@ class Parameter:
     position: int | None = None
 
 
+_WHAT_IF = Parameter("WhatIf", "what_if", ParameterKind.SWITCH, False, "Change nothing.")
+
+
 def parameters(model: type[Input], positions: tuple[str, ...] = ()) -> tuple[Parameter, ...]:
     """Return what an input takes, in the order of its declaration. positions: Python names."""
     return tuple(_parameter(field, info, positions) for field, info in model.model_fields.items())
@@ -79,6 +82,16 @@ def bind(model: type[Input], given: Mapping[str, object]) -> Input:
         return model.model_validate(values, by_alias=True)
     except ValidationError as error:
         raise _refused(error.errors()[0]) from None
+
+
+def take_what_if(given: dict[str, object]) -> bool:
+    """Take WhatIf out of what was given, and say whether nothing is to be changed.
+
+    Raises BadValue where it is no flag: what only asks must not change anything for a misspelling.
+    """
+    names = [name for name in given if name.lower() == "whatif"]
+    flags = [_flag(_WHAT_IF, given.pop(name)) for name in names]
+    return any(flags)
 
 
 def _parameter(field: str, info: FieldInfo, positions: tuple[str, ...]) -> Parameter:

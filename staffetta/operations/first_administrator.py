@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from staffetta.directory.administrators import administrators
-from staffetta.directory.sign_ins import redeem_first_code
+from staffetta.directory.sign_ins import CODE_REFUSED, first_code_opens, redeem_first_code
 from staffetta.directory.store import Author, Directory
 from staffetta.directory.tokens import add_token
 from staffetta.operations.access import told
@@ -38,8 +38,11 @@ def make_first_administrator(
         raise BadValue(f"Write {PASSWORD_LENGTH_MIN} characters at least, or none to get one.", parameter="Password")
     author = Author(name, "api", "New-Administrator", address=address)
     with told():
-        if administrators(directory):  # asked before the slow hash, so that a stranger cannot keep us at it
+        # Both are asked before the slow hash, so that a stranger cannot keep us at it.
+        if administrators(directory):
             raise OperationError("There is an administrator already; ask him.")
+        if not first_code_opens(directory, code):
+            raise OperationError(CODE_REFUSED)
         chosen = password or new_password()
         hashed = hash_password(chosen)
         with directory.change(settings, author) as change:

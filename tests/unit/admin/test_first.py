@@ -52,6 +52,15 @@ def test_nothing_else_opens(web: Web, body: dict[str, object]) -> None:
     assert administrators(web.office.directory) == []
 
 
+def test_a_stranger_s_guess_costs_no_slow_hash(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(password: str) -> str:
+        raise AssertionError("hashed")
+
+    monkeypatch.setattr("staffetta.operations.first_administrator.hash_password", never)
+    new_first_code(web.office.directory)
+    assert web("POST", PATH, {"Code": "first-x", "Name": "eve"}, token=None).status == 400
+
+
 def test_a_wrong_guess_leaves_the_code_as_it_is(web: Web) -> None:
     code = new_first_code(web.office.directory)
     assert web("POST", PATH, {"Code": "first-x", "Name": "eve"}, token=None).status == 400

@@ -54,6 +54,12 @@ def test_the_common_parameters_of_powershell_are_taken(web: Web) -> None:
     assert names(invoke(web, "Get-InboundConnector")) == ["Declared"]
 
 
+@pytest.mark.parametrize("value", [1, "TRUE", "$true", {"IsPresent": True}, None, "yes"])
+def test_what_if_in_any_form_changes_nothing(web: Web, value: object) -> None:
+    assert invoke(web, "New-InboundConnector", **CONNECTOR, whatIf=value).status in (200, 400)
+    assert names(invoke(web, "Get-InboundConnector")) == ["Declared"]
+
+
 def test_what_is_not_there_is_404_in_exchange_s_words(web: Web) -> None:
     answer = invoke(web, "Get-InboundConnector", Identity="x")
     assert (answer.status, answer.json["error"]["code"]) == (404, "NotFound")

@@ -72,6 +72,13 @@ def test_what_if_changes_nothing(web: Web) -> None:
     assert web("GET", ONE).status == 404
 
 
+@pytest.mark.parametrize("text", ["1", "$true", "TRUE", "true&WhatIf=false", "yes", ""])
+def test_what_if_in_any_spelling_changes_nothing(web: Web, text: str) -> None:
+    assert web("POST", f"{ALL}?whatif={text}", CONNECTOR).status in (200, 201, 400)
+    assert web("POST", ALL, CONNECTOR | {"WhatIf": text}).status in (200, 201, 400)
+    assert web("GET", ONE).status == 404
+
+
 def test_an_identity_may_hold_what_a_path_gives_a_meaning(web: Web) -> None:
     name = "a/b c?d#e%2F/f"
     made = web("POST", ALL, CONNECTOR | {"Name": name})
