@@ -3,7 +3,8 @@
 No message is made and nothing is written; reception/transaction.py is what this imitates, and a test compares both.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from cryptography import x509
@@ -31,6 +32,7 @@ from staffetta.policy.decision import (
     SessionFacts,
     TlsFacts,
 )
+from staffetta.policy.evidence import CONNECTOR_KEY
 from staffetta.policy.explanation import explain
 from staffetta.policy.rewriting import leaving_sender
 from staffetta.policy.route import route
@@ -90,6 +92,10 @@ def simulate(context: Context, given: RelayQuestion) -> Iterable[Output]:
     attribution = attribute(facts, sender, settings, context.now())
     stage, decision = _decided(facts, attribution, mail, recipient, settings)
     connector = attribution.connector
+    whose = decision.evidence.get("organization", attribution.organization)
+    if context.caller.organization is not None and whose not in (None, context.caller.organization):
+        return [_of_another(decision, stage, facts.listener)]
+    decision = replace(decision, evidence=_visible(context, decision))
     leaving = leaving_sender(connector, sender)
     to = route(recipient, attribution, settings, sender=leaving, octets=given.octets) if decision.is_accepted else None
     return [
@@ -107,6 +113,41 @@ def simulate(context: Context, given: RelayQuestion) -> Iterable[Output]:
             **_told(decision, attribution, given, settings),
         )
     ]
+
+
+def _of_another(decision: Decision, stage: str, listener: str) -> RelayAnswer:
+    """What a client would hear; why, is another organisation's to know."""
+    return RelayAnswer(
+        accepted=decision.is_accepted,
+        stage=stage,
+        reply=str(decision.reply),
+        reason=decision.reason,
+        connector=None,
+        organization=None,
+        listener=listener,
+        sent_as=None,
+        route=None,
+        destination=None,
+        summary="It is decided by what another organisation says.",
+        seen=(),
+        connectors=(),
+        changes=(),
+        commands=(),
+    )
+
+
+def _visible(context: Context, decision: Decision) -> Mapping[str, Any]:
+    """The evidence without the connectors of organisations that the caller does not see."""
+    seen = context.caller.organization
+    hidden = {
+        each.name for each in context.settings.inbound_connectors if seen is not None and each.organization != seen
+    }
+    is_near_hidden = decision.evidence.get("nearest_connector") in hidden
+    return {
+        key: value
+        for key, value in decision.evidence.items()
+        if key.removeprefix(CONNECTOR_KEY) not in hidden and not (is_near_hidden and key.startswith("nearest_"))
+    }
 
 
 def _decided(

@@ -136,7 +136,7 @@ def _sender_not_accepted(case: _Case) -> _Explained:
     connector = case.text("connector")
     if case.sender_domain:
         summary = f"Connector {connector} lets this client in, but the sender's domain, {case.sender_domain}, "
-        rewriting = "Or have the connector put a sender of yours in its place: SenderRewriting and RewrittenSender."
+        rewriting = "Have the connector put a sender of yours in its place: SenderRewriting and RewrittenSender."
         changes = [_sender_change(case), Change(rewriting, None, connector)]
         return summary + "is not accepted here; only own senders are relayed by address.", changes
     summary = f"Connector {connector} lets this client in, but the null sender <> has no domain that could be accepted."
@@ -180,7 +180,7 @@ def _direct_send(case: _Case) -> _Explained:
     return summary, [
         *_to_match_nearest(case),
         *_new_connector(case),
-        Change("Or let everybody use your domains as a sender to your recipients.", off),
+        Change("Let everybody use your domains as a sender to your recipients.", off),
     ]
 
 
@@ -201,7 +201,7 @@ def _send_as_denied(case: _Case) -> _Explained:
     summary = f"Account {account} may not send as {sender or '(nobody)'}, which stands in {case.text('sender_field')}."
     command = f"Set-SmtpAccount -Identity {_quoted(account)} -SendAs @{{Add={_quoted(sender)}}}"
     allow = [Change("Allow the sender.", command, account)] if "@" in sender else []
-    return summary, [*allow, Change(f"Or set the client to send as {account}.")]
+    return summary, [*allow, Change(f"Set the client to send as {account}.")]
 
 
 def _tls_required(case: _Case) -> _Explained:
@@ -209,7 +209,7 @@ def _tls_required(case: _Case) -> _Explained:
     command = f"Set-InboundConnector -Identity {_quoted(connector)} -RequireTls $false"
     return f"Connector {connector} requires TLS, and the client sent in clear.", [
         Change("Switch STARTTLS on at the client."),
-        Change("Or let this connector's clients send in clear.", command, connector),
+        Change("Let this connector's clients send in clear.", command, connector),
     ]
 
 
@@ -223,14 +223,14 @@ def _authentication_failed(case: _Case) -> _Explained:
     new = f"New-SmtpAccountPassword -Identity {_quoted(name)}"
     return f"{name} could not log in: {case.text('cause')}.", [
         Change("Set the client's user name and password again."),
-        Change("Or make a new password for the account, which is shown once.", new),
+        Change("Make a new password for the account, which is shown once.", new),
     ]
 
 
 def _authentication_disabled(case: _Case) -> _Explained:
     name = case.text("user_name")
     on = f"Set-SmtpAccount -Identity {_quoted(name)} -Enabled $true"
-    for_all = "Set-TransportConfig -SmtpClientAuthenticationDisabled $false"
+    for_all = f"Set-TransportConfig -SmtpClientAuthenticationDisabled $false{_owned(case)}"
     return f"The password of {name} is right, but logging in is switched off.", [
         Change("Where it is off for this account, switch it on.", on, name),
         Change("Where it is off for the whole organisation, switch it on.", for_all),
@@ -296,7 +296,7 @@ def _to_match(case: _Case, name: str) -> Iterator[tuple[str, str | None]]:
         case Condition.CERTIFICATE_TRUST | Condition.CERTIFICATE_NAME:
             yield "Mend what is said of the certificate: renew it, or let the client send its issuers' too.", None
             pin = f"-TlsSenderCertificateFingerprints {_add(case.text('certificate_fingerprint'))}"
-            yield f"Or let {name} take this very certificate, whoever issued it.", pin
+            yield f"Let {name} take this very certificate, whoever issued it.", pin
         case Condition.ADDRESS:
             added = _add(case.text("peer"))
             yield f"Let {name} take this address, if the host is yours.", f"-SenderIPAddresses {added}"
@@ -313,7 +313,7 @@ def _new_connector(case: _Case) -> Iterator[Change]:
             f"New-InboundConnector -Name {_quoted(f'Relay from {peer}')} -ConnectorType OnPremises -SenderDomains '*' "
             f"-SenderIPAddresses {_quoted(peer)}{_owned(case)}"
         )
-        yield Change("Or make a connector for this host, if it is yours.", command)
+        yield Change("Make a connector for this host, if it is yours.", command)
 
 
 def _sender_change(case: _Case) -> Change:

@@ -47,6 +47,22 @@ def simulated(directory: Directory, given: Settings, **parameters: object) -> di
     return row.model_dump(mode="json", by_alias=True)
 
 
+@pytest.mark.parametrize(
+    ("sender", "recipient"),
+    [("a@contoso.com", "x@outside.test"), ("a@outside.test", "x@outside.test"), ("a@outside.test", "x@contoso.com")],
+)
+def test_nothing_is_told_of_another_organisation_s_connectors(office: Office, sender: str, recipient: str) -> None:
+    stranger = Caller("eve", frozenset(Role), "api", organization="fabrikam")
+    for ip in ("192.0.2.200", "192.0.2.9"):
+        assert "Declared" not in str(office("Test-Relay", stranger, IP=ip, From=sender, To=recipient))
+    assert "Declared" in str(office("Test-Relay", IP="192.0.2.9", From="a@contoso.com", To="x@outside.test"))
+
+
+def test_no_suggestion_begins_as_if_another_stood_before_it(office: Office) -> None:
+    (shown,) = office("Test-Relay", IP="192.0.2.9", From="a@contoso.com", To="x@outside.test")
+    assert not [words for words in shown["Changes"] if words.startswith("Or ")]
+
+
 def pem(certificate: PeerCertificate) -> str:
     found = [x509.load_der_x509_certificate(der) for der in (certificate.leaf_der, *certificate.chain_der)]
     return b"".join(each.public_bytes(Encoding.PEM) for each in found).decode()
@@ -115,7 +131,7 @@ def test_a_client_with_an_account_connects_where_such_clients_do(directory: Dire
     assert (refused["Stage"], refused["Accepted"]) == ("DATA", False)
     assert refused["Reply"] == "554 5.2.252 SendAsDenied; scanner@contoso.test not allowed to send as ada@contoso.test"
     assert refused["Changes"] == [
-        "Or set the client to send as scanner@contoso.test.",
+        "Set the client to send as scanner@contoso.test.",
         "Allow the sender. It stands in the settings file; change it there.",
     ]
 
