@@ -142,6 +142,7 @@ $script:Columns = @{
     Administrator = @('Name', 'Password')
     ApiToken = @('Name', 'Token', 'ExpiresUTC')
     BlockedConnector = @('ConnectorId', 'Name', 'Reason')
+    CertificateExpiry = @('Name', 'Use', 'Condition', 'ExpiresUTC', 'DaysLeft')
     HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
     InboundConnector = @('Name', 'Enabled', 'ConnectorType', 'SenderIPAddresses', 'TlsSenderCertificateName')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
@@ -981,9 +982,14 @@ function Get-TransportConfig {
     <#
     .SYNOPSIS
     Show what holds for all mail.
+
+    .PARAMETER Organization
+    Which organisation; left out, the caller's own.
     #>
     [CmdletBinding()]
-    param()
+    param(
+        [string] $Organization
+    )
 
     process {
         Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-TransportConfig' -Given $PSBoundParameters
@@ -993,10 +999,13 @@ function Get-TransportConfig {
 function Set-TransportConfig {
     <#
     .SYNOPSIS
-    Say what to write in the settings file so that this holds for all mail.
+    Switch logging in on or off; of the rest, say what to write in the settings file.
+
+    .PARAMETER Organization
+    Which organisation; left out, the caller's own.
 
     .PARAMETER SmtpClientAuthenticationDisabled
-    Whether nobody can log in to send.
+    Whether no account of the organisation can log in to send.
 
     .PARAMETER MessageExpiration
     How long a message is tried, as 2.00:00:00 or 12:00:00.
@@ -1011,10 +1020,12 @@ function Set-TransportConfig {
     Recipients of one transaction.
 
     .EXAMPLE
-    Set-TransportConfig -MessageExpiration 24:00:00
+    Set-TransportConfig -SmtpClientAuthenticationDisabled $false
     #>
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     param(
+        [string] $Organization,
+
         [bool] $SmtpClientAuthenticationDisabled,
 
         [string] $MessageExpiration,
@@ -1238,6 +1249,27 @@ function Remove-SmtpAccountPassword {
         if ($PSCmdlet.ShouldProcess($Identity, 'Remove-SmtpAccountPassword')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-SmtpAccountPassword' -Given $PSBoundParameters
         }
+    }
+}
+
+function Get-CertificateExpiry {
+    <#
+    .SYNOPSIS
+    Show when certificates end: the listeners', the authorities', and those that we issued.
+
+    .PARAMETER Days
+    Only those with fewer days left than this.
+
+    .EXAMPLE
+    Get-CertificateExpiry -Days 30
+    #>
+    [CmdletBinding()]
+    param(
+        [int] $Days
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-CertificateExpiry' -Given $PSBoundParameters
     }
 }
 
@@ -2192,6 +2224,7 @@ Export-ModuleMember -Function @(
     'Remove-SmtpAccount',
     'New-SmtpAccountPassword',
     'Remove-SmtpAccountPassword',
+    'Get-CertificateExpiry',
     'Get-MessageTraceV2',
     'Get-MessageTraceDetailV2',
     'Get-Queue',

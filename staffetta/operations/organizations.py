@@ -129,17 +129,28 @@ def get_config(context: Context, given: GetOrganizationConfig) -> Iterable[Outpu
 
 def set_config(context: Context, given: SetOrganizationConfig) -> Iterable[Output]:
     name = organization_for(context, given.organization)
-    stored = next((each for each in listed(context, Kind.ORGANIZATION) if each.name == name), None)
-    values: dict[str, Any] = organization_value(context.settings, name).model_dump()
+    values: dict[str, Any] = {}
     if given.reject_direct_send is not None:
         if not given.reject_direct_send and _rejects_by_file(context, name):
             raise OperationError("It stands in the settings file: write reject_direct_send = false there.")
         values["reject_direct_send"] = given.reject_direct_send
     if "endpoint" in given.model_fields_set:
         values["endpoint"] = given.endpoint
-    guid = stored.guid if stored else None
-    put(context, "Set-OrganizationConfig", Kind.ORGANIZATION, made(Organization, **values), guid=guid)
+    keep(context, "Set-OrganizationConfig", name, values)
     return []
+
+
+def keep(context: Context, operation: str, name: str, values: dict[str, Any]) -> None:
+    """Change fields of an organisation, the default one too, which may be stored nowhere yet. Raises OperationError."""
+    stored = next((each for each in listed(context, Kind.ORGANIZATION) if each.name == name), None)
+    present = organization_value(context.settings, name).model_dump()
+    put(
+        context,
+        operation,
+        Kind.ORGANIZATION,
+        made(Organization, **present | values),
+        guid=stored.guid if stored else None,
+    )
 
 
 def _rejects_by_file(context: Context, name: str) -> bool:

@@ -1,7 +1,8 @@
 """What holds for all mail, under the names of Exchange's transport configuration.
 
-These stand in the settings file, because they hold for the whole relay: they are shown here, and Set says what to
-write there. A Set that asks for what is already so succeeds, so that a script may be run twice.
+Whether clients may log in is an organisation's, kept by the directory, and live. The rest stands in the settings file,
+because it holds for the whole relay: it is shown here, and Set says what to write there. A Set that asks for what is
+already so succeeds, so that a script may be run twice.
 """
 
 from collections.abc import Iterable
@@ -9,18 +10,22 @@ from typing import Annotated
 
 from pydantic import Field
 
+from staffetta.operations.access import organization_for
 from staffetta.operations.duties import CHANGE, READ
 from staffetta.operations.errors import BadValue, OperationError
 from staffetta.operations.inputs import Input, Output
+from staffetta.operations.organizations import keep
 from staffetta.operations.registry import Context, Operation
+from staffetta.policy.authentication import is_switched_off
 from staffetta.settings.model import ListenerKind
-from staffetta.settings.objects import outside_name
+from staffetta.settings.objects import DEFAULT_ORGANIZATION, outside_name
 
 Expiration = Annotated[str, Field(description="How long a message is tried, as `2.00:00:00` or `12:00:00`.")]
 Delay = Annotated[str, Field(description="After which time the sender is told that a message is late.")]
 SizeMax = Annotated[int, Field(description="Largest message, in octets.")]
 RecipientsMax = Annotated[int, Field(description="Recipients of one transaction.")]
-SmtpAuth = Annotated[bool, Field(description="Whether nobody can log in to send.")]
+SmtpAuth = Annotated[bool, Field(description="Whether no account of the organisation can log in to send.")]
+OrganizationName = Annotated[str | None, Field(description="Which organisation; left out, the caller's own.")]
 
 
 class TransportConfigRow(Output):
@@ -36,10 +41,11 @@ class TransportConfigRow(Output):
 
 
 class GetTransportConfig(Input):
-    pass
+    organization: OrganizationName = None
 
 
 class SetTransportConfig(Input):
+    organization: OrganizationName = None
     smtp_client_authentication_disabled: SmtpAuth | None = None
     message_expiration: Expiration | None = None
     delay_notification_timeout: Delay | None = None
@@ -57,12 +63,12 @@ _KEYS = {
 
 def get(context: Context, given: GetTransportConfig) -> Iterable[Output]:
     settings = context.settings
-    can_log_in = any(listener.kind is ListenerKind.SUBMISSION for listener in settings.listeners)
+    organization = organization_for(context, given.organization)
     return [
         TransportConfigRow(
             name="Transport Settings",
             identity="Transport Settings",
-            smtp_client_authentication_disabled=not can_log_in,
+            smtp_client_authentication_disabled=is_switched_off(organization, settings),
             message_expiration=time_span(settings.queue.expire_seconds),
             delay_notification_timeout=time_span(settings.queue.delay_notice_seconds),
             max_receive_size=settings.limits.message_octets_max,
@@ -74,18 +80,9 @@ def get(context: Context, given: GetTransportConfig) -> Iterable[Output]:
 
 
 def set_(context: Context, given: SetTransportConfig) -> Iterable[Output]:
-    (present,) = get(context, GetTransportConfig())
     to_write: dict[str, list[str]] = {}
-    for field in sorted(given.model_fields_set):
+    for field in sorted(given.model_fields_set & _KEYS.keys()):
         wanted = getattr(given, field)
-        if field not in _KEYS:
-            if wanted != getattr(present, field):
-                raise OperationError(
-                    "Who can log in stands in the settings file: declare a listener with kind = "
-                    '"submission" there, or none, and start the relay again.',
-                    parameter=outside_name(field),
-                )
-            continue
         number = wanted if isinstance(wanted, int) else seconds_in(str(wanted), outside_name(field))
         table, key = _KEYS[field]
         if number != getattr(getattr(context.settings, table), key):
@@ -93,7 +90,26 @@ def set_(context: Context, given: SetTransportConfig) -> Iterable[Output]:
     if to_write:
         lines = "; ".join(f"under [{table}] {', '.join(keys)}" for table, keys in to_write.items())
         raise OperationError(f"This holds for the whole relay. Write in the settings file {lines}; reload it (SIGHUP).")
+    if given.smtp_client_authentication_disabled is not None:
+        _switch(context, organization_for(context, given.organization), off=given.smtp_client_authentication_disabled)
     return []
+
+
+def _switch(context: Context, organization: str, *, off: bool) -> None:
+    """Raises OperationError."""
+    settings = context.settings
+    if not off and not any(listener.kind is ListenerKind.SUBMISSION for listener in settings.listeners):
+        context.warnings.append(
+            'No listener of the settings file has kind = "submission"; clients log in at such a one.'
+        )
+    if off == is_switched_off(organization, settings):
+        return
+    if organization == DEFAULT_ORGANIZATION and settings.smtp_client_authentication_disabled:
+        raise OperationError(
+            "It stands in the settings file: write smtp_client_authentication_disabled = false there.",
+            parameter="SmtpClientAuthenticationDisabled",
+        )
+    keep(context, "Set-TransportConfig", organization, {"smtp_client_authentication_disabled": off})
 
 
 def time_span(seconds: float) -> str:
@@ -128,12 +144,12 @@ OPERATIONS = (
     Operation(
         "Set",
         "TransportConfig",
-        "Say what to write in the settings file so that this holds for all mail.",
+        "Switch logging in on or off; of the rest, say what to write in the settings file.",
         SetTransportConfig,
         None,
         CHANGE,
         set_,
         is_change=True,
-        example="-MessageExpiration 24:00:00",
+        example="-SmtpClientAuthenticationDisabled $false",
     ),
 )

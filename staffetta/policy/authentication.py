@@ -6,7 +6,7 @@ Whether a password or a token is right is not decided here; that takes time and 
 from staffetta.policy.connector import may_authenticate_in_clear, wants_certificate
 from staffetta.policy.decision import Decision, IPAddress, Reason
 from staffetta.settings.model import Listener, ListenerKind, Settings
-from staffetta.settings.objects import Account
+from staffetta.settings.objects import DEFAULT_ORGANIZATION, Account
 from staffetta.smtp import reply
 from staffetta.smtp.auth import NO_OFFER, Offer
 from staffetta.smtp.credentials import Mechanism
@@ -32,11 +32,17 @@ def asks_for_certificate(listener: Listener, settings: Settings) -> bool:
     return listener.request_client_certificate or wants_certificate(settings)
 
 
+def is_switched_off(organization: str, settings: Settings) -> bool:
+    """Whether nobody of an organisation can log in. For the default one the file's own key holds as well."""
+    if organization == DEFAULT_ORGANIZATION and settings.smtp_client_authentication_disabled:
+        return True
+    return any(each.smtp_client_authentication_disabled for each in settings.organizations if each.name == organization)
+
+
 def log_in(account: Account, settings: Settings) -> Decision:
     """Decide about a client that has proved to be this account. Only it hears that the account is switched off."""
     evidence = {"user_name": account.user_name, "organization": account.organization}
-    owner = next((known for known in settings.organizations if known.name == account.organization), settings)
-    if owner.smtp_client_authentication_disabled:
+    if is_switched_off(account.organization, settings):
         return Decision(reply.AUTHENTICATION_DISABLED_FOR_TENANT, Reason.AUTHENTICATION_DISABLED, evidence)
     if not account.enabled:
         return Decision(reply.AUTHENTICATION_DISABLED_FOR_MAILBOX, Reason.AUTHENTICATION_DISABLED, evidence)

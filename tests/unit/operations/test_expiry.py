@@ -9,10 +9,14 @@ import pytest
 import structlog
 from prometheus_client import REGISTRY
 
+from staffetta.directory.store import Directory
 from staffetta.net.tls import self_signed
 from staffetta.operations import authority
+from staffetta.operations.errors import OperationError
 from staffetta.operations.expiry import CertificateRow, Condition, ExpiryWatch, Use, certificates
 from staffetta.operations.ledger import Folder
+from staffetta.operations.registry import Context, execute, find
+from staffetta.operations.roles import Caller, Role
 from staffetta.settings.model import Listener, Settings
 from staffetta.settings.objects import TrustedAuthority
 from staffetta.settings.roads import Route
@@ -175,3 +179,18 @@ def test_what_a_route_shows_is_a_row_whatever_its_form(settings: Settings, tmp_p
     }
     assert shown["pem"].fingerprint == shown["pfx"].fingerprint
     assert shown["closed"].note is not None and "client_certificate_password" in shown["closed"].note
+
+
+def test_what_ends_is_shown_by_an_operation_to_who_sees_the_whole_relay(settings: Settings) -> None:
+    directory = Directory.open(settings.data_dir)
+    try:
+        everybody = Context(settings, directory, Caller("ada", frozenset(Role), "cli"), NOW.timestamp)
+        rows = execute(find("Get-CertificateExpiry"), everybody, {}).rows
+        assert len(rows) == len(certificates(settings, NOW))
+        soon = execute(find("Get-CertificateExpiry"), everybody, {"Days": 30}).rows
+        assert [row.model_dump()["name"] for row in soon] == ["Contoso"]
+        one = Context(settings, directory, Caller("eve", frozenset(Role), "cli", "fabrikam"), NOW.timestamp)
+        with pytest.raises(OperationError, match="whole relay"):
+            execute(find("Get-CertificateExpiry"), one, {})
+    finally:
+        directory.close()
