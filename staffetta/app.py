@@ -12,10 +12,12 @@ import structlog
 from staffetta import metrics
 from staffetta.admin.http import WebServer
 from staffetta.delivery.courier import Couriers
+from staffetta.delivery.tls_reporter import TlsReporter
 from staffetta.directory.live import LiveSettings
 from staffetta.directory.sign_ins import new_first_code
 from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
 from staffetta.mail.address import Mailbox
+from staffetta.mail.header import HeaderSection, section_end
 from staffetta.mail.queue_id import made_at
 from staffetta.net.tls import ServerContext, self_signed
 from staffetta.operations.config import contradiction
@@ -25,6 +27,7 @@ from staffetta.operations.spools import open_spool
 from staffetta.policy.decision import Reason
 from staffetta.policy.route import route
 from staffetta.queue.manager import QueueManager
+from staffetta.queue.own_mail import own_message
 from staffetta.reception.authentication import Authenticator
 from staffetta.reception.capture import CaptureHost
 from staffetta.reception.listener import Listener
@@ -32,6 +35,7 @@ from staffetta.settings import model
 from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.outbound import all_routes
+from staffetta.spool.spool import SpoolUnavailable
 from staffetta.trace.next_hops import HopState, write_states
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
@@ -88,6 +92,7 @@ class Relay:
         self._watches = [
             asyncio.create_task(watch.run(), name="expiry watch"),
             asyncio.create_task(self._live.watch(), name="directory watch"),
+            asyncio.create_task(self._tls_reporter().run(), name="TLS reports"),
         ]
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
@@ -202,6 +207,30 @@ class Relay:
     def _route_notification(self, mailbox: Mailbox) -> tuple[str, str]:
         routed = route(mailbox, None, self._settings)
         return routed.route, routed.destination
+
+    def _tls_reporter(self) -> TlsReporter:
+        return TlsReporter(
+            self.current_settings, self._couriers.tls_tally, self._couriers.exchange.resolver, self._post_report
+        )
+
+    async def _post_report(self, author: Mailbox, to: Mailbox, content: bytes) -> None:
+        """Raises OSError where the spool cannot take it."""
+        header = HeaderSection(content[: section_end(content)])
+        message = own_message(
+            self._spool.next_number(),
+            author,
+            to,
+            content,
+            message_id=header.first(b"message-id") or "",
+            subject=header.first(b"subject") or "",
+            routed_to=self._route_notification(to),
+            reason="TLS report",
+            now=time.time(),
+        )
+        try:
+            await self._spool.commit(message)
+        except SpoolUnavailable as error:
+            raise OSError(str(error)) from error
 
     def _listener(self, declared: model.Listener) -> Listener:
         own = None if declared.certificate else self._own_certificate(declared)

@@ -20,6 +20,7 @@ class Couriers:
 
     get_settings: returns the snapshot of now; an attempt keeps the one it began with.
     tokens: for whoever logs in with access tokens. hops: the health of next hops.
+    exchange, tls_tally: of mail by MX.
     Belongs to the event loop that calls it.
     """
 
@@ -37,6 +38,7 @@ class Couriers:
         self.tokens = AccessTokens(get_settings)
         self._graph = GraphCourier(self.tokens)
         self._smtp = SmtpCourier(self.tokens, self.hops)
+        self.exchange, self.tls_tally = self._smtp.exchange, self._smtp.tally
         self._maildir = MaildirCourier()
 
     async def __call__(self, consignment: Consignment, before_data: BeforeData) -> Sequence[Outcome]:

@@ -35,10 +35,14 @@ STS_FOLDER = "mta-sts"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a domain's mail goes, and what its policy is. sts: None where it has none that is enforced."""
+    """Where a domain's mail goes, and what its policy is.
+
+    sts: the policy that is enforced, None where there is none. sts_in_testing: one that is only reported on.
+    """
 
     exchangers: Exchangers
     sts: StsPolicy | None = None
+    sts_in_testing: StsPolicy | None = None
 
     def is_vouched_for(self, exchanger: Exchanger) -> bool:
         """Whether nobody could have put this host on the list (RFC 8689 §4.2.1)."""
@@ -66,14 +70,18 @@ class Exchange:
 
     async def find(self, domain: str, route: Route, settings: Settings) -> Destination:
         """Return where a domain's mail goes. Raises mx.NoExchanger."""
-        resolver = self._resolver(settings)
+        resolver = self.resolver(settings)
         finder = MxFinder(resolver, frozenset({settings.hostname.lower()}))
         exchangers = await finder.find(domain, allows_private=route.allow_private_addresses)
         if not route.mta_sts or domain.startswith("["):
             return Destination(exchangers)
         policy = await self._sts(settings, resolver).of(domain, allows_private=route.allow_private_addresses)
-        is_enforced = policy is not None and policy.mode is Mode.ENFORCE
-        return Destination(exchangers, policy if is_enforced else None)
+        mode = policy.mode if policy is not None else Mode.NONE
+        return Destination(
+            exchangers,
+            policy if mode is Mode.ENFORCE else None,
+            policy if mode is Mode.TESTING else None,
+        )
 
     async def hop(
         self, destination: Destination, exchanger: Exchanger, route: Route, settings: Settings, wish: TlsWish
@@ -111,7 +119,7 @@ class Exchange:
         found = dane.TlsaSet()
         if route.dane and destination.exchangers.is_authenticated and exchanger.is_authenticated:
             try:
-                found = await dane.published_by(exchanger, self._port, self._resolver(settings))
+                found = await dane.published_by(exchanger, self._port, self.resolver(settings))
             except LookupFailed as error:
                 raise HopTrouble("4.4.3", f"{error}; without it {exchanger.host} is not used", Stage.TLS) from None
         if found.usable:
@@ -123,7 +131,8 @@ class Exchange:
             return with_level(demand, TlsLevel.REQUIRED, "dane")
         return demand
 
-    def _resolver(self, settings: Settings) -> Resolver:
+    def resolver(self, settings: Settings) -> Resolver:
+        """The resolver that these settings name, with what it has kept."""
         if self._made is None or self._made[0] != settings.dns:
             self._made = (settings.dns, self._make_resolver(settings.dns))
             self._policies = None

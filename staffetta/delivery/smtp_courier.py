@@ -17,6 +17,8 @@ from staffetta.delivery.mx import Exchanger, NoExchanger
 from staffetta.delivery.opening import Hop, Means, Timeouts, hop_of, open_channel
 from staffetta.delivery.outcomes import transaction_outcomes, unroutable_outcome
 from staffetta.delivery.requiretls import TlsWish, wish_of
+from staffetta.delivery.session_watch import SessionWatch
+from staffetta.delivery.tls_tally import TlsTally
 from staffetta.delivery.transport import carry
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.consignment import BeforeData, Consignment
@@ -64,7 +66,8 @@ class SmtpCourier:
     def __init__(self, tokens: Tokens, hops: NextHops, exchange: Exchange | None = None) -> None:
         self._hops = hops
         self._tokens = tokens
-        self._exchange = exchange or Exchange()
+        self.exchange = exchange or Exchange()
+        self.tally = TlsTally()
         self._connections = Connections()
 
     async def carry(
@@ -86,7 +89,7 @@ class SmtpCourier:
     async def close(self) -> None:
         """Let go of idle connections."""
         self._connections.close()
-        await self._exchange.close()
+        await self.exchange.close()
 
     async def _carry_to_route(
         self, errand: _Errand, route: Route, recipients: Sequence[Recipient]
@@ -117,22 +120,35 @@ class SmtpCourier:
         """Carry to recipients of one domain, by the first of its exchangers that is of use."""
         settings = errand.means.settings
         try:
-            destination = await self._exchange.find(recipients[0].mailbox.domain, route, settings)
+            destination = await self.exchange.find(recipients[0].mailbox.domain, route, settings)
         except NoExchanger as error:
             return [unroutable_outcome(error)] * len(recipients)
         wish = await wish_of(errand.consignment.envelope, errand.consignment.content)
 
         async def carry_to(exchanger: Exchanger, some: Sequence[Recipient]) -> Sequence[Outcome]:
-            hop = await self._exchange.hop(destination, exchanger, route, settings, wish)
-            return await self._carry_to_hop(errand, hop, some, exchanger.addresses)
+            watch = SessionWatch(self.tally, destination, exchanger, settings)
+            try:
+                watch.hop = hop = await self.exchange.hop(destination, exchanger, route, settings, wish)
+                return await self._carry_to_hop(errand, hop, some, exchanger.addresses, watch)
+            except HopTrouble as trouble:
+                watch.failed(trouble)
+                raise
 
         in_turn = ((exchanger.host, exchanger) for exchanger in destination.exchangers.hosts)
         return await carry_in_turn(in_turn, carry_to, recipients, _none(route))
 
     async def _carry_to_hop(
-        self, errand: _Errand, hop: Hop, recipients: Sequence[Recipient], addresses: Sequence[str] | None = None
+        self,
+        errand: _Errand,
+        hop: Hop,
+        recipients: Sequence[Recipient],
+        addresses: Sequence[str] | None = None,
+        watch: SessionWatch | None = None,
     ) -> Sequence[Outcome]:
-        """Use a kept connection; where the hop has closed it meanwhile, open a new one. Raises HopTrouble."""
+        """Use a kept connection; where the hop has closed it meanwhile, open a new one. Raises HopTrouble.
+
+        watch: hears of a new one.
+        """
         channel = self._connections.take(hop)
         if channel is not None:
             try:
@@ -141,6 +157,8 @@ class SmtpCourier:
                 if not _was_stale(channel):
                     raise
         channel = await open_channel(hop, errand.means, addresses)
+        if watch is not None:
+            await watch.opened(channel)
         return await self._carry_on(errand, hop, channel, recipients)
 
     async def _carry_on(

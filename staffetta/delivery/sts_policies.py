@@ -14,13 +14,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import structlog
 
 from staffetta.delivery.mtasts import POLICY_OCTETS_MAX, BadPolicy, StsPolicy, print_policy, read_policy, read_record
 from staffetta.net.https import https_client
-from staffetta.net.own_addresses import is_own_address, problem_of_address
+from staffetta.net.own_addresses import NoPublicAddress, pinned
 from staffetta.net.resolver import LookupFailed, Resolver
 
 CONNECT_SECONDS = 10.0
@@ -113,7 +114,7 @@ class StsPolicies:
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
                 kept.policy = read_policy(await self._fetch(f"mta-sts.{domain}", allows_private))
-        except (_Unavailable, BadPolicy, LookupFailed, httpx2.HTTPError, TimeoutError) as error:
+        except (_Unavailable, NoPublicAddress, BadPolicy, LookupFailed, httpx2.HTTPError, TimeoutError) as error:
             kept.not_before = self._now() + AFTER_FAILURE_SECONDS
             _log.warning(
                 "no MTA-STS policy",
@@ -127,12 +128,11 @@ class StsPolicies:
 
     async def _fetch(self, host: str, allows_private: bool) -> str:
         """The certificate must be the host's (RFC 8461 §3.3), although an address is what we connect to."""
-        address = await self._address_of(host, allows_private)
+        named = urlsplit(f"https://{host}:{self._port}/.well-known/mta-sts.txt")
+        url, headers = await pinned(named, self._resolver, allows_private=allows_private)
+        headers |= {"Host": host, "Accept-Encoding": "identity"}
         if self._http is None:
             self._http = self._make_client()
-        shown = f"[{address}]" if ":" in address else address
-        url = f"https://{shown}:{self._port}/.well-known/mta-sts.txt"
-        headers = {"Host": host, "Accept-Encoding": "identity"}
         async with self._http.stream("GET", url, headers=headers, extensions={"sni_hostname": host}) as answer:
             if answer.status_code != 200:
                 raise _Unavailable(f"{host} answers with {answer.status_code}")
@@ -145,14 +145,6 @@ class StsPolicies:
                 if len(octets) > POLICY_OCTETS_MAX:
                     raise _Unavailable(f"{host} sends more than {POLICY_OCTETS_MAX} octets")
         return octets.decode("utf-8", "replace")
-
-    async def _address_of(self, host: str, allows_private: bool) -> str:
-        answers = await asyncio.gather(self._resolver.a(host), self._resolver.aaaa(host))
-        addresses = [address for answer in answers for address in answer.records]
-        for address in addresses:
-            if allows_private or problem_of_address(address, is_own_address) is None:
-                return address
-        raise _Unavailable(f"{host} has no public address")
 
     # On disk: one file for each domain, whose name is its A-labels.
 

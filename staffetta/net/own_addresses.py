@@ -1,13 +1,18 @@
-"""Which addresses mail may be carried to, when it is strangers who name them."""
+"""Which addresses we may connect to, when it is strangers who name them."""
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
+from urllib.parse import SplitResult
+
+from staffetta.net.resolver import Resolver
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 _ANY_PORT = 9
+_HTTPS_PORT = 443
 
 
 def problem_of_address(text: str, is_ours: Callable[[str], bool]) -> str | None:
@@ -28,6 +33,25 @@ def problem_of_address(text: str, is_ours: Callable[[str], bool]) -> str | None:
         if is_it:
             return name
     return "ours" if is_ours(text) else None
+
+
+class NoPublicAddress(ValueError):
+    """A host that a stranger named has no address that we connect to."""
+
+
+async def pinned(url: SplitResult, resolver: Resolver, *, allows_private: bool = False) -> tuple[str, dict[str, str]]:
+    """Return a stranger's https address with an IP address as its host, and what goes with it: `Host`.
+
+    What was looked at is so what is connected to; the certificate is to be the host's, by `sni_hostname`.
+    Raises NoPublicAddress, LookupFailed, ValueError of a port that is none.
+    """
+    host = url.hostname or ""
+    answers = await asyncio.gather(resolver.a(host), resolver.aaaa(host))
+    for address in (address for answer in answers for address in answer.records):
+        if allows_private or problem_of_address(address, is_own_address) is None:
+            shown = f"[{address}]" if ":" in address else address
+            return url._replace(netloc=f"{shown}:{url.port or _HTTPS_PORT}").geturl(), {"Host": url.netloc}
+    raise NoPublicAddress(f"{host} has no public address")
 
 
 def is_own_address(text: str) -> bool:

@@ -5,7 +5,7 @@ The texts name keys as the file does; the directory turns those into the names o
 
 from ipaddress import ip_address
 
-from staffetta.mail.address import AddressError, parse_domain
+from staffetta.mail.address import AddressError, parse_domain, parse_mailbox
 from staffetta.settings.found import Found, Where, address_entry
 from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
@@ -28,6 +28,7 @@ def check(settings: Settings) -> Found:
     yield from check_roads(settings)
     yield from _queue(settings)
     yield from _dns(settings)
+    yield from _tls_reports(settings)
     for index, issuer in enumerate(settings.token_issuers):
         yield from _issuer(("token_issuers", index), issuer)
     yield from check_objects(settings)
@@ -138,6 +139,20 @@ def _dns(settings: Settings) -> Found:
         except ValueError:
             if not _is_address_and_port(text):
                 yield ("dns", "servers"), f"{text!r} is not a resolver's address; write 192.0.2.53 or 127.0.0.1:5353"
+
+
+def _tls_reports(settings: Settings) -> Found:
+    contact, where = settings.tls_reports.contact, ("tls_reports", "contact")
+    if contact is None:
+        if settings.tls_reports.enabled:
+            yield where, 'it is missing; write a mailbox that people read, such as contact = "postmaster@contoso.com"'
+        return
+    try:
+        is_right = parse_mailbox(contact).is_ascii
+    except AddressError:
+        is_right = False
+    if not is_right:
+        yield where, f"{contact!r} is not a mailbox in ASCII; write one such as postmaster@contoso.com"
 
 
 def _issuer(where: Where, issuer: TokenIssuer) -> Found:

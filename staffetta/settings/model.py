@@ -185,6 +185,15 @@ class Dns(Section):
     timeout_seconds: Annotated[float, Field(gt=0, le=300, description="How long a lookup may take.")] = 10
 
 
+class TlsReports(Section):
+    """Daily reports to domains that ask for them, on TLS with their mail exchangers (RFC 8460)."""
+
+    enabled: Annotated[StrictBool, Field(description="Whether results are counted and reports are sent.")] = False
+    contact: Annotated[
+        str | None, Field(description="Mailbox that they come from and that answers questions about them.")
+    ] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The file that settings were read from. changed_at: seconds since 1970."""
@@ -240,6 +249,7 @@ class Settings(Section):
     limits: Annotated[Limits, Field(description="Limits on what peers may do.")] = Limits()
     delivery: Annotated[Delivery, Field(description="How we talk to next hops.")] = Delivery()
     dns: Annotated[Dns, Field(description="Whom we ask for mail exchangers.")] = Dns()
+    tls_reports: Annotated[TlsReports, Field(description="Daily reports on TLS.")] = TlsReports()
     log: Annotated[Logging, Field(description="How the log looks.")] = Logging()
 
     @property

@@ -1,7 +1,9 @@
 """Mail by MX: the exchangers that the DNS names, and TLS as the route, the domain and the message ask for it."""
 
+import json
 import socket
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +18,10 @@ from staffetta.delivery.hops import NextHops
 from staffetta.delivery.oauth import AccessTokens
 from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.delivery.sts_policies import StsPolicies
+from staffetta.delivery.tls_tally import day_of, results
 from staffetta.mail.consignment import Consignment
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Stage
-from staffetta.settings.model import Delivery, Dns, Settings
+from staffetta.settings.model import Delivery, Dns, Settings, TlsReports
 from staffetta.settings.objects import TrustedAuthority
 from staffetta.settings.roads import Route, TlsLevel, Transport
 from tests.delivery_sockets.carrying import consignment, run
@@ -60,6 +63,7 @@ class World:
     broken: dict[str, int | None] = field(default_factory=dict)
     policy: str = ""
     route: dict[str, Any] = field(default_factory=dict)
+    reports: TlsReports = field(default_factory=TlsReports)
 
     def carry(self, *consignments: Consignment) -> list[Sequence[Outcome]]:
         pem = self.folder / "authority.pem"
@@ -85,6 +89,7 @@ class World:
                 hostname="relay.example",
                 data_dir=self.folder,
                 routes=(route,),
+                tls_reports=self.reports,
                 dns=Dns(servers=(dns.address,), timeout_seconds=0.5),
                 delivery=Delivery(connect_timeout_seconds=2, reply_timeout_seconds=5),
                 trusted_authorities=(TrustedAuthority(name="ours", certificates=pem),),
@@ -101,6 +106,7 @@ class World:
             courier = SmtpCourier(AccessTokens(lambda: settings), NextHops(), exchange)
             outcomes = [await courier.carry(settings, route, each, _ignore) for each in consignments]
             await courier.close()
+            courier.tally.flush(self.folder)
             return outcomes
 
 
@@ -342,3 +348,40 @@ def test_connections_are_not_shared_between_demands(signed: World) -> None:
     outcomes = signed.carry(declined, to(DOMAIN), to(DOMAIN))
     assert all(isinstance(outcome, Delivered) for (outcome,) in outcomes)
     assert signed.hop.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "names", "mx", "policy_type", "result"),
+    [
+        ("", (HOST,), (), "no-policy-found", ""),
+        ("", None, (), "no-policy-found", "starttls-not-supported"),
+        ("enforce", (HOST,), (HOST,), "sts", ""),
+        ("enforce", None, (HOST,), "sts", "starttls-not-supported"),
+        ("enforce", ("elsewhere.test",), (HOST,), "sts", "certificate-host-mismatch"),
+        ("enforce", (HOST,), ("elsewhere.test",), "sts", "validation-failure"),
+        ("testing", (HOST,), (HOST,), "sts", ""),
+        ("testing", ("elsewhere.test",), (HOST,), "sts", "certificate-host-mismatch"),
+        ("testing", (HOST,), ("elsewhere.test",), "sts", "validation-failure"),
+    ],
+)
+def test_how_tls_went_is_counted_for_the_domains_report(
+    world: World, mode: str, names: tuple[str, ...] | None, mx: tuple[str, ...], policy_type: str, result: str
+) -> None:
+    if names is not None:
+        world.hop = FakeHop(capabilities=WITH_TLS, tls=server_context(*names))
+    world.policy = policy(mode, *mx) if mode else ""
+    world.reports = TlsReports(enabled=True, contact="tls@relay.example")
+    day = day_of(time.time())
+    world.carry()
+    ((counted, sessions),) = results(world.folder, day, DOMAIN)
+    assert (json.loads(counted.policy)["policy-type"], counted.result, sessions) == (policy_type, result, 1)
+
+
+def test_a_kept_connection_counts_once_and_none_where_reports_are_off(world: World) -> None:
+    world.reports = TlsReports(enabled=True, contact="tls@relay.example")
+    day = day_of(time.time())
+    world.carry(to(DOMAIN), to(DOMAIN))
+    world.reports = TlsReports()
+    world.carry(to(DOMAIN))
+    ((_, sessions),) = results(world.folder, day, DOMAIN)
+    assert sessions == 1
