@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= examples/quickstart.toml
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run check lint types fast live test crash bench docs lock clean
+.PHONY: help setup setup-dev run demo check lint types fast live test crash bench docs lock clean
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -25,6 +25,9 @@ setup-dev: .venv/.installed-dev
 
 run: setup      ## the relay of examples/quickstart.toml, in the foreground
 	$(BIN)/staffetta serve --config $(CONFIG)
+
+demo: setup     ## the whole story on loopback: device, relay, connectors, mailbox, outside, hops
+	$(BIN)/staffetta demo
 
 lint: setup-dev         ## ruff: rules and layout
 	$(BIN)/ruff check .

@@ -105,7 +105,8 @@ class Relay:
             self._web = WebServer(self, office, next(sockets))
             self._web.start()
         if settings.capture:
-            self._capture = CaptureHost(settings.capture.path, f"outside.{settings.hostname}", settings.limits)
+            name = settings.capture.hostname or f"outside.{settings.hostname}"
+            self._capture = CaptureHost(settings.capture.path, name, settings.limits)
             await self._capture.start(next(sockets))
 
     def reload(self) -> None:

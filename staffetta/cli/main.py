@@ -39,6 +39,7 @@ _LOADED_WHERE_NEEDED = {
     "oauth": ("oauth:oauth", "Access tokens for next hops: log in, and try whether there is one to be had."),
     "audit": ("objects:audit", "Who changed what: list, export."),
     "headers": ("headers:headers", "Show the road of a message by its headers: hops, delays, findings."),
+    "demo": ("demo:demo", "The story of a relay on this machine, played step by step."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),
 }

@@ -24,7 +24,7 @@ def print_welcome(settings: Settings, config: Path, facts: Sequence[tuple[str, s
 def _next_things_to_type(settings: Settings, config: Path, smtp: str) -> list[str]:
     """Only where a capture host plays the outside: such a relay is there to be tried out."""
     domain = settings.accepted_domains[0].name
-    program, python = _typed()
+    program, python = typed()
     send = (
         f"""{python} -c 'import smtplib; smtplib.SMTP("{smtp}").sendmail("ada@{domain}", """
         f"""["bob@{domain}", "eve@outside.example"], "Message-ID: <hello@{domain}>\\r\\n"""
@@ -38,7 +38,7 @@ def _next_things_to_type(settings: Settings, config: Path, smtp: str) -> list[st
     ]
 
 
-def _typed() -> tuple[str, str]:
+def typed() -> tuple[str, str]:
     """Return what to type for this program and for its Python, as short as it was typed."""
     program = Path(sys.argv[0])
     if program.name == "staffetta" and program.with_name("python").exists():

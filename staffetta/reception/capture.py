@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 import structlog
 
 from staffetta.mail.envelope import Recipient
+from staffetta.mail.received import clauses, received_field, with_keyword
 from staffetta.settings.model import Limits
 from staffetta.smtp import reply
 from staffetta.smtp.events import Closing, ContentEnd, ContentPart, ContentStart, Event, Mail, Rcpt, Reset, Want
@@ -69,10 +70,12 @@ class _CaptureConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not asyncio's subclasses
+        self._peer: str = transport.get_extra_info("peername")[0]
+        self._local: str = transport.get_extra_info("sockname")[0]
         self._host.connections.add(transport)
         self._session = ServerSession(
             hostname=self._host.hostname,
-            client_address=transport.get_extra_info("peername")[0],
+            client_address=self._peer,
             limits=self._host.limits,
             is_tls_offered=False,
             is_dsn_offered=False,  # it sends no notifications, so that the relay before it reports "relayed"
@@ -115,12 +118,24 @@ class _CaptureConnection(asyncio.Protocol):
                 self._forget()
 
     def _open(self) -> None:
-        """Start a file whose first lines tell the envelope."""
+        """Start a file whose first lines tell the envelope, then who gave it to whom (RFC 5321 §4.4)."""
         name = f"{time.time():.6f}.{os.getpid()}-{next(_sequence)}.capture"
         self._file = (self._host.folder / "tmp" / name).open("xb")
         lines = [f"Return-Path: <{self._reverse_path}>"]
         lines += [f"X-Envelope-To: <{recipient.mailbox}>" for recipient in self._recipients]
-        self._file.write("".join(f"{line}\r\n" for line in lines).encode())
+        self._file.write("".join(f"{line}\r\n" for line in lines).encode() + self._received_field(name))
+
+    def _received_field(self, queue_id: str) -> bytes:
+        session = self._session
+        written = clauses(
+            helo=session.helo,
+            peer=self._peer,
+            hostname=self._host.hostname,
+            local=self._local,
+            protocol=with_keyword(is_esmtp=session.is_esmtp, is_tls=False, is_utf8=False),
+            tls=None,
+        )
+        return received_field(written, queue_id, time.time())
 
     def _keep(self, end: ContentEnd) -> reply.Reply:
         if end.fault or self._file is None:

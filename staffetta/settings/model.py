@@ -142,6 +142,7 @@ class Capture(Section):
 
     address: Annotated[str, Field(description="`IP:port` where the capture host listens.")]
     path: Annotated[Path, Field(description="Folder of its Maildir.")]
+    hostname: Annotated[str | None, Field(description="Its name; left out, `outside.<hostname>`.")] = None
 
 
 class Logging(Section):

@@ -1,0 +1,1 @@
+"""The story of a relay, told and played on loopback: `staffetta demo`."""

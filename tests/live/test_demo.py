@@ -1,0 +1,92 @@
+"""The demo, played whole on its own ports: what it tells has happened, and what it leaves is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live.relay import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.live
+
+STORY_SECONDS_MAX = 30
+# The five hosts of the road: each hands over to the one that wrote the field, so four fields tell of five.
+HANDED_OVER = [
+    ("{device}.contoso.test", "relay.contoso.test"),
+    ("relay.contoso.test", "contoso.mail.protection.test"),
+    ("contoso.mail.protection.test", "hub.protection.test"),
+    ("hub.protection.test", "mx.outside.example"),
+]
+
+
+def received(path: Path) -> list[str]:
+    """Received fields, the earliest first, each on one line."""
+    header = path.read_bytes().partition(b"\r\n\r\n")[0].decode()
+    unfolded = re.sub(r"\r\n(?=[ \t])", "", header)
+    return [line for line in unfolded.split("\r\n") if line.startswith("Received:")][::-1]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "demo"
+
+
+@pytest.fixture(scope="module")
+def told(folder: Path) -> str:
+    """What the whole story printed."""
+    played = subprocess.run(
+        [sys.executable, "-m", "staffetta", "demo", "--once", "--folder", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=STORY_SECONDS_MAX + PATIENCE_SECONDS,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr
+    return played.stdout
+
+
+def test_the_story_takes_less_than_half_a_minute(told: str) -> None:
+    done = re.search(r"^Done in (\d+) s\.$", told, re.MULTILINE)
+    assert done and int(done[1]) < STORY_SECONDS_MAX
+
+
+@pytest.mark.parametrize("device", ["printer", "erp"])
+def test_received_fields_tell_of_five_hosts(told: str, folder: Path, device: str) -> None:
+    (arrived,) = [
+        path for path in (folder / "outside" / "new").iterdir() if f"<{device}-".encode() in path.read_bytes()
+    ]
+    fields = received(arrived)
+    assert [re.findall(r"(?:from|by) (\S+) \(", field) for field in fields] == [
+        [giver.format(device=device), taker] for giver, taker in HANDED_OVER
+    ]
+    is_secured = ["version=TLS" in field for field in fields]
+    assert is_secured == [False, device == "erp", True, False]
+
+
+@pytest.mark.parametrize("device", ["printer", "erp"])
+def test_both_notifications_of_success_come_back(told: str, device: str) -> None:
+    back = [line for line in told.splitlines() if line.startswith(f"  Back to {device}@contoso.test")]
+    assert sorted(line.rpartition("(")[2] for line in back) == [
+        "bob@contoso.test delivered)",
+        "eve@outside.example relayed)",
+    ]
+
+
+def test_hop_table_names_every_host(told: str) -> None:
+    for _, host in HANDED_OVER:
+        assert told.count(host) >= 2
+    assert "printer.contoso.test" in told
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    refused = subprocess.run(
+        [sys.executable, "-m", "staffetta", "demo", "--once", "--folder", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert refused.returncode == 75
+    assert "--folder" in refused.stderr
+    assert (tmp_path / "thesis.txt").exists()
