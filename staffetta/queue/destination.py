@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from staffetta.mail.outcome import Deferred, Stage
 from staffetta.queue.schedule import destination_back_off_seconds
+from staffetta.queue.shaper import Wait
 from staffetta.settings.model import QueueSettings
+from staffetta.spool.marks import Notice
 from staffetta.spool.spool import Claim
 
 _NO_TROUBLE = Deferred(status="4.4.0", diagnostic="", stage=Stage.ROUTE)
@@ -27,6 +29,11 @@ class Line:
 
     def __len__(self) -> int:
         return len(self._claims)
+
+    @property
+    def first(self) -> Claim:
+        """The oldest."""
+        return self._claims[0]
 
     def append(self, claim: Claim) -> None:
         """Put the claim at the end."""
@@ -65,6 +72,8 @@ class Destination:
 
     lanes_max: how many lanes a destination that was in trouble may have; None: as many as the route allows.
     is_probe_asked: an administrator wants the next lane, whose failure lengthens no wait.
+    wait: for what its route may carry; a long one empties the line.
+    told: what other processes know of it.
     has_backlog: the spool has more for it than was taken. has_overdue: some of that may have waited too long.
     """
 
@@ -77,6 +86,9 @@ class Destination:
     trouble: Deferred = _NO_TROUBLE
     not_before: float = 0.0
     is_probe_asked: bool = False
+    wait: Wait | None = None
+    is_wait_long: bool = False
+    told: Notice | None = None
     has_backlog: bool = False
     has_overdue: bool = False
 
@@ -86,7 +98,12 @@ class Destination:
 
     def is_open(self, now: float) -> bool:
         """Whether it may be tried now."""
-        return now >= self.not_before
+        return now >= self.open_at
+
+    @property
+    def open_at(self) -> float:
+        """From when on it may be tried."""
+        return max(self.not_before, self.wait.until) if self.wait and self.is_wait_long else self.not_before
 
     def is_idle(self) -> bool:
         """Whether there is nothing to remember about it."""

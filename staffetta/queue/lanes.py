@@ -2,7 +2,9 @@
 
 Rule 1: what came of an attempt goes to the Settler; the claim is over when its settlement is durable.
 Rule 2: what the attempt tells of the destination is learnt at once; behind one in trouble nothing waits in memory.
-Rule 3: an order that stands on a claim keeps it from an attempt, or is applied to what the attempt leaves open.
+Rule 3: what its route may not yet carry waits, in the line for a short while and on disk for a long one; the
+other processes are told why.
+Rule 4: an order that stands on a claim keeps it from an attempt, or is applied to what the attempt leaves open.
 """
 
 import asyncio
@@ -19,12 +21,17 @@ from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room
 from staffetta.queue.settler import Settler
 from staffetta.queue.settling import Settled, is_overdue, ordered, settle, untried
+from staffetta.queue.shaper import Shaper, Wait
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
-from staffetta.settings.outbound import find_route
+from staffetta.spool.marks import Notice
 from staffetta.spool.spool import Claim, Spool
 
 _TROUBLE_SECONDS = 5.0  # how long nothing is tried after the disk, or we ourselves, could not begin an attempt
+
+_SHORT_SECONDS = 30.0  # a line that waits longer for its route costs memory for nothing
+_NOTICE_SECONDS = 5.0  # by how much a time must change to be told again
+_TIMER_SECONDS_MIN = 0.01
 
 _log = structlog.get_logger()
 
@@ -42,6 +49,7 @@ class Lanes:
         alarm: Alarm,
         orders: Orders,
         settler: Settler,
+        shaper: Shaper,
         supervisor: Supervisor,
         now: Callable[[], float],
         draw: Callable[[], float],
@@ -53,6 +61,7 @@ class Lanes:
         self._alarm = alarm
         self._orders = orders
         self._settler = settler
+        self._shaper = shaper
         self._supervisor = supervisor
         self._now = now
         self._draw = draw
@@ -60,7 +69,10 @@ class Lanes:
 
     def open(self, destination: Destination) -> None:
         """As many lanes as there are claims waiting, within the window."""
-        wanted = min(destination.window(self._concurrency(destination)), destination.lanes + len(destination.waiting))
+        limits = self._shaper.limits(destination.route)
+        wanted = min(destination.window(limits.concurrency), destination.lanes + len(destination.waiting))
+        if limits.is_shaped:  # a lane that may carry opens the next
+            wanted = min(wanted, destination.lanes + (destination.wait is None))
         while destination.lanes < wanted:
             destination.lanes += 1
             lane = asyncio.create_task(self._lane(destination))
@@ -78,7 +90,7 @@ class Lanes:
     def ask_for_more(self, destination: Destination, now: float) -> None:
         """Poll for a backlog when it is worth it; with no room, the end of a claim asks."""
         if self._room.wants_more(destination) and not self._room.is_full:
-            self._alarm.by(max(now, destination.not_before))
+            self._alarm.by(max(now, destination.open_at))
 
     def turn_away(self, destination: Destination, now: float) -> None:
         """Empty the line of a destination in trouble: settle the overdue by what the probe met, give back the rest."""
@@ -88,31 +100,81 @@ class Lanes:
             self._give_up(claim, destination.trouble)
         destination.has_overdue = bool(overdue)
         self._alarm.by(now if overdue else destination.not_before)
+        self._give_back_line(destination)
+
+    def is_to_wait(self, destination: Destination, now: float) -> bool:
+        """Whether the destination still waits for its route; a change of the settings ends a wait."""
+        wait = destination.wait
+        if wait is not None and (now >= wait.until or wait.limits != self._shaper.limits(destination.route)):
+            destination.wait, destination.is_wait_long = None, False
+        return destination.wait is not None
+
+    def _give_back_line(self, destination: Destination) -> None:
         if rest := destination.waiting.withdraw(lambda claim: True):
             destination.has_backlog = True
             self._room.give_back(rest)
 
     def _concurrency(self, destination: Destination) -> int:
-        route = find_route(self._get_settings(), destination.route)
-        return route.concurrency if route is not None else 1
+        return self._shaper.limits(destination.route).concurrency
 
     async def _lane(self, destination: Destination) -> None:
         try:
             while destination.waiting and destination.lanes <= destination.window(self._concurrency(destination)):
+                now = self._now()
+                if wait := self._shaper.wait_for(destination.waiting.first, now):
+                    self._hold_up(destination, wait, now)
+                    return
                 claim = destination.waiting.popleft()
                 if destination.has_backlog:
-                    self.ask_for_more(destination, self._now())
+                    self.ask_for_more(destination, now)
                 if self._orders.stand_on(claim):
                     self._room.give_back([claim])
                 else:
+                    self._shaper.count(claim, now)
+                    self.open(destination)
                     await self._supervisor.survives("lane", self._carry(destination, claim))
         finally:
             destination.lanes -= 1
+            if not (destination.waiting or destination.has_backlog or destination.troubles):
+                self._tell(destination, "", None)
             self._room.forget_if_idle(destination)
+
+    def _hold_up(self, destination: Destination, wait: Wait, now: float) -> None:
+        is_known, destination.wait = destination.wait is not None, wait
+        self._tell(destination, wait.reason, wait.until)
+        if wait.until - now > _SHORT_SECONDS:
+            destination.is_wait_long = True
+            self._give_back_line(destination)
+            self._alarm.by(wait.until)
+        elif not is_known:
+            self._go_on_at(destination, wait.until - now)
+
+    def _go_on_at(self, destination: Destination, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(max(seconds, _TIMER_SECONDS_MIN), self._go_on, destination)
+
+    def _go_on(self, destination: Destination) -> None:
+        if self._room.is_closed or destination.wait is None or destination.is_wait_long:
+            return
+        now = self._now()
+        if self.is_to_wait(destination, now):  # the clock was set back, or the timer was early
+            self._go_on_at(destination, min(destination.wait.until - now, _SHORT_SECONDS))
+        else:
+            self.open(destination)
+
+    def _tell(self, destination: Destination, reason: str, until: float | None) -> None:
+        """Tell other processes why it is not tried; nothing where they know."""
+        told = destination.told
+        is_known = told is None if not reason else told is not None and told.reason == reason
+        if is_known and abs((until or 0.0) - ((told.until if told else None) or 0.0)) < _NOTICE_SECONDS:
+            return
+        notice = Notice(destination.route, destination.name, reason, until)
+        destination.told = notice if reason else None
+        self._spool.post(notice)
 
     async def _carry(self, destination: Destination, claim: Claim) -> None:
         try:
             outcomes = await attempt(claim, spool=self._spool, courier=self._courier, now=self._now)
+            self._shaper.give_back(claim, outcomes, self._now())
             self._learn(destination, outcomes)
             settled = self._settle(claim, outcomes)
         except NotBegun as error:
@@ -127,7 +189,9 @@ class Lanes:
     def _put_off(self, destination: Destination, claim: Claim, why: str) -> None:
         """Nothing may be sent that cannot be written down first; and an error of ours may meet the next one too."""
         _log.error("attempt put off", queue_id=claim.queue_id, error=why)
-        destination.not_before = max(destination.not_before, self._now() + _TROUBLE_SECONDS)
+        now = self._now()
+        self._shaper.give_back(claim, (), now)
+        destination.not_before = max(destination.not_before, now + _TROUBLE_SECONDS)
         destination.has_backlog = True
         self._room.give_back([claim, *destination.waiting.withdraw(lambda claim: True)])
         self._alarm.by(destination.not_before)
@@ -138,10 +202,12 @@ class Lanes:
         if trouble is not None:
             now = self._now()
             destination.unwell(trouble, now, self._get_settings().queue, self._draw())
+            self._tell(destination, f"{trouble.host or trouble.stage}: {trouble.diagnostic}", destination.not_before)
             self.turn_away(destination, now)
         elif any(isinstance(each, Delivered) for each in outcomes):
             if destination.troubles:
                 self._alarm.by(self._now())
+                self._tell(destination, "", None)
             destination.well(self._concurrency(destination))
             self.open(destination)
 

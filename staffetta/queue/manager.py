@@ -21,6 +21,7 @@ from staffetta.queue.lanes import Lanes
 from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room, Space
 from staffetta.queue.settler import Settler
+from staffetta.queue.shaper import Shaper
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, CommandVerb, DueDestination, QueueCommand, Spool, SpoolUnavailable
@@ -51,11 +52,13 @@ class QueueManager:
         self._alarm = Alarm(now)
         self._supervisor = Supervisor()
         self._room = Room(spool, get_settings, on_free=lambda: self._alarm.by(now()))
+        self._shaper = Shaper(get_settings)
         self._settler = Settler(
             spool,
             get_settings,
             route_notification=route_notification,
             supervisor=self._supervisor,
+            shaper=self._shaper,
             now=now,
             on_over=self._settled,
         )
@@ -74,13 +77,15 @@ class QueueManager:
             alarm=self._alarm,
             orders=self._orders,
             settler=self._settler,
+            shaper=self._shaper,
             supervisor=self._supervisor,
             now=now,
             draw=draw,
         )
 
     async def start(self) -> None:
-        """Begin: take offers, and what is due on disk."""
+        """Begin: take offers, and what is due on disk. Raises SpoolUnavailable."""
+        self._shaper.remember(await self._spool.marks())
         self._spool.subscribe(self._offer)
         self._supervisor.start("settler", self._settler.run)
         self._supervisor.start("poll", self._poll)
@@ -157,9 +162,10 @@ class QueueManager:
 
     async def _pull_due(self, due: DueDestination, now: float) -> None:
         destination = self._room.destination(due.route, due.destination)
+        self._lanes.is_to_wait(destination, now)
         if not destination.is_open(now):
             destination.has_backlog = True
-            self._alarm.by(destination.not_before)
+            self._alarm.by(destination.open_at)
             if destination.has_overdue:
                 await self._sweep(destination, now)
         elif self._room.wants_more(destination):

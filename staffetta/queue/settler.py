@@ -17,6 +17,7 @@ from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Unknown
 from staffetta.mail.queue_id import to_text
 from staffetta.queue.bounce import RouteNotification, write_notification
 from staffetta.queue.settling import Settled, bare, notified
+from staffetta.queue.shaper import Shaper
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, NewMessage, RecipientState, Settlement, Spool, SpoolUnavailable
@@ -42,6 +43,7 @@ class Settler:
         *,
         route_notification: RouteNotification,
         supervisor: Supervisor,
+        shaper: Shaper,
         now: Callable[[], float],
         on_over: Callable[[Claim, float | None], None],
     ) -> None:
@@ -49,6 +51,7 @@ class Settler:
         self._get_settings = get_settings
         self._route_notification = route_notification
         self._supervisor = supervisor
+        self._shaper = shaper
         self._now = now
         self._on_over = on_over
         self._waiting: list[_Entry] = []
@@ -118,10 +121,10 @@ class Settler:
         await self._keep_at_it(settlements, notifications)
 
     async def _keep_at_it(self, settlements: list[Settlement], notifications: list[NewMessage]) -> None:
-        tries = 0
+        tries, marks = 0, self._shaper.take_changed()
         while True:
             try:
-                return await self._spool.settle(settlements, notifications)
+                return await self._spool.settle(settlements, notifications, marks)
             except SpoolUnavailable as error:
                 _log.error("outcomes not yet written down", outcomes=len(settlements), error=str(error))
                 await asyncio.sleep(_AGAIN_SECONDS[min(tries, len(_AGAIN_SECONDS) - 1)])

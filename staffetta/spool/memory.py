@@ -10,6 +10,7 @@ from staffetta.mail.queue_id import make_number, to_text
 from staffetta.spool.change import CLOSED
 from staffetta.spool.claims import Hand, claims_of_new, keys_of
 from staffetta.spool.commands import command_event
+from staffetta.spool.marks import HourMark, Mark, Notice
 from staffetta.spool.mending import cut_short
 from staffetta.spool.reading import applies
 from staffetta.spool.spool import (
@@ -68,8 +69,8 @@ class MemorySpool:
     """See the Spool protocol.
 
     trouble: a test sets it; while it is set, nothing is kept and SpoolUnavailable is raised.
-    recipients, contents, events, refusals, commands: what is kept, for tests to look at. contents: by message
-    number, gone when the last recipient is closed.
+    recipients, contents, events, refusals, commands, remembered, notices: what is kept, for tests to look at.
+    contents: by message number, gone when the last recipient is closed.
     """
 
     clock: Callable[[], float] = time.time
@@ -81,6 +82,8 @@ class MemorySpool:
     events: dict[int, list[Event]] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     commands: list[QueueCommand] = field(default_factory=list)
+    remembered: dict[tuple[object, ...], Mark] = field(default_factory=dict)
+    notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
     _hand: Hand = field(default_factory=Hand)
     _offer: Offer | None = None
     _number: int = 0
@@ -154,15 +157,31 @@ class MemorySpool:
             self.recipients[number, recipient].state = RecipientState.IN_ATTEMPT
             self.events[number].append(Event(at, EventKind.ATTEMPT, recipient, {"host": host}))
 
-    async def settle(self, settlements: Sequence[Settlement], notifications: Sequence[NewMessage] = ()) -> None:
+    async def settle(
+        self,
+        settlements: Sequence[Settlement],
+        notifications: Sequence[NewMessage] = (),
+        marks: Sequence[Mark] = (),
+    ) -> None:
         await self._become_durable()
         for settlement in settlements:
             self._settle_one(settlement)
+        for mark in marks:
+            self.remembered[_key_of(mark)] = mark
         for message in notifications:
             self._keep(message)
         self._hand.let_go((settlement.number, settlement.recipient) for settlement in settlements)
         for message in notifications:
             self._offer_new(message)
+
+    async def marks(self) -> list[Mark]:
+        self._refuse_in_trouble()
+        return list(self.remembered.values())
+
+    def post(self, notice: Notice) -> None:
+        self.notices.pop((notice.route, notice.destination), None)
+        if notice.reason:
+            self.notices[notice.route, notice.destination] = notice
 
     async def next_commands(self) -> list[QueueCommand]:
         return list(self.commands)
@@ -278,3 +297,9 @@ class MemorySpool:
         return QueuedRecipient(
             key[1], kept.routed.recipient, kept.attempts, kept.state, kept.is_delay_notified, kept.retries_asked
         )
+
+
+def _key_of(mark: Mark) -> tuple[object, ...]:
+    if isinstance(mark, HourMark):
+        return mark.route, mark.scope, mark.hour
+    return mark.route, mark.destination

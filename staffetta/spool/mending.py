@@ -12,6 +12,7 @@ from staffetta.trace.events import Detail, Event, EventKind
 
 MESSAGES_PER_SWEEP = 500  # some 10 ms of the commit thread; clients do not notice
 SWEEP_SECONDS = 10.0
+_HOURS_KEPT = 48  # of what routes carried; limits look at 24 (queue/shaping.py)
 _REASON = "the attempt was cut short; whether the next hop has the message is not known"
 _CUT_SHORT = Unknown(status="4.4.2", diagnostic=_REASON, stage=Stage.FINAL_DOT)
 
@@ -101,5 +102,8 @@ class Sweeper:
             (below, MESSAGES_PER_SWEEP),
         )
         connection.execute("DELETE FROM queue_command WHERE done_at < ?", (oldest_kept,))
+        now = self._clock()
+        connection.execute(SQL["sweep_pace"], (now,))
+        connection.execute(SQL["sweep_hours"], (int(now // 3600) - _HOURS_KEPT,))
         if MESSAGES_PER_SWEEP in (len(expired), refused.rowcount):
             self._next_sweep = 0.0  # there is more: at the next tick

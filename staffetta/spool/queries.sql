@@ -117,3 +117,21 @@ SELECT number FROM message WHERE number < ?1 AND NOT EXISTS (
     SELECT 1 FROM recipient r WHERE r.number = message.number
     AND state IN ('ready', 'in attempt', 'deferred', 'held', 'unknown')
 ) LIMIT ?2
+
+-- name: mark_pace
+INSERT INTO pace VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET expected_at = ?3
+
+-- name: mark_hour
+INSERT INTO route_hour VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET recipients = ?4
+
+-- name: post_notice
+INSERT INTO notice VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET reason = ?3, until = ?4
+
+-- name: drop_notice
+DELETE FROM notice WHERE route = ? AND destination = ?
+
+-- name: sweep_pace
+DELETE FROM pace WHERE expected_at < ?
+
+-- name: sweep_hours
+DELETE FROM route_hour WHERE hour < ?

@@ -17,6 +17,7 @@ from staffetta.mail.envelope import BodyType, Envelope, Notify, Recipient, Ret
 from staffetta.mail.queue_id import to_text
 from staffetta.spool.content import CONTENT_FOLDER, FileContent
 from staffetta.spool.database import KEYS_PER_TRANSACTION_MAX, SQL, Connect, transaction
+from staffetta.spool.marks import Mark, read_marks
 from staffetta.spool.spool import (
     RECIPIENT_OCTETS,
     Claim,
@@ -117,6 +118,11 @@ class Reader:
                     if len(keys) == KEYS_PER_TRANSACTION_MAX:
                         break
         return keys
+
+    def marks(self) -> list[Mark]:
+        """Return what was to be remembered."""
+        with self._reading() as connection:
+            return read_marks(connection)
 
     def held(self, command: QueueCommand) -> int:
         """Count the recipients that the command names and that are held."""

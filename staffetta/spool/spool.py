@@ -12,6 +12,7 @@ from typing import Protocol
 from staffetta.mail.content import Content
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Outcome
+from staffetta.spool.marks import Mark, Notice
 from staffetta.trace.events import Event, Refusal
 
 Key = tuple[int, int]
@@ -267,11 +268,22 @@ class Spool(Protocol):
     async def begin_attempt(self, claim: Claim, recipients: Sequence[int], host: str, at: float) -> None:
         """Write that an attempt is about to send DATA (state IN_ATTEMPT, since `at`, to `host`)."""
 
-    async def settle(self, settlements: Sequence[Settlement], notifications: Sequence[NewMessage] = ()) -> None:
-        """End claims, and commit the notifications that they owe, in one transaction.
+    async def settle(
+        self,
+        settlements: Sequence[Settlement],
+        notifications: Sequence[NewMessage] = (),
+        marks: Sequence[Mark] = (),
+    ) -> None:
+        """End claims, commit the notifications that they owe and what is to be remembered, in one transaction.
 
         When the last recipient of a message is closed, its content is removed in the same transaction.
         """
+
+    async def marks(self) -> list[Mark]:
+        """What was to be remembered. Raises SpoolUnavailable."""
+
+    def post(self, notice: Notice) -> None:
+        """Tell other processes, soon; an empty reason takes back what was told. Never raises."""
 
     async def next_commands(self) -> list[QueueCommand]:
         """Commands not yet carried out, oldest first. Cheap when there are none."""

@@ -30,6 +30,7 @@ from staffetta.spool.database import (
     prepare,
 )
 from staffetta.spool.lock import lock_folder
+from staffetta.spool.marks import Mark, Notice, write_marks, write_notice
 from staffetta.spool.mending import Sweeper, cut_short, mend_interrupted, never_sent
 from staffetta.spool.reading import QueueCount, Reader
 from staffetta.spool.returns import Returns
@@ -72,6 +73,7 @@ def _take_ground(folder: Path, open_connection: Connect, now: float, unknown_ret
         connection = prepare(folder, open_connection)
         generation, highest_number = count_start(connection)
         maker = RowMaker(generation)
+        connection.execute("DELETE FROM notice")
         mend_interrupted(connection, maker, now=now, unknown_retry_seconds=unknown_retry_seconds)
         named = {file for (file,) in connection.execute(SQL["named_files"])}
         remove_orphans(folder / CONTENT_FOLDER, named)
@@ -233,7 +235,12 @@ class SqliteSpool:
             self._hand.begin_failed(keys)
             raise
 
-    async def settle(self, settlements: Sequence[Settlement], notifications: Sequence[NewMessage] = ()) -> None:
+    async def settle(
+        self,
+        settlements: Sequence[Settlement],
+        notifications: Sequence[NewMessage] = (),
+        marks: Sequence[Mark] = (),
+    ) -> None:
         if notifications:
             notifications = [
                 message if message.content.whole is not None else await self._with_file_of_ours(message)
@@ -242,12 +249,20 @@ class SqliteSpool:
         change = self._maker.settle(settlements)
         for message in notifications:
             change = _joined(change, self._maker.keep(message))
+        if marks:
+            change.act = lambda connection: write_marks(connection, marks)
 
         def then() -> None:
             self._let_go([(settlement.number, settlement.recipient) for settlement in settlements])
             self._offer_new(notifications)
 
         await self._commits.submit(change, then, lambda: self._forget_files(notifications))
+
+    async def marks(self) -> list[Mark]:
+        return await self._read(self._reader.marks)
+
+    def post(self, notice: Notice) -> None:
+        self._commits.put_aside(Change(act=lambda connection: write_notice(connection, notice)))
 
     async def next_commands(self) -> list[QueueCommand]:
         return await self._read(self._reader.commands)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from staffetta.trace.search import Only, iso, only_wanted, reading
+from staffetta.trace.search import Only, iso, notices, only_wanted, reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +12,7 @@ class Backlog:
     """Recipients of one destination that are not closed.
 
     messages: how many messages they belong to. next_attempt_at: ISO 8601, UTC; None where all are held or being tried.
-    diagnostic: what the last attempt of one of them brought.
+    diagnostic: why what is due waits, or else what the last attempt of one of them brought.
     """
 
     route: str
@@ -40,6 +40,7 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
             f"{f'CROSS JOIN message m USING (number) WHERE TRUE{wanted}' if wanted else ''} "
             "GROUP BY r.route, r.destination ORDER BY 3 DESC, 1, 2"
         )
+        posted = notices(connection)
         return [
             Backlog(
                 route=route,
@@ -49,8 +50,17 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
                 in_attempt=in_attempt,
                 deferred=deferred,
                 held=held,
-                next_attempt_at=None if due_at is None else iso(due_at),
-                diagnostic=diagnostic,
+                next_attempt_at=_next_attempt_at(due_at, posted.get((route, destination))),
+                diagnostic=_reason(posted.get((route, destination))) or diagnostic,
             )
             for route, destination, messages, recipients, in_attempt, deferred, held, due_at, diagnostic in rows
         ]
+
+
+def _next_attempt_at(due_at: float | None, notice: tuple[str, float | None] | None) -> str | None:
+    until = notice[1] if notice else 0.0
+    return None if due_at is None or until is None else iso(max(due_at, until))
+
+
+def _reason(notice: tuple[str, float | None] | None) -> str | None:
+    return notice[0] if notice else None

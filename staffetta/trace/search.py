@@ -32,6 +32,9 @@ Only = Callable[[str, str, str | None, str, str | None], bool]
 """Whether a row is wanted: by its sender ("" for the null path), recipient, connector, peer and subject."""
 
 
+Notices = dict[tuple[str, str], tuple[str, float | None]]
+
+
 class TraceUnavailable(Exception):
     """The trace cannot be read: no spool in that folder, or not by this user. The text says which."""
 
@@ -61,7 +64,8 @@ class TraceRow:
     """One recipient of one message.
 
     sender: "" for the null path. received_at, next_attempt_at: ISO 8601, UTC. events: oldest first; each with
-    `at` (ISO 8601), `event`, and its details. diagnostic: what the last attempt brought.
+    `at` (ISO 8601), `event`, and its details. diagnostic: why it waits for its destination, or else what the last
+    attempt brought.
     """
 
     queue_id: str
@@ -269,12 +273,23 @@ def _number_at(at: float) -> int:
 
 
 def _trace_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[TraceRow]:
-    return [_trace_row(row, _events(connection, row[0], row[8])) for row in rows]
+    posted = notices(connection) if rows else {}
+    return [_trace_row(row, _events(connection, row[0], row[8]), posted) for row in rows]
 
 
-def _trace_row(row: Sequence[Any], events: list[dict[str, object]]) -> TraceRow:
+def notices(connection: sqlite3.Connection) -> Notices:
+    """Return why what is due is not tried, by route and destination: a reason, and until when (None: somebody acts)."""
+    return {row[:2]: row[2:] for row in connection.execute("SELECT route, destination, reason, until FROM notice")}
+
+
+def _trace_row(row: Sequence[Any], events: list[dict[str, object]], posted: Notices) -> TraceRow:
     (number, message_id, reverse_path, subject, received_at, size, peer, connector) = row[:8]
     (_, address, state, attempts, due_at, diagnostic, route, destination) = row[8:]
+    is_waiting = state in ("ready", "deferred", "unknown")
+    if is_waiting and (notice := posted.get((route, destination))):
+        reason, until = notice
+        if until is None or due_at <= until:  # else its own wait is the longer one
+            diagnostic, due_at = reason, until
     return TraceRow(
         queue_id=to_text(number),
         message_id=message_id,

@@ -13,6 +13,7 @@ from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.envelope import BodyType, Envelope, Notify, Recipient, Ret
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Stage
 from staffetta.spool.commands import CommandResult, command_result, leave_command
+from staffetta.spool.marks import HourMark, Notice, PaceMark, Scope
 from staffetta.spool.memory import MemorySpool
 from staffetta.spool.spool import (
     RECIPIENT_OCTETS,
@@ -27,6 +28,7 @@ from staffetta.spool.spool import (
     SpoolUnavailable,
 )
 from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.backlog import backlogs
 from staffetta.trace.events import Event, EventKind, Refusal
 from staffetta.trace.search import queue_rows
 
@@ -562,3 +564,39 @@ def test_in_trouble_nothing_is_kept(tmp_path: Path) -> None:
         assert await bench.spool.due() == []
 
     run("memory", tmp_path, test)
+
+
+def test_marks_are_written_with_a_settlement_and_the_last_about_a_key_counts(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        await bench.spool.commit(message(bench.spool))
+        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        first = HourMark("out", Scope.ALL, 500_000, 3)
+        await bench.spool.settle([settled(claim, RecipientState.DEFERRED, START + 60)], marks=[first])
+        last = HourMark("out", Scope.ALL, 500_000, 7)
+        pace = PaceMark("out", "example.net", START + 9)
+        (claim,) = await bench.spool.claim("out", "example.net", START + 60, 10)
+        await bench.spool.settle([settled(claim, RecipientState.DELIVERED)], marks=[pace, last])
+        assert sorted(await bench.spool.marks(), key=repr) == sorted([last, pace], key=repr)
+        if bench.restart is not None:
+            again = await bench.restart()
+            assert sorted(await again.marks(), key=repr) == sorted([last, pace], key=repr)
+
+    run(kind, tmp_path, test)
+
+
+def test_a_notice_is_shown_as_the_reason_of_what_is_due_and_a_start_begins_without(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        bench.spool.post(Notice("out", "example.net", "waits for the route's rate: 30 a minute", START + 100))
+        await bench.spool.commit(message(bench.spool))
+        (row,) = queue_rows(tmp_path / "spool")
+        assert (row.diagnostic, row.next_attempt_at) == (
+            "waits for the route's rate: 30 a minute",
+            "2027-01-15T08:01:40.000Z",
+        )
+        (backlog,) = backlogs(tmp_path / "spool")
+        assert (backlog.diagnostic, backlog.next_attempt_at) == (row.diagnostic, row.next_attempt_at)
+        assert bench.restart is not None
+        await bench.restart()
+        assert queue_rows(tmp_path / "spool")[0].diagnostic is None
+
+    run("sqlite", tmp_path, test)

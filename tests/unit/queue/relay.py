@@ -83,11 +83,13 @@ class CountingSpool(MemorySpool):
         self.released += [(claim.number, each.number) for each in claim.recipients]
         super().release(claim)
 
-    async def settle(self, settlements: Sequence[Any], notifications: Sequence[NewMessage] = ()) -> None:
+    async def settle(
+        self, settlements: Sequence[Any], notifications: Sequence[NewMessage] = (), marks: Sequence[Any] = ()
+    ) -> None:
         keys = [(each.number, each.recipient) for each in settlements]
         assert len(keys) == len(set(keys)), "settled twice"
         assert all(key in self._hand for key in keys), "settled, not in hand"
-        await super().settle(settlements, notifications)
+        await super().settle(settlements, notifications, marks)
         self.settled += keys
         self.notifications += notifications
 

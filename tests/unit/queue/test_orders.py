@@ -30,10 +30,10 @@ class SlowSpool(CountingSpool):
         await self.may_command.wait()
         return await super().carry_out(command, now)
 
-    async def settle(self, settlements: Sequence[Any], notifications: Sequence[Any] = ()) -> None:
+    async def settle(self, settlements: Sequence[Any], notifications: Sequence[Any] = (), marks: Any = ()) -> None:
         self.is_settling = True
         await self.may_settle.wait()
-        await super().settle(settlements, notifications)
+        await super().settle(settlements, notifications, marks)
 
 
 def slow_relay(courier: FakeCourier) -> tuple[Relay, SlowSpool]:

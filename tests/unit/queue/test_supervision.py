@@ -35,11 +35,11 @@ class FaultySpool(CountingSpool):
             raise RuntimeError("a bug in claim()")
         return await super().claim(route, destination, *arguments, **named)
 
-    async def settle(self, settlements: Sequence[Any], notifications: Sequence[Any] = ()) -> None:
+    async def settle(self, settlements: Sequence[Any], notifications: Sequence[Any] = (), marks: Any = ()) -> None:
         for each in settlements:
             if each.number == self.bad_number and (each.outcome is not None or self.is_bad_whatever_it_says):
                 raise ValueError("a bug in settle()")
-        await super().settle(settlements, notifications)
+        await super().settle(settlements, notifications, marks)
 
     async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
         if command.numbers == {self.bad_number}:

@@ -1,0 +1,174 @@
+"""Holds mail to what its route may carry: asks shaping.py, counts what went, and remembers it over a restart.
+
+Rule 1: what goes is counted when it goes, and given back where the next hop did not take it.
+Rule 2: what has changed is handed over with the next outcomes; a crash forgets what no outcome was written after.
+Rule 3: a wait has words for the administrator, and a time at which it is worth asking again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from staffetta.mail.outcome import Delivered, Outcome, Unknown
+from staffetta.queue.shaping import DayCount, Rate, tenant_external_limit
+from staffetta.settings.model import Settings
+from staffetta.settings.outbound import all_routes
+from staffetta.settings.roads import Route
+from staffetta.spool.marks import HourMark, Mark, PaceMark, Scope
+from staffetta.spool.spool import Claim
+
+_PACES_MAX = 10_000  # destinations whose bucket is in memory; those that have refilled are forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """until: seconds since 1970. reason: in words. limits: those that were met."""
+
+    until: float
+    reason: str
+    limits: "Limits"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a route may carry; None: as much as it can. name: of the route, where it goes by a connector's too."""
+
+    name: str = ""
+    concurrency: int = 1
+    rate: Rate | None = None
+    recipients: int | None = None
+    external: int | None = None
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether there is anything to count."""
+        return self.rate is not None or self.recipients is not None or self.external is not None
+
+    @classmethod
+    def of(cls, route: Route) -> "Limits":
+        """The limits that a route has."""
+        return cls(
+            name=route.name,
+            concurrency=route.concurrency,
+            rate=None if route.messages_per_minute is None else Rate(route.messages_per_minute),
+            recipients=route.recipients_per_day,
+            external=None if route.licenses is None else tenant_external_limit(route.licenses),
+        )
+
+
+_NO_LIMITS = Limits()
+
+
+class Shaper:
+    """See the head of this file."""
+
+    def __init__(self, get_settings: Callable[[], Settings]) -> None:
+        self._get_settings = get_settings
+        self._settings: Settings | None = None
+        self._limits: dict[str, Limits] = {}
+        self._our_domains: dict[str, bool] = {}  # whether those below it are ours too
+        self._paces: dict[tuple[str, str], float] = {}
+        self._counts: dict[tuple[str, Scope], DayCount] = {}
+        self._changed_paces: set[tuple[str, str]] = set()
+        self._changed_hours: set[tuple[str, Scope, int]] = set()
+
+    def remember(self, marks: Iterable[Mark]) -> None:
+        """Go on with what an earlier start has counted."""
+        for mark in marks:
+            if isinstance(mark, PaceMark):
+                self._paces[mark.route, mark.destination] = mark.expected_at
+            else:
+                self._count(mark.route, mark.scope).hours[mark.hour] = mark.recipients
+
+    def limits(self, route: str) -> Limits:
+        """What the route may carry by the settings of now."""
+        settings = self._get_settings()
+        if settings is not self._settings:
+            self._settings = settings
+            self._limits = {name: Limits.of(route) for name, route in all_routes(settings).items()}
+            self._our_domains = {each.name: each.include_subdomains for each in settings.accepted_domains}
+        return self._limits.get(route, _NO_LIMITS)
+
+    def wait_for(self, claim: Claim, now: float) -> Wait | None:
+        """Return what keeps the claim from going now, the longest wait if several do; None if nothing does."""
+        limits = self.limits(claim.route)
+        if not limits.is_shaped:
+            return None
+        waits: list[Wait] = []
+        if limits.rate is not None:
+            at = limits.rate.ready_at(self._paces.get((limits.name, claim.destination), 0.0))
+            waits.append(Wait(at, f"waits for the route's rate: {limits.rate.per_minute} a minute", limits))
+        for scope, limit, words in _day_limits(limits):
+            recipients = self._recipients(claim, scope)
+            if recipients:
+                at = self._count(limits.name, scope).ready_at(recipients, limit, now)
+                waits.append(Wait(at, f"waits for the route's {words}: {limit:,} in 24 hours", limits))
+        longest = max(waits, key=lambda wait: wait.until, default=None)
+        return longest if longest is not None and longest.until > now else None
+
+    def count(self, claim: Claim, now: float) -> None:
+        """The claim goes now."""
+        limits = self.limits(claim.route)
+        if limits.rate is not None:
+            place = (limits.name, claim.destination)
+            if len(self._paces) >= _PACES_MAX:
+                self._paces = {each: at for each, at in self._paces.items() if at > now}
+            self._paces[place] = limits.rate.after(self._paces.get(place, 0.0), now)
+            self._changed_paces.add(place)
+        for scope, _, _ in _day_limits(limits):
+            self._add(limits.name, scope, self._recipients(claim, scope), now)
+
+    def give_back(self, claim: Claim, outcomes: Sequence[Outcome], now: float) -> None:
+        """Count no longer those whom the next hop did not take. outcomes: one per recipient; none: nobody was."""
+        limits = self.limits(claim.route)
+        if not limits.is_shaped:
+            return
+        are_taken = [isinstance(outcome, Delivered | Unknown) for outcome in outcomes] or [False] * len(
+            claim.recipients
+        )
+        for scope, _, _ in _day_limits(limits):
+            self._add(limits.name, scope, -self._recipients(claim, scope, are_taken), now)
+
+    def take_changed(self) -> list[Mark]:
+        """Return what has changed since the last time."""
+        paces = [PaceMark(*place, self._paces[place]) for place in self._changed_paces if place in self._paces]
+        hours = [
+            HourMark(route, scope, hour, self._count(route, scope).hours.get(hour, 0))
+            for route, scope, hour in self._changed_hours
+        ]
+        self._changed_paces.clear()
+        self._changed_hours.clear()
+        return [*paces, *hours]
+
+    def _add(self, route: str, scope: Scope, recipients: int, now: float) -> None:
+        if recipients:
+            self._changed_hours.add((route, scope, self._count(route, scope).add(recipients, now)))
+
+    def _count(self, route: str, scope: Scope) -> DayCount:
+        found = self._counts.get((route, scope))
+        if found is None:
+            found = self._counts[route, scope] = DayCount()
+        return found
+
+    def _recipients(self, claim: Claim, scope: Scope, without: Sequence[bool] = ()) -> int:
+        """How many of the claim are counted in that scope. without: recipients to leave out, by place."""
+        return sum(
+            scope is Scope.ALL or not self._is_ours(recipient.recipient.mailbox.domain)
+            for place, recipient in enumerate(claim.recipients)
+            if not (without and without[place])
+        )
+
+    def _is_ours(self, domain: str) -> bool:
+        if domain in self._our_domains:
+            return True
+        while domain:
+            domain = domain.partition(".")[2]
+            if self._our_domains.get(domain):
+                return True
+        return False
+
+
+def _day_limits(limits: Limits) -> Iterable[tuple[Scope, int, str]]:
+    if limits.recipients is not None:
+        yield Scope.ALL, limits.recipients, "recipients"
+    if limits.external is not None:
+        yield Scope.EXTERNAL, limits.external, "external recipients"

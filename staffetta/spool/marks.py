@@ -1,0 +1,82 @@
+"""What the queue must remember beside the mail over a restart, and what it tells other processes of its destinations.
+
+Rule 1: a mark is the whole truth about its key, never a difference, so that writing it twice does no harm.
+Rule 2: marks are written with what they tell of: how much a route has carried with the outcomes of a settlement.
+Rule 3: notices are for eyes alone. They live while their process does, and a crash may lose the last second of them.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from staffetta.spool.database import SQL, Row
+
+
+class Scope(StrEnum):
+    """Which recipients of a route are counted."""
+
+    ALL = "all"
+    EXTERNAL = "external"  # of domains that are not ours
+
+
+@dataclass(frozen=True, slots=True)
+class PaceMark:
+    """When the next message to a destination is expected, seconds since 1970 (queue/shaping.py)."""
+
+    route: str
+    destination: str
+    expected_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HourMark:
+    """How many recipients went by a route in one hour, counted since 1970."""
+
+    route: str
+    scope: Scope
+    hour: int
+    recipients: int
+
+
+Mark = PaceMark | HourMark
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Why what is due at a destination is not tried now. until: seconds since 1970; None: until somebody acts."""
+
+    route: str
+    destination: str
+    reason: str
+    until: float | None
+
+
+def write_marks(connection: sqlite3.Connection, marks: Sequence[Mark]) -> None:
+    """Write them in the open transaction. Raises sqlite3.Error."""
+    paces: list[Row] = [
+        (mark.route, mark.destination, mark.expected_at) for mark in marks if isinstance(mark, PaceMark)
+    ]
+    hours: list[Row] = [
+        (mark.route, mark.scope.value, mark.hour, mark.recipients) for mark in marks if isinstance(mark, HourMark)
+    ]
+    connection.executemany(SQL["mark_pace"], paces)
+    connection.executemany(SQL["mark_hour"], hours)
+
+
+def read_marks(connection: sqlite3.Connection) -> list[Mark]:
+    """Return all that was written and not yet swept. Raises sqlite3.Error."""
+    paces = [PaceMark(*row) for row in connection.execute("SELECT route, destination, expected_at FROM pace")]
+    hours = [
+        HourMark(route, Scope(scope), hour, recipients)
+        for route, scope, hour, recipients in connection.execute("SELECT * FROM route_hour")
+    ]
+    return [*paces, *hours]
+
+
+def write_notice(connection: sqlite3.Connection, notice: Notice) -> None:
+    """Write it, or with an empty reason take back the one before. Raises sqlite3.Error."""
+    if notice.reason:
+        connection.execute(SQL["post_notice"], (notice.route, notice.destination, notice.reason, notice.until))
+    else:
+        connection.execute(SQL["drop_notice"], (notice.route, notice.destination))
