@@ -12,6 +12,7 @@ import structlog
 from staffetta import metrics
 from staffetta.admin.http import WebServer
 from staffetta.delivery.courier import Couriers
+from staffetta.delivery.hops import NextHops
 from staffetta.delivery.tls_reporter import TlsReporter
 from staffetta.directory.live import LiveSettings
 from staffetta.directory.sign_ins import new_first_code
@@ -82,7 +83,7 @@ class Relay:
         except (SettingsError, CannotListen):
             await self._spool.close()
             raise
-        self._couriers = Couriers(self.current_settings, tell_hops=self._keep_hop_states)
+        self._couriers = Couriers(self.current_settings, hops=NextHops(self._keep_hop_states))
         self._queue = QueueManager(
             self._spool, self._couriers, self.current_settings, route_notification=self._route_notification
         )

@@ -149,14 +149,18 @@ $script:Columns = @{
     Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
     MessageTraceV2 = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
+    NextHop = @('Route', 'Host', 'Priority', 'Status', 'Failures', 'LastError')
     Organization = @('Name', 'MailEndpoint')
     OrganizationConfig = @('Name', 'RejectDirectSend')
+    OutboundConnector = @('TaskName', 'IsTaskSuccessful', 'Detail')
     Queue = @('Identity', 'DeliveryType', 'Status', 'MessageCount', 'NextHopDomain')
     RefusalExplanation = @('At', 'Sender', 'Recipient', 'Reason', 'Summary')
     Relay = @('Accepted', 'Reply', 'Reason', 'Connector', 'Route')
     ReplyMeaning = @('Cause', 'Fix')
     RoleGroup = @('Name', 'Roles', 'Members')
     RoleGroupMember = @('Name', 'RecipientType')
+    Route = @('Name', 'Transport', 'NextHops', 'Tls', 'Login', 'Concurrency')
+    RouteRule = @('Priority', 'Name', 'Enabled', 'Route', 'RecipientDomains', 'Connectors')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
     TransportConfig = @('MessageExpiration', 'MaxReceiveSize', 'SmtpClientAuthenticationDisabled')
@@ -684,6 +688,643 @@ function Remove-BlockedConnector {
         if ($PSCmdlet.ShouldProcess($ConnectorId, 'Remove-BlockedConnector')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-BlockedConnector' -Given $PSBoundParameters
         }
+    }
+}
+
+function Get-OutboundConnector {
+    <#
+    .SYNOPSIS
+    Show outbound connectors: where mail goes out.
+
+    .PARAMETER Identity
+    Name or GUID of the connector.
+
+    .PARAMETER IncludeTestModeConnectors
+    Show those in test mode too.
+
+    .PARAMETER IsTransportRuleScoped
+    Only those that rules alone use, or only the others.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-OutboundConnector 'To Fabrikam'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [switch] $IncludeTestModeConnectors,
+
+        [bool] $IsTransportRuleScoped,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-OutboundConnector' -Given $PSBoundParameters
+    }
+}
+
+function New-OutboundConnector {
+    <#
+    .SYNOPSIS
+    Make an outbound connector.
+
+    .PARAMETER LinkForModifiedConnector
+    Kept for Exchange's sake; changes nothing.
+
+    .PARAMETER Name
+    Its name, unique, 64 characters at most.
+
+    .PARAMETER Organization
+    The organisation that owns it.
+
+    .PARAMETER Enabled
+    Whether it is switched on.
+
+    .PARAMETER ConnectorType
+    OnPremises or Partner.
+
+    .PARAMETER ConnectorSource
+    Where it came from; changes nothing.
+
+    .PARAMETER Comment
+    For people.
+
+    .PARAMETER RecipientDomains
+    Domains that it serves: contoso.com, *.contoso.com for it and below, or *.
+
+    .PARAMETER AllAcceptedDomains
+    Serve every accepted domain.
+
+    .PARAMETER UseMXRecord
+    To the mail exchangers; false: to the smart hosts.
+
+    .PARAMETER SmartHosts
+    Names or IP addresses, with :port where it is not 25.
+
+    .PARAMETER TlsSettings
+    EncryptionOnly, CertificateValidation, DomainValidation; left out: TLS if offered.
+
+    .PARAMETER TlsDomain
+    For DomainValidation: the name in the certificate.
+
+    .PARAMETER MtaStsMode
+    Opportunistic or None.
+
+    .PARAMETER SmtpDaneMode
+    Opportunistic, Mandatory or None.
+
+    .PARAMETER Route
+    Take this route of the settings, for what a connector cannot say.
+
+    .PARAMETER SenderRewritingEnabled
+    Kept for Exchange's sake; changes nothing.
+
+    .PARAMETER IsTransportRuleScoped
+    Used by no domain, only where a rule says.
+
+    .PARAMETER RouteAllMessagesViaOnPremises
+    OnPremises: serve every recipient domain.
+
+    .PARAMETER CloudServicesMailEnabled
+    Keep Exchange's internal header fields.
+
+    .PARAMETER TestMode
+    Not used for mail, only to be validated.
+
+    .EXAMPLE
+    New-OutboundConnector 'To Fabrikam' -RecipientDomains fabrikam.com -UseMXRecord $false -SmartHosts mail.fabrikam.com
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [string] $LinkForModifiedConnector,
+
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $Name,
+
+        [string] $Organization,
+
+        [bool] $Enabled,
+
+        [ValidateSet('OnPremises', 'Partner')]
+        [string] $ConnectorType,
+
+        [ValidateSet('Default', 'HybridWizard', 'Migrated', 'AdminUI')]
+        [string] $ConnectorSource,
+
+        [string] $Comment,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $RecipientDomains,
+
+        [bool] $AllAcceptedDomains,
+
+        [bool] $UseMXRecord,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $SmartHosts,
+
+        [ValidateSet('EncryptionOnly', 'CertificateValidation', 'DomainValidation')]
+        [string] $TlsSettings,
+
+        [string] $TlsDomain,
+
+        [ValidateSet('Opportunistic', 'None')]
+        [string] $MtaStsMode,
+
+        [ValidateSet('Opportunistic', 'Mandatory', 'None')]
+        [string] $SmtpDaneMode,
+
+        [string] $Route,
+
+        [bool] $SenderRewritingEnabled,
+
+        [bool] $IsTransportRuleScoped,
+
+        [bool] $RouteAllMessagesViaOnPremises,
+
+        [bool] $CloudServicesMailEnabled,
+
+        [bool] $TestMode
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Name, 'New-OutboundConnector')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'New-OutboundConnector' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Set-OutboundConnector {
+    <#
+    .SYNOPSIS
+    Change an outbound connector; what is not named stays.
+
+    .PARAMETER Identity
+    Name or GUID of the connector.
+
+    .PARAMETER LinkForModifiedConnector
+    Kept for Exchange's sake; changes nothing.
+
+    .PARAMETER LastValidationTimestamp
+    When it was validated.
+
+    .PARAMETER Name
+    Its name, unique, 64 characters at most.
+
+    .PARAMETER Enabled
+    Whether it is switched on.
+
+    .PARAMETER ConnectorType
+    OnPremises or Partner.
+
+    .PARAMETER ConnectorSource
+    Where it came from; changes nothing.
+
+    .PARAMETER Comment
+    For people.
+
+    .PARAMETER RecipientDomains
+    Domains that it serves: contoso.com, *.contoso.com for it and below, or *.
+
+    .PARAMETER AllAcceptedDomains
+    Serve every accepted domain.
+
+    .PARAMETER UseMXRecord
+    To the mail exchangers; false: to the smart hosts.
+
+    .PARAMETER SmartHosts
+    Names or IP addresses, with :port where it is not 25.
+
+    .PARAMETER TlsSettings
+    EncryptionOnly, CertificateValidation, DomainValidation; left out: TLS if offered.
+
+    .PARAMETER TlsDomain
+    For DomainValidation: the name in the certificate.
+
+    .PARAMETER MtaStsMode
+    Opportunistic or None.
+
+    .PARAMETER SmtpDaneMode
+    Opportunistic, Mandatory or None.
+
+    .PARAMETER Route
+    Take this route of the settings, for what a connector cannot say.
+
+    .PARAMETER SenderRewritingEnabled
+    Kept for Exchange's sake; changes nothing.
+
+    .PARAMETER IsTransportRuleScoped
+    Used by no domain, only where a rule says.
+
+    .PARAMETER RouteAllMessagesViaOnPremises
+    OnPremises: serve every recipient domain.
+
+    .PARAMETER CloudServicesMailEnabled
+    Keep Exchange's internal header fields.
+
+    .PARAMETER TestMode
+    Not used for mail, only to be validated.
+
+    .PARAMETER IsValidated
+    Whether the last validation went well.
+
+    .PARAMETER ValidationRecipients
+    Whom the last validation wrote to.
+
+    .EXAMPLE
+    Set-OutboundConnector 'To Fabrikam' -TlsSettings DomainValidation -TlsDomain *.fabrikam.com
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $LinkForModifiedConnector,
+
+        [datetime] $LastValidationTimestamp,
+
+        [string] $Name,
+
+        [bool] $Enabled,
+
+        [ValidateSet('OnPremises', 'Partner')]
+        [string] $ConnectorType,
+
+        [ValidateSet('Default', 'HybridWizard', 'Migrated', 'AdminUI')]
+        [string] $ConnectorSource,
+
+        [string] $Comment,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $RecipientDomains,
+
+        [bool] $AllAcceptedDomains,
+
+        [bool] $UseMXRecord,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $SmartHosts,
+
+        [ValidateSet('EncryptionOnly', 'CertificateValidation', 'DomainValidation')]
+        [string] $TlsSettings,
+
+        [string] $TlsDomain,
+
+        [ValidateSet('Opportunistic', 'None')]
+        [string] $MtaStsMode,
+
+        [ValidateSet('Opportunistic', 'Mandatory', 'None')]
+        [string] $SmtpDaneMode,
+
+        [string] $Route,
+
+        [bool] $SenderRewritingEnabled,
+
+        [bool] $IsTransportRuleScoped,
+
+        [bool] $RouteAllMessagesViaOnPremises,
+
+        [bool] $CloudServicesMailEnabled,
+
+        [bool] $TestMode,
+
+        [bool] $IsValidated,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $ValidationRecipients
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Set-OutboundConnector')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-OutboundConnector' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-OutboundConnector {
+    <#
+    .SYNOPSIS
+    Remove an outbound connector; what is queued for it waits, until it is sent another way.
+
+    .PARAMETER Identity
+    Name or GUID of the connector.
+
+    .EXAMPLE
+    Remove-OutboundConnector 'To Fabrikam'
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-OutboundConnector')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-OutboundConnector' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Validate-OutboundConnector {
+    <#
+    .SYNOPSIS
+    Try a connector: connect to every next hop, and send a test mail.
+
+    .PARAMETER Identity
+    Name or GUID of the connector.
+
+    .PARAMETER Recipients
+    Who gets the test mail.
+
+    .PARAMETER From
+    Whose test mail it is; left out, the postmaster of the first accepted domain.
+
+    .PARAMETER SkipTestMail
+    Send none: only ask each next hop whether it would take the recipients.
+
+    .EXAMPLE
+    Validate-OutboundConnector 'To Fabrikam' -Recipients somebody@fabrikam.com
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [Parameter(Mandatory = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Recipients,
+
+        [string] $From,
+
+        [switch] $SkipTestMail
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Validate-OutboundConnector')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Validate-OutboundConnector' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-RouteRule {
+    <#
+    .SYNOPSIS
+    Show route rules in the order in which they are asked.
+
+    .PARAMETER Identity
+    Name or GUID of the rule.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-RouteRule 'Large mail'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-RouteRule' -Given $PSBoundParameters
+    }
+}
+
+function New-RouteRule {
+    <#
+    .SYNOPSIS
+    Make a route rule.
+
+    .PARAMETER Name
+    Its name, unique.
+
+    .PARAMETER Route
+    The route, or the outbound connector, that its mail takes.
+
+    .PARAMETER Enabled
+    Whether it is switched on.
+
+    .PARAMETER Priority
+    Lower goes first; among equals, the one that stands first.
+
+    .PARAMETER Comment
+    For people.
+
+    .PARAMETER RecipientDomains
+    contoso.com, *.contoso.com for it and below, *.
+
+    .PARAMETER SenderDomains
+    The same of the reverse-path; <> is the null path.
+
+    .PARAMETER Connectors
+    Names of inbound connectors that let the message in.
+
+    .PARAMETER OctetsMin
+    Messages at least so large.
+
+    .PARAMETER OctetsMax
+    Messages at most so large.
+
+    .EXAMPLE
+    New-RouteRule 'Large mail' -Route archive -OctetsMin 10000000 -Priority 10
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $Name,
+
+        [Parameter(Mandatory = $true)]
+        [string] $Route,
+
+        [bool] $Enabled,
+
+        [int] $Priority,
+
+        [string] $Comment,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $RecipientDomains,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $SenderDomains,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Connectors,
+
+        [int] $OctetsMin,
+
+        [int] $OctetsMax
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Name, 'New-RouteRule')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'New-RouteRule' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Set-RouteRule {
+    <#
+    .SYNOPSIS
+    Change a route rule; what is not named stays.
+
+    .PARAMETER Identity
+    Name or GUID of the rule.
+
+    .PARAMETER Name
+    Its name, unique.
+
+    .PARAMETER Route
+    The route, or the outbound connector, that its mail takes.
+
+    .PARAMETER Enabled
+    Whether it is switched on.
+
+    .PARAMETER Priority
+    Lower goes first; among equals, the one that stands first.
+
+    .PARAMETER Comment
+    For people.
+
+    .PARAMETER RecipientDomains
+    contoso.com, *.contoso.com for it and below, *.
+
+    .PARAMETER SenderDomains
+    The same of the reverse-path; <> is the null path.
+
+    .PARAMETER Connectors
+    Names of inbound connectors that let the message in.
+
+    .PARAMETER OctetsMin
+    Messages at least so large.
+
+    .PARAMETER OctetsMax
+    Messages at most so large.
+
+    .EXAMPLE
+    Set-RouteRule 'Large mail' -Enabled $false
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $Name,
+
+        [string] $Route,
+
+        [bool] $Enabled,
+
+        [int] $Priority,
+
+        [string] $Comment,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $RecipientDomains,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $SenderDomains,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Connectors,
+
+        [int] $OctetsMin,
+
+        [int] $OctetsMax
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Set-RouteRule')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-RouteRule' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Remove-RouteRule {
+    <#
+    .SYNOPSIS
+    Remove a route rule.
+
+    .PARAMETER Identity
+    Name or GUID of the rule.
+
+    .EXAMPLE
+    Remove-RouteRule 'Large mail'
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-RouteRule')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-RouteRule' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-Route {
+    <#
+    .SYNOPSIS
+    Show the roads out as they are travelled, with what presets and connectors fill in.
+
+    .PARAMETER Identity
+    Name of a route, or of an outbound connector.
+
+    .EXAMPLE
+    Get-Route outside
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-Route' -Given $PSBoundParameters
+    }
+}
+
+function Get-NextHop {
+    <#
+    .SYNOPSIS
+    Show the hosts that mail is handed over to, and which of them rest after trouble.
+
+    .PARAMETER Route
+    Only those of this route.
+
+    .EXAMPLE
+    Get-NextHop outside
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0)]
+        [string] $Route
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-NextHop' -Given $PSBoundParameters
     }
 }
 
@@ -2207,6 +2848,17 @@ Export-ModuleMember -Function @(
     'Remove-InboundConnector',
     'Get-BlockedConnector',
     'Remove-BlockedConnector',
+    'Get-OutboundConnector',
+    'New-OutboundConnector',
+    'Set-OutboundConnector',
+    'Remove-OutboundConnector',
+    'Validate-OutboundConnector',
+    'Get-RouteRule',
+    'New-RouteRule',
+    'Set-RouteRule',
+    'Remove-RouteRule',
+    'Get-Route',
+    'Get-NextHop',
     'Get-AcceptedDomain',
     'New-AcceptedDomain',
     'Set-AcceptedDomain',

@@ -21,6 +21,17 @@ CertName = Annotated[str | None, Parameter(help="Instead of a file: assume a goo
 Login = Annotated[str | None, Parameter(name="--account", help="The user name that the client has logged in with.")]
 Tls = Annotated[bool | None, Parameter(help="Whether it uses TLS; left out, only with certificate or account.")]
 ListenerName = Annotated[str | None, Parameter(help="Where it connects; left out, where such clients do.")]
+Size = Annotated[int | None, Parameter(help="How many octets the message has; left out, few.")]
+
+_FACTS = (
+    ("connector", "Connector"),
+    ("route rule", "RouteRule"),
+    ("outbound connector", "OutboundConnector"),
+    ("route", "Route"),
+    ("next hops", "NextHops"),
+    ("destination", "Destination"),
+    ("reason", "Reason"),
+)
 
 
 def explain(identity: Identity, /, *, config: ConfigFile, json: Json = False) -> None:
@@ -47,6 +58,7 @@ def simulate(
     cert_name: CertName = None,
     account: Login = None,
     tls: Tls = None,
+    size: Size = None,
     listener: ListenerName = None,
     json: Json = False,
 ) -> int:
@@ -57,7 +69,14 @@ def simulate(
     except OSError as error:
         print_lines([f"{cert}: {error.strerror}"])
         return EX_NOINPUT
-    more = {"Certificate": pem, "CertificateName": cert_name, "Account": account, "Tls": tls, "Listener": listener}
+    more = {
+        "Certificate": pem,
+        "CertificateName": cert_name,
+        "Account": account,
+        "Tls": tls,
+        "Octets": size,
+        "Listener": listener,
+    }
     given |= {name: value for name, value in more.items() if value is not None}
     with local_office(config, "cli") as office:
         (row,) = office.execute(find("Test-Relay"), given).rows
@@ -82,7 +101,7 @@ def _story(row: dict[str, Any]) -> list[str]:
 
 
 def _where(row: dict[str, Any], sender: str) -> list[str]:
-    facts = (("connector", "Connector"), ("route", "Route"), ("destination", "Destination"), ("reason", "Reason"))
-    lines = ["", *(f"{label}: {row[key]}" for label, key in facts if row[key] is not None)]
+    row = row | {"NextHops": ", ".join(row["NextHops"]) or None}
+    lines = ["", *(f"{label}: {row[key]}" for label, key in _FACTS if row[key] is not None)]
     is_rewritten = row["SentAs"] not in (None, sender or "<>")
     return [*lines, f"sent as: {row['SentAs']}"] if is_rewritten else lines

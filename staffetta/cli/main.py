@@ -30,6 +30,12 @@ Serve = Callable[[Path], int]
 # By name, so that `staffetta trace` does not wait for all operations to load.
 _LOADED_WHERE_NEEDED = {
     "connector": ("objects:connector", "Who may send in: list, show, add, set, remove."),
+    "outbound": (
+        "objects:outbound",
+        "Where mail goes out, as Exchange has it: list, show, add, set, validate, remove.",
+    ),
+    "rule": ("objects:rule", "Which mail takes which road: list, show, add, set, remove."),
+    "route": ("objects:route", "Roads out as they are travelled, and how their next hops are."),
     "domain": ("objects:domain", "What we take mail for, and the MX record to publish."),
     "account": ("objects:account", "Devices and programs that log in to send, and their passwords."),
     "organization": ("objects:organization", "Tenants that see nothing of each other."),

@@ -120,6 +120,9 @@ def _usual(noun: str, *, is_changed: bool = True) -> dict[str, str]:
 
 
 connector = group(App(name="connector"), _usual("InboundConnector"))
+outbound = group(App(name="outbound"), {**_usual("OutboundConnector"), "validate": "Validate-OutboundConnector"})
+rule = group(App(name="rule"), _usual("RouteRule"))
+route = group(App(name="route"), {"list": "Get-Route", "show": "Get-Route", "hops": "Get-NextHop"})
 domain = group(App(name="domain"), _usual("AcceptedDomain"))
 organization = group(App(name="organization"), _usual("Organization", is_changed=False))
 administrator = group(App(name="administrator"), _usual("Administrator"))

@@ -9,6 +9,7 @@ TCP_NODELAY needs no call: asyncio and uvloop both set it on every TCP connectio
 import asyncio
 from typing import Self, cast
 
+from staffetta.delivery.transcript import current_transcript
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Stage, TlsJudgement
 from staffetta.metrics import TLS_SESSIONS
@@ -55,6 +56,7 @@ class Channel(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None  # all is answered, or writing may go on, or trouble
         self._is_writing_paused = False
         self._is_closing = False
+        self._transcript = current_transcript.get()
 
     @property
     def is_open(self) -> bool:
@@ -69,12 +71,15 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.note(f"connected to {self.host}{f'[{self.address}]' if self.address else ''}")
 
     def data_received(self, data: bytes) -> None:
         try:
             if self._tls is not None:
                 data = self._decrypt(self._tls, data)
                 self._is_heard_in_tls |= bool(data)
+            if data and self._transcript is not None:
+                self._transcript.received(data)
             if data and self.session.receive(data):
                 self._wake()
         except TlsFailure as failure:
@@ -99,12 +104,19 @@ class Channel(asyncio.Protocol):
         """Write pieces in one go. What cannot be written shows at the next answered() or drain()."""
         if self._trouble is not None or self._transport is None:
             return
+        if self._transcript is not None:
+            self._transcript.sent(*octets)
         if self._tls is not None:
             self._encrypt(self._tls, octets)
         elif len(octets) == 1:
             self._transport.write(octets[0])
         else:
             self._transport.writelines(octets)
+
+    def note(self, text: str) -> None:
+        """Say something in the transcript, where there is one."""
+        if self._transcript is not None:
+            self._transcript.note(text)
 
     def check(self) -> None:
         """Make sure, before content is called complete, that it can be written at all. Raises HopTrouble."""
@@ -170,6 +182,7 @@ class Channel(asyncio.Protocol):
             await self._wait(timeout_seconds)
         self.check()
         self.tls = f"{tls.version} {tls.cipher}"
+        self.note(f"TLS: {self.tls}")
         TLS_SESSIONS.labels("outbound", tls.version).inc()
 
     def peer_certificates(self) -> tuple[bytes, ...]:
@@ -214,6 +227,8 @@ class Channel(asyncio.Protocol):
     def _fail(self, trouble: HopTrouble) -> None:
         if self._trouble is None:
             self._trouble = trouble
+            if not self._is_closing:
+                self.note(str(trouble))
             self.abort()
         self._wake()
 

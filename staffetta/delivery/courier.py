@@ -12,7 +12,6 @@ from staffetta.mail.outcome import Deferred, Outcome, Stage
 from staffetta.settings.model import Settings
 from staffetta.settings.outbound import all_routes, find_route
 from staffetta.settings.roads import Transport
-from staffetta.trace.next_hops import HopState
 
 
 class Couriers:
@@ -28,12 +27,11 @@ class Couriers:
         self,
         get_settings: Callable[[], Settings],
         *,
-        tell_hops: Callable[[Sequence[HopState]], None] = lambda states: None,
+        hops: NextHops | None = None,
     ) -> None:
-        """tell_hops: gets the state of all next hops whenever one changes."""
         self._get_settings = get_settings
         self._announced = get_settings()
-        self.hops = NextHops(tell_hops)
+        self.hops = hops or NextHops()
         self.hops.announce(all_routes(self._announced))
         self.tokens = AccessTokens(get_settings)
         self._graph = GraphCourier(self.tokens)

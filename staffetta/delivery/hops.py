@@ -18,6 +18,7 @@ import structlog
 
 from staffetta import metrics
 from staffetta.delivery.trouble import HopTrouble
+from staffetta.settings.outbound import hop_label
 from staffetta.settings.roads import NextHop, Route
 from staffetta.trace.next_hops import HopState
 
@@ -44,17 +45,20 @@ class _Health:
 class NextHops:
     """See the head of this file. Belongs to one event loop.
 
-    tell: gets the state of all hops after each change of one. now: seconds since 1970. draw: 0 to 1.
+    tell: gets the state of all hops after each change of one. is_shown: whether metrics tell of them.
+    now: seconds since 1970. draw: 0 to 1.
     """
 
     def __init__(
         self,
         tell: Callable[[Sequence[HopState]], None] = lambda states: None,
         *,
+        is_shown: bool = True,
         now: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._tell = tell
+        self._is_shown = is_shown
         self._now = now
         self._draw = draw
         self._health: dict[tuple[str, str], _Health] = {}
@@ -82,10 +86,10 @@ class NextHops:
         health = self._of(route, hop)
         if health.troubles:
             _log.info(
-                "next hop is up", route=route.name, host=label(hop), down_seconds=round(self._now() - health.since)
+                "next hop is up", route=route.name, host=hop_label(hop), down_seconds=round(self._now() - health.since)
             )
             health.troubles, health.rests_until, health.since, health.said = 0, 0.0, self._now(), ""
-            metrics.NEXT_HOP_UP.labels(route.name, label(hop)).set(1)
+            self._show((route.name, hop_label(hop)), 1)
             self._tell_all()
 
     def unwell(self, route: Route, hop: NextHop, trouble: HopTrouble) -> None:
@@ -95,8 +99,8 @@ class NextHops:
             return
         if not health.troubles:
             health.since = now
-            metrics.NEXT_HOP_UP.labels(route.name, label(hop)).set(0)
-            _log.warning("next hop is down", route=route.name, host=label(hop), error=str(trouble))
+            self._show((route.name, hop_label(hop)), 0)
+            _log.warning("next hop is down", route=route.name, host=hop_label(hop), error=str(trouble))
         health.troubles += 1
         rest = min(REST_FIRST_SECONDS * 2 ** min(health.troubles - 1, 10), REST_MAX_SECONDS)
         health.rests_until = now + rest * (0.8 + 0.4 * self._draw())
@@ -105,10 +109,10 @@ class NextHops:
 
     def announce(self, routes: Mapping[str, Route]) -> None:
         """Show the hops of these routes, and forget all others. Called when there are new settings."""
-        there = {(route.name, label(hop)) for route in routes.values() for hop in route.next_hops}
+        there = {(route.name, hop_label(hop)) for route in routes.values() for hop in route.next_hops}
         for gone in self._health.keys() - there:
             del self._health[gone]
-            with suppress(KeyError):
+            with suppress(KeyError):  # nobody has shown it
                 metrics.NEXT_HOP_UP.remove(*gone)
         for key in there - self._health.keys():
             self._add(key)
@@ -131,20 +135,17 @@ class NextHops:
                 health.is_probed = False
 
     def _of(self, route: Route, hop: NextHop) -> _Health:
-        key = (route.name, label(hop))
+        key = (route.name, hop_label(hop))
         return self._health.get(key) or self._add(key)
 
     def _add(self, key: tuple[str, str]) -> _Health:
         health = self._health[key] = _Health(since=self._now())
-        metrics.NEXT_HOP_UP.labels(*key).set(1)
+        self._show(key, 1)
         return health
+
+    def _show(self, key: tuple[str, str], value: int) -> None:
+        if self._is_shown:
+            metrics.NEXT_HOP_UP.labels(*key).set(value)
 
     def _tell_all(self) -> None:
         self._tell(self.states())
-
-
-def label(hop: NextHop) -> str:
-    """Return a hop as it is told: `mail.contoso.com:25`, or the path of a socket."""
-    if hop.host.startswith("/"):
-        return hop.host
-    return f"[{hop.host}]:{hop.port}" if ":" in hop.host else f"{hop.host}:{hop.port}"

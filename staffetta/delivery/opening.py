@@ -190,6 +190,10 @@ async def _shake_hands(channel: Channel, hop: Hop, means: Means, context: Client
     await channel.start_tls(context, means.timeouts.reply_seconds)
     try:
         channel.judgement = await judge(hop.tls, hop.host, channel.peer_certificates(), means.settings, time.time())
+        channel.note(
+            f"certificate of {', '.join(channel.judgement.names) or 'no name'}, "
+            f"{'verified' if channel.judgement.is_verified else 'not judged'}, SHA-256 {channel.judgement.fingerprint}"
+        )
     except Mistrusted as error:
         channel.judgement = error.judgement
         raise HopTrouble("4.7.5", str(error), Stage.TLS) from None

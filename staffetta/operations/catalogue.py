@@ -13,17 +13,25 @@ from staffetta.operations import (
     explain,
     meanings,
     organizations,
+    outbound_connectors,
     queueing,
+    roads,
     role_groups,
+    route_rules,
     simulate,
     tracing,
     transport_config,
+    validating,
 )
 from staffetta.operations.registry import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *connectors.OPERATIONS,
     *blocked_connectors.OPERATIONS,
+    *outbound_connectors.OPERATIONS,
+    *validating.OPERATIONS,
+    *route_rules.OPERATIONS,
+    *roads.OPERATIONS,
     *domains.OPERATIONS,
     *organizations.OPERATIONS,
     *transport_config.OPERATIONS,

@@ -32,11 +32,14 @@ from staffetta.policy.decision import (
     SessionFacts,
     TlsFacts,
 )
+from staffetta.policy.domain import accepted_domain
 from staffetta.policy.evidence import CONNECTOR_KEY
 from staffetta.policy.explanation import explain
 from staffetta.policy.rewriting import leaving_sender
-from staffetta.policy.route import route
+from staffetta.policy.route import RoutedTo, route
 from staffetta.settings.model import ListenerKind, Settings
+from staffetta.settings.outbound import find_route, hop_label
+from staffetta.settings.roads import Transport
 from staffetta.smtp.events import Mail, Rcpt
 
 _NULL = "<>"
@@ -80,6 +83,9 @@ class RelayAnswer(Explained):
         Field(description="The sender under which it would leave: the one given, or what the connector puts in place."),
     ]
     route: Annotated[str | None, Field(description="The route that the message would take.")]
+    route_rule: Annotated[str | None, Field(description="The route rule that chooses the route.")]
+    outbound_connector: Annotated[str | None, Field(description="The outbound connector that chooses the route.")]
+    next_hops: Annotated[tuple[str, ...], Field(description="Where the route goes, in the order of their priority.")]
     destination: Annotated[str | None, Field(description="The destination that it would be queued for.")]
 
 
@@ -97,7 +103,7 @@ def simulate(context: Context, given: RelayQuestion) -> Iterable[Output]:
         return [_of_another(decision, stage, facts.listener)]
     decision = replace(decision, evidence=_visible(context, decision))
     leaving = leaving_sender(connector, sender)
-    to = route(recipient, attribution, settings, sender=leaving, octets=given.octets) if decision.is_accepted else None
+    to = route(recipient, attribution, settings, sender=leaving, octets=given.octets)
     return [
         RelayAnswer(
             accepted=decision.is_accepted,
@@ -108,8 +114,7 @@ def simulate(context: Context, given: RelayQuestion) -> Iterable[Output]:
             organization=attribution.organization,
             listener=facts.listener,
             sent_as=str(leaving or _NULL) if decision.is_accepted else None,
-            route=to.route if to is not None else None,
-            destination=to.destination if to is not None else None,
+            **_road(to if decision.is_accepted and _may_see_road(context, recipient) else None, settings),
             **_told(decision, attribution, given, settings),
         )
     ]
@@ -127,6 +132,9 @@ def _of_another(decision: Decision, stage: str, listener: str) -> RelayAnswer:
         listener=listener,
         sent_as=None,
         route=None,
+        route_rule=None,
+        outbound_connector=None,
+        next_hops=(),
         destination=None,
         summary="It is decided by what another organisation says.",
         seen=(),
@@ -148,6 +156,31 @@ def _visible(context: Context, decision: Decision) -> Mapping[str, Any]:
         for key, value in decision.evidence.items()
         if key.removeprefix(CONNECTOR_KEY) not in hidden and not (is_near_hidden and key.startswith("nearest_"))
     }
+
+
+def _may_see_road(context: Context, recipient: Mailbox) -> bool:
+    """Another organisation's mail takes roads that are its own to know."""
+    domain, own = accepted_domain(recipient.domain, context.settings), context.caller.organization
+    return own is None or domain is None or domain.organization == own
+
+
+def _road(to: RoutedTo | None, settings: Settings) -> dict[str, Any]:
+    return {
+        "route": to.route if to is not None else None,
+        "route_rule": to.rule if to is not None else None,
+        "outbound_connector": to.connector if to is not None else None,
+        "next_hops": _next_hops(to, settings) if to is not None else (),
+        "destination": to.destination if to is not None else None,
+    }
+
+
+def _next_hops(to: RoutedTo, settings: Settings) -> tuple[str, ...]:
+    road = find_route(settings, to.route)
+    if road is None:
+        return ()
+    if road.transport is Transport.MX:
+        return (f"the mail exchangers of {to.destination}",)
+    return tuple(map(hop_label, sorted(road.next_hops, key=lambda hop: hop.priority)))
 
 
 def _decided(

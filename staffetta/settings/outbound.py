@@ -92,6 +92,13 @@ def smart_host(text: str) -> NextHop:
     return NextHop(host=host, port=int(port)) if port else NextHop(host=host)
 
 
+def hop_label(hop: NextHop) -> str:
+    """Return a hop as it is told: `mail.contoso.com:25`, or the path of a socket."""
+    if hop.host.startswith("/"):
+        return hop.host
+    return f"[{hop.host}]:{hop.port}" if ":" in hop.host else f"{hop.host}:{hop.port}"
+
+
 def is_host(text: str) -> bool:
     """Whether this can be a host. Names of containers may hold an underscore, which no mail domain does."""
     try:
