@@ -160,6 +160,7 @@ $script:Columns = @{
     RoleGroup = @('Name', 'Roles', 'Members')
     RoleGroupMember = @('Name', 'RecipientType')
     Route = @('Name', 'Transport', 'NextHops', 'Tls', 'Login', 'Concurrency')
+    RouteLimit = @('Identity', 'LimitName', 'Used', 'Limit', 'FullTime')
     RouteRule = @('Priority', 'Name', 'Enabled', 'Route', 'RecipientDomains', 'Connectors')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
@@ -2247,6 +2248,28 @@ function Remove-Message {
     }
 }
 
+function Get-RouteLimit {
+    <#
+    .SYNOPSIS
+    Show what routes have carried of their daily recipients, and when they will be full.
+
+    .PARAMETER Identity
+    The route; left out, all that have such a limit.
+
+    .EXAMPLE
+    Get-RouteLimit outside
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-RouteLimit' -Given $PSBoundParameters
+    }
+}
+
 function Get-RefusalExplanation {
     <#
     .SYNOPSIS
@@ -2886,6 +2909,7 @@ Export-ModuleMember -Function @(
     'Resume-Message',
     'Retry-Message',
     'Remove-Message',
+    'Get-RouteLimit',
     'Get-RefusalExplanation',
     'Get-ReplyMeaning',
     'Test-Relay',

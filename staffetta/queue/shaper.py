@@ -97,7 +97,7 @@ class Shaper:
         if limits.rate is not None:
             at = limits.rate.ready_at(self._paces.get((limits.name, claim.destination), 0.0))
             waits.append(Wait(at, f"waits for the route's rate: {limits.rate.per_minute} a minute", limits))
-        for scope, limit, words in _day_limits(limits):
+        for scope, limit, words in day_limits(limits):
             recipients = self._recipients(claim, scope)
             if recipients:
                 at = self._count(limits.name, scope).ready_at(recipients, limit, now)
@@ -114,7 +114,7 @@ class Shaper:
                 self._paces = {each: at for each, at in self._paces.items() if at > now}
             self._paces[place] = limits.rate.after(self._paces.get(place, 0.0), now)
             self._changed_paces.add(place)
-        for scope, _, _ in _day_limits(limits):
+        for scope, _, _ in day_limits(limits):
             self._add(limits.name, scope, self._recipients(claim, scope), now)
 
     def give_back(self, claim: Claim, outcomes: Sequence[Outcome], now: float) -> None:
@@ -125,7 +125,7 @@ class Shaper:
         are_taken = [isinstance(outcome, Delivered | Unknown) for outcome in outcomes] or [False] * len(
             claim.recipients
         )
-        for scope, _, _ in _day_limits(limits):
+        for scope, _, _ in day_limits(limits):
             self._add(limits.name, scope, -self._recipients(claim, scope, are_taken), now)
 
     def take_changed(self) -> list[Mark]:
@@ -167,7 +167,8 @@ class Shaper:
         return False
 
 
-def _day_limits(limits: Limits) -> Iterable[tuple[Scope, int, str]]:
+def day_limits(limits: Limits) -> Iterable[tuple[Scope, int, str]]:
+    """Yield what is counted over 24 hours, how many it may be, and in words."""
     if limits.recipients is not None:
         yield Scope.ALL, limits.recipients, "recipients"
     if limits.external is not None:
