@@ -2,6 +2,7 @@
 
 Who may ask for TLS: the route; the domain, by DANE or MTA-STS; the message, by REQUIRETLS. The strictest counts:
 
+0. A route with dane_required: DANE, or no mail, whatever else is said.
 1. A route that names an authority, names or fingerprints of its own knows its exchangers: that is asked for.
 2. DANE, where DNSSEC vouches for everything (dane.py).
 3. MTA-STS in mode enforce: the exchanger is one that the policy names, and its certificate is public and its own.
@@ -27,7 +28,7 @@ from staffetta.mail.outcome import Stage
 from staffetta.net.resolver import DnsResolver, LookupFailed, Resolver
 from staffetta.settings.model import Dns, Settings
 from staffetta.settings.objects import PUBLIC_TRUST
-from staffetta.settings.roads import NextHop, Route, TlsLevel
+from staffetta.settings.roads import ANY_NAME, NextHop, Route, TlsLevel
 
 SMTP_PORT = 25
 STS_FOLDER = "mta-sts"
@@ -96,7 +97,7 @@ class Exchange:
                 Stage.ROUTE,
             )
         demand = hop.tls
-        if not wish.is_declined and not _knows_its_exchangers(route):
+        if route.dane_required or not (wish.is_declined or _knows_its_exchangers(route)):
             demand = await self._published(destination, exchanger, route, settings, demand)
         return replace(hop, tls=wish.raised(demand))
 
@@ -122,6 +123,12 @@ class Exchange:
                 found = await dane.published_by(exchanger, self._port, self.resolver(settings))
             except LookupFailed as error:
                 raise HopTrouble("4.4.3", f"{error}; without it {exchanger.host} is not used", Stage.TLS) from None
+        if route.dane_required and not found.usable:
+            raise HopTrouble(
+                "4.7.5",
+                f"the route asks for DANE, and {exchanger.host} has no TLSA records that can be honoured",
+                Stage.TLS,
+            )
         if found.usable:
             names = tuple(dict.fromkeys((found.base, exchanger.host, domain)))
             return replace(with_level(demand, TlsLevel.VERIFIED, "dane"), names=names, tlsa=found.usable)
@@ -151,5 +158,6 @@ def _resolver_of(dns: Dns) -> Resolver:
 
 
 def _knows_its_exchangers(route: Route) -> bool:
-    is_own = route.trusted_authority != PUBLIC_TRUST or bool(route.tls_names or route.tls_fingerprints)
+    names = set(route.tls_names) - {ANY_NAME}
+    is_own = route.trusted_authority != PUBLIC_TRUST or bool(names or route.tls_fingerprints)
     return route.tls is TlsLevel.VERIFIED and is_own

@@ -53,6 +53,7 @@ def check_routes(settings: Settings) -> Found:
         yield from _useless(where, written, route)
         yield from _hops(where, written, route)
         yield from _tls(where, route, authorities)
+        yield from _dane(where, route)
         yield from _login(where, route)
         yield from _way(where, route)
 
@@ -151,6 +152,11 @@ def _tls(where: Where, route: Route, authorities: Iterable[str]) -> Found:
             yield (*where, "client_certificate"), f"it is missing, and {key} is for it; name the certificate's file"
     if route.client_certificate is not None and route.tls is TlsLevel.NONE:
         yield (*where, "client_certificate"), "it is shown in TLS alone, and tls is none; write required or verified"
+
+
+def _dane(where: Where, route: Route) -> Found:
+    if route.dane_required and not route.dane and route.transport is Transport.MX:
+        yield (*where, "dane"), "it is false, and dane_required is true; switch one of them"
 
 
 def _login(where: Where, route: Route) -> Found:

@@ -271,6 +271,34 @@ def test_where_dnssec_does_not_vouch_for_everything_dane_does_not_count(signed: 
     assert outcome.judgement.policy == "route: opportunistic"
 
 
+@pytest.mark.parametrize("wrong", ["nothing is published", "nobody vouches", "records that do not count"])
+def test_a_route_that_requires_dane_takes_nothing_less(signed: World, wrong: str) -> None:
+    if wrong != "nothing is published":
+        publish(signed, text_of(1 if wrong == "records that do not count" else 3))
+    if wrong == "nobody vouches":
+        signed.authenticated.clear()
+    signed.route = {"dane_required": True}
+    ((outcome,),) = signed.carry()
+    assert (type(outcome), outcome.status, outcome.stage) == (Deferred, "4.7.5", Stage.TLS)
+    assert "no TLSA records that can be honoured" in outcome.diagnostic
+    assert signed.hop.connections == 0
+
+
+def test_a_route_that_requires_dane_takes_it(signed: World) -> None:
+    publish(signed, text_of(3))
+    signed.route = {"dane_required": True}
+    ((outcome,),) = signed.carry()
+    assert isinstance(outcome, Delivered)
+
+
+def test_a_trusted_certificate_of_any_name_is_what_certificate_validation_asks_for(world: World) -> None:
+    world.hop = FakeHop(capabilities=WITH_TLS, tls=server_context("gateway.test"))
+    world.route = {"tls": TlsLevel.VERIFIED, "trusted_authority": "ours", "tls_names": ("*",)}
+    ((outcome,),) = world.carry()
+    assert isinstance(outcome, Delivered) and outcome.judgement is not None
+    assert outcome.judgement.is_verified
+
+
 def test_a_policy_of_mta_sts_does_not_lift_dane(signed: World) -> None:
     signed.hop.tls = server_context(HOST)
     signed.policy = policy("enforce", HOST)
