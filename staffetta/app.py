@@ -18,6 +18,7 @@ from staffetta.directory.live import LiveSettings
 from staffetta.directory.sign_ins import new_first_code
 from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
 from staffetta.mail.address import Mailbox
+from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.header import HeaderSection, section_end
 from staffetta.mail.queue_id import made_at
 from staffetta.net.tls import ServerContext, self_signed
@@ -220,13 +221,12 @@ class Relay:
         header = HeaderSection(content[: section_end(content)])
         message = own_message(
             self._spool.next_number(),
-            author,
-            to,
+            Envelope(author, (Recipient(to),)),
             content,
             message_id=header.first(b"message-id") or "",
             subject=header.first(b"subject") or "",
             routed_to=self._route_notification(to),
-            reason="TLS report",
+            told={"reason": "TLS report"},
             now=time.time(),
         )
         try:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from staffetta.mail.address import Mailbox
-from staffetta.mail.content import Content, MemoryContent
+from staffetta.mail.content import Content
 from staffetta.mail.dsn import compose_dsn
 from staffetta.mail.dsn_text import subject
 from staffetta.mail.envelope import Envelope, Recipient, Ret
 from staffetta.mail.queue_id import to_text
 from staffetta.mail.report import Action, RecipientReport, Report, Returned
+from staffetta.queue.own_mail import own_message
 from staffetta.settings.model import Settings
-from staffetta.spool.spool import Claim, NewMessage, RoutedRecipient
-from staffetta.trace.events import Event, EventKind
+from staffetta.spool.spool import Claim, NewMessage
 
 WHOLE_OCTETS_MAX = 50 * 1024
 """Larger content is not returned whole, whatever RET says: a notification is no way to multiply traffic."""
@@ -61,23 +61,15 @@ async def write_notification(
     is_whole_wanted = is_failure and claim.envelope.ret is not Ret.HEADERS and not claim.envelope.require_tls
     returned = await _returned(claim.content, is_whole_wanted=is_whole_wanted)
     content = compose_dsn(report, returned, secrets.token_hex(16))
-    recipient = Recipient(reverse_path)
-    route, destination = route_notification(reverse_path)
-    told = {"notification_of": claim.queue_id, "action": str(report.action), "reason": "notification"}
-    return NewMessage(
-        number=number,
+    return own_message(
+        number,
+        Envelope(None, (Recipient(reverse_path),), smtputf8=not reverse_path.is_ascii),
+        content,
         message_id=report.message_id,
         subject=subject(report),
-        envelope=Envelope(None, (recipient,), smtputf8=not reverse_path.is_ascii),
-        recipients=(RoutedRecipient(recipient, route, destination),),
-        content=MemoryContent(content),
-        has_eight_bit=not content.isascii(),
-        received_at=now,
-        session_id=queue_id,
-        peer_address="",
-        helo=None,
-        connector=None,
-        events=(Event(now, EventKind.RECEIVE, None, told),),
+        routed_to=route_notification(reverse_path),
+        told={"notification_of": claim.queue_id, "action": str(report.action), "reason": "notification"},
+        now=now,
     )
 
 
