@@ -15,6 +15,7 @@ from staffetta.analyzer.report import analyze
 SIZE = 100 * 1024
 SECONDS_MAX = 0.05
 PATIENCE = 6  # the machine has other work; a square would take a hundred times as long
+ATTEMPTS = 3
 PIECES = [
     *["Received: ", "from ", "by ", "with ", "id ", "for ", "via ", "tls ", "; ", "Fri, 3 Sep 2021 00:42:11 +0000"],
     *["(", ")", '"', "\\", "\0", "\n", "\n ", "\r", "\n\n", "> ", ":", ";", "=?utf-8?q?=C3?=", "=?", "?=", "=?x?b?!?="],
@@ -82,7 +83,13 @@ def test_no_input_is_an_error(text: str) -> None:
 @pytest.mark.parametrize("beginning", ["", "Received: from x ", "Subject: ", "Authentication-Results: a; "])
 def test_time_grows_with_the_length_alone(beginning: str, piece: str) -> None:
     text = (beginning + piece * (SIZE // len(piece)))[:SIZE]
+    # The best of a few: a collection of what thousands of other tests left is no work of the analyzer's.
+    assert any(seconds_of(text) < SECONDS_MAX * PATIENCE for _ in range(ATTEMPTS))
+
+
+def seconds_of(text: str) -> float:
+    """CPU time of one analysis."""
     start = time.process_time()
     with contextlib.suppress(NotHeaders):
         analyze(text)
-    assert time.process_time() - start < SECONDS_MAX * PATIENCE
+    return time.process_time() - start
