@@ -15,11 +15,12 @@ _LENGTH_MAX = 8192
 _RESULTS_MAX = 50
 _FIELDS_MAX = 100  # the newest; a chain of ARC has 50 sets at most (RFC 8617 §4.2.1)
 _COMMENT = re.compile(r"\([^()]*\)")
+_PART = re.compile(r"(?:[^;()\"]|\([^()]*\)|\"[^\"]*\"|[()\"])+")  # up to a semicolon that is no one's comment
 _RESULT = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]{0,40})(?:/\d+)?\s*=\s*([A-Za-z]{1,20})\b")
 _PROPERTY = re.compile(r"\b([a-z]{1,20}(?:\.[A-Za-z0-9_-]{1,40})?)=\s*(\"[^\"]*\"|[^\s;]+)")
 _INSTANCE = re.compile(r"\s*i\s*=\s*(\d{1,3})\s*;")
 _SPF = re.compile(r"\s*([A-Za-z]{1,20})\b")
-_CHAIN_VALUE = re.compile(r"(?:^|;)\s*cv\s*=\s*([a-z]{1,10})", re.IGNORECASE)
+_SPF_PROPERTY = re.compile(r"\b([a-z]{1,20}(?:-[a-z]{1,20}){0,2})=\s*(\"[^\"]*\"|[^\s;]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Result:
 class Verdict:
     """What one field says.
 
-    field: its name. host: who says so, None where it is not named. instance: of ARC, from 1. chain: cv of the ARC-Seal.
+    field: its name. host: who says so, None where it is not named. instance: of ARC, from 1.
     """
 
     field: str
@@ -44,7 +45,6 @@ class Verdict:
     is_trusted: bool
     results: tuple[Result, ...]
     instance: int | None = None
-    chain: str | None = None
 
 
 def verdicts_of(section: Section, trusted_hosts: Sequence[str] = ()) -> tuple[Verdict, ...]:
@@ -56,7 +56,6 @@ def verdicts_of(section: Section, trusted_hosts: Sequence[str] = ()) -> tuple[Ve
         "authentication-results": _authentication_results,
         "arc-authentication-results": _authentication_results,
         "received-spf": _received_spf,
-        "arc-seal": _seal,
     }
     fields = [field for field in section.fields if field.name.lower() in readers][:_FIELDS_MAX]
     return tuple(readers[field.name.lower()](field, trusted_hosts) for field in fields)
@@ -78,7 +77,7 @@ def _authentication_results(field: Field, trusted_hosts: Sequence[str]) -> Verdi
     instance = _INSTANCE.match(text)
     if instance:
         text = text[instance.end() :]
-    parts = text.split(";")
+    parts = _PART.findall(text) or [""]
     head = _COMMENT.sub(" ", parts[0]).split()
     is_host = bool(head) and "=" not in parts[0]
     host = head[0] if is_host else None
@@ -101,17 +100,8 @@ def _received_spf(field: Field, trusted_hosts: Sequence[str]) -> Verdict:
     text = field.written[:_LENGTH_MAX]
     bare = _COMMENT.sub(" ", text)
     match = _SPF.match(bare)
-    properties = tuple((name, value.strip('"')) for name, value in _PROPERTY.findall(bare.replace("-", ".")))
-    host = dict(_PROPERTY.findall(bare)).get("receiver")
+    properties = tuple((name, value.strip('"')) for name, value in _SPF_PROPERTY.findall(bare))
+    host = dict(properties).get("receiver")
     comment = " ".join(comment[1:-1] for comment in _COMMENT.findall(text))
     results = (Result("spf", match[1].lower(), properties, comment),) if match else ()
     return Verdict(field.name, host, is_named(host, trusted_hosts), results)
-
-
-def _seal(field: Field, trusted_hosts: Sequence[str]) -> Verdict:
-    text = field.written[:_LENGTH_MAX]
-    tags = {name.strip(): value.strip() for name, _, value in (part.partition("=") for part in text.split(";")[:20])}
-    chain = _CHAIN_VALUE.search(text)
-    number = tags.get("i", "")
-    instance = int(number) if number.isascii() and number.isdigit() and len(number) < 4 else None
-    return Verdict(field.name, tags.get("d"), False, (), instance, chain[1].lower() if chain else None)

@@ -3,7 +3,7 @@
 Rule: what a message says is shown, and never obeyed: no control character of it reaches the terminal.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -11,10 +11,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from staffetta.analyzer.findings import Finding, Severity
+from staffetta.analyzer.blocks import Block, blocks_of
+from staffetta.analyzer.finding import Finding, Severity
 from staffetta.analyzer.hops import Hop
 from staffetta.analyzer.report import Report
-from staffetta.analyzer.reports import Entry
 from staffetta.analyzer.words import duration, moment, secured, sending_host, summary_lines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -47,13 +47,9 @@ def drawing(report: Report) -> Iterator[RenderableType]:
     if report.findings:
         yield Text()
         yield _findings(report.findings)
-    for heading, entries in (("Forefront report", report.forefront), ("Antispam report", report.antispam)):
-        if entries:
-            yield Text()
-            yield _pairs(heading, ((each.label, _meant(each)) for each in entries))
-    if report.others:
+    for block in blocks_of(report):
         yield Text()
-        yield _pairs("Other headers", ((field.name, field.value) for field in report.others))
+        yield _table(block)
 
 
 def hop_table(report: Report) -> Table:
@@ -68,10 +64,6 @@ def hop_table(report: Report) -> Table:
     for hop in report.hops:
         table.add_row(*_cells(hop))
     return table
-
-
-def _meant(entry: Entry) -> str:
-    return f"{entry.value} ({entry.meaning})" if entry.meaning else entry.value
 
 
 def printable(text: str) -> Text:
@@ -120,8 +112,18 @@ def _findings(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def _pairs(heading: str, pairs: Iterable[tuple[str, str]]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, title=heading, title_justify="left", title_style="bold")
-    for name, value in pairs:
-        table.add_row(printable(name), printable(value))
+def _table(block: Block) -> Table:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        show_header=bool(block.columns),
+        header_style="bold",
+        title=block.heading,
+        title_justify="left",
+        title_style="bold",
+    )
+    for heading in block.columns:
+        table.add_column(heading, overflow="fold")
+    for row in block.rows:
+        table.add_row(*map(printable, row))
     return table

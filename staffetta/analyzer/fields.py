@@ -46,7 +46,7 @@ class Field:
 class Section:
     """The fields in the order in which they stand, the newest trace first.
 
-    is_cut: there were more than FIELDS_MAX.
+    is_cut: there were more than FIELDS_MAX, or it did not end within LINES_MAX.
     """
 
     fields: tuple[Field, ...]
@@ -80,7 +80,8 @@ def text_of(given: bytes) -> str:
 def read(text: str) -> Section:
     """Find the header section and return its fields. Raises NotHeaders."""
     fields: list[Field] = []
-    for name, value in _unfolded(_section_lines(text)):
+    lines, is_cut = _section_lines(text)
+    for name, value in _unfolded(lines):
         if len(fields) == FIELDS_MAX:
             return Section(tuple(fields), is_cut=True)
         fields.append(Field(name, decode(value), value))
@@ -89,24 +90,27 @@ def read(text: str) -> Section:
             "No header field was found. Paste the message's source, or its Internet headers: lines such as "
             "`Received: from …` and `Subject: …`."
         )
-    return Section(tuple(fields))
+    return Section(tuple(fields), is_cut)
 
 
-def _section_lines(text: str) -> list[str]:
-    """The lines of the section, without what stands before every line of it."""
-    lines = [line.replace("\0", "") for line in _LINE_END.split(text.removeprefix("\ufeff"), LINES_MAX)[:LINES_MAX]]
+def _section_lines(text: str) -> tuple[list[str], bool]:
+    """The lines of the section, without what stands before every line of it; and whether its end was not reached."""
+    lines = _LINE_END.split(text.removeprefix("\ufeff"), LINES_MAX)
+    is_cut = len(lines) > LINES_MAX
+    lines = [line.replace("\0", "") for line in lines[:LINES_MAX]]
     blocks = _blocks(lines)
     chosen = next((block for block in blocks if _has(block, _MADE_WHOLE)), None)
     chosen = chosen or next((block for block in blocks if _first_known(block) is not None), None)
     if chosen is None:
-        return blocks[0] if blocks and any(_NAME.match(line) for line in blocks[0]) else []
+        return (blocks[0] if blocks and any(_NAME.match(line) for line in blocks[0]) else []), False
     start = _first_known(chosen)
     assert start is not None
     number, prefix = start
     if not prefix:  # a field without a known name may stand first
         while number and _NAME.match(chosen[number - 1]):
             number -= 1
-    return [_without(prefix, line) for line in chosen[number:] if not _MBOX_LINE.match(line)]
+    section = [_without(prefix, line) for line in chosen[number:] if not _MBOX_LINE.match(line)]
+    return section, is_cut and chosen is blocks[-1]
 
 
 def _blocks(lines: Sequence[str]) -> list[list[str]]:

@@ -6,53 +6,61 @@ the hop that one trusts; a finding on a field that no trusted host wrote says so
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from staffetta.analyzer.alignment import Alignment
+from staffetta.analyzer.arc import ArcSet
 from staffetta.analyzer.authentication import Verdict
+from staffetta.analyzer.authentication_findings import of_alignment, of_chain, of_verdicts
 from staffetta.analyzer.exchange import Exchange
-from staffetta.analyzer.hops import Hop
+from staffetta.analyzer.exchange_findings import Parties, of_exchange
+from staffetta.analyzer.fields import FIELDS_MAX
+from staffetta.analyzer.finding import Finding, Severity
+from staffetta.analyzer.hops import HOPS_MAX, Hop
 from staffetta.analyzer.reports import ANTISPAM, FOREFRONT, Entry
-from staffetta.analyzer.words import duration, sending_host
+from staffetta.analyzer.words import duration
 
 LONG_WAIT_SECONDS = 300
 _LEARN_ANTISPAM = "Microsoft Learn: Anti-spam message headers"
-_LEARN_CONNECTORS = "Microsoft Learn: Configure mail flow using connectors"
-_FRONT_DOOR = ".mail.protection.outlook.com"
 _BULK_FROM = 4
-_BAD = ("fail", "softfail", "permerror", "temperror", "hardfail")
-
-
-class Severity(StrEnum):
-    GOOD = "good"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """text: a sentence. field: the name of the field that it rests on. reference: an RFC or a document."""
-
-    severity: Severity
-    text: str
-    field: str
-    reference: str
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that findings are drawn from."""
+    """All that findings are drawn from. from_domains: of the From field."""
 
     hops: Sequence[Hop]
     verdicts: Sequence[Verdict]
+    chain: Sequence[ArcSet]
+    from_domains: Sequence[str]
+    alignments: Sequence[Alignment]
     forefront: Sequence[Entry]
     antispam: Sequence[Entry]
     exchange: Exchange
+    parties: Parties
+    is_section_cut: bool = False
+    are_hops_cut: bool = False
 
 
 def findings_of(seen: Seen) -> tuple[Finding, ...]:
-    """Return the findings: the road, then Exchange, then authentication, then the filters."""
-    return (*_of_hops(seen), *_of_road(seen), *_of_exchange(seen), *_of_authentication(seen), *_of_filters(seen))
+    """Return the findings: what was not read, the road, then Exchange, then authentication, then the filters."""
+    return (
+        *_of_limits(seen),
+        *_of_hops(seen),
+        *of_exchange(seen.exchange, seen.hops, seen.parties),
+        *of_verdicts(seen.verdicts),
+        *of_alignment(seen.from_domains, seen.alignments),
+        *of_chain(seen.chain),
+        *_of_filters(seen),
+    )
+
+
+def _of_limits(seen: Seen) -> Iterator[Finding]:
+    if seen.is_section_cut:
+        text = f"The header section is longer than what is read, {FIELDS_MAX} fields at most: the rest is missing here."
+        yield Finding(Severity.WARNING, text, "all", "RFC 5322 §2.1.1")
+    if seen.are_hops_cut:
+        text = f"There are more than {HOPS_MAX} Received fields; the newest {HOPS_MAX} are shown. It is a loop."
+        yield _finding(Severity.WARNING, text, "RFC 5321 §6.3")
 
 
 def _of_hops(seen: Seen) -> Iterator[Finding]:
@@ -80,64 +88,6 @@ def _of_hops(seen: Seen) -> Iterator[Finding]:
         many = "Hops" if len(clear) > 1 else "Hop"
         text = f"{many} {', '.join(clear[:20])} tell{'' if len(clear) > 1 else 's'} nothing of TLS."
         yield _finding(Severity.INFO, text, "RFC 3848 §1")
-
-
-def _of_road(seen: Seen) -> Iterator[Finding]:
-    """The relay on premises, then the front door."""
-    for before, hop in zip(seen.hops, seen.hops[1:], strict=False):
-        if (hop.received.by_name or "").lower().endswith(_FRONT_DOOR) and seen.exchange.came_by_connector:
-            text = (
-                f"The chain shows {before.received.by_name or 'a relay'}, then the front door {hop.received.by_name}, "
-                "and a connector let it in: relayed as intended."
-            )
-            yield _finding(Severity.GOOD, text, _LEARN_CONNECTORS)
-            return
-
-
-def _of_exchange(seen: Seen) -> Iterator[Finding]:
-    exchange = seen.exchange
-    if exchange.came_by_connector and exchange.attributed_address:
-        yield Finding(
-            Severity.GOOD,
-            f"A connector of the organisation let in {exchange.attributed_name or 'a client'} "
-            f"({exchange.attributed_address}).",
-            "X-MS-Exchange-CrossTenant-OriginalAttributedTenantConnectingIp",
-            _LEARN_CONNECTORS,
-        )
-    elif exchange.came_by_connector is False and (exchange.origin or "").lower() == "internet":
-        front = next((hop for hop in seen.hops if (hop.received.by_name or "").lower().endswith(_FRONT_DOOR)), None)
-        whence = f" It came from {sending_host(front.received)}." if front else ""
-        yield Finding(
-            Severity.WARNING,
-            f"This message did not pass through the connector: Exchange took it for mail from the Internet.{whence}",
-            "X-MS-Exchange-CrossTenant-FromEntityHeader",
-            _LEARN_CONNECTORS,
-        )
-    if (exchange.auth_as or "").lower() == "internal":
-        yield Finding(
-            Severity.INFO,
-            "Exchange took the sender for one of its own (AuthAs Internal): spam checks were skipped.",
-            "X-MS-Exchange-Organization-AuthAs",
-            "Microsoft Learn: Header firewall",
-        )
-
-
-def _of_authentication(seen: Seen) -> Iterator[Finding]:
-    for verdict in seen.verdicts:
-        if verdict.chain == "fail":
-            yield Finding(Severity.ERROR, "The ARC chain is broken.", verdict.field, "RFC 8617 §4.4")
-        for result in verdict.results if verdict.field.lower() != "arc-authentication-results" else ():
-            if result.result not in (*_BAD, "pass"):
-                continue
-            said = f"{verdict.host or 'a host that is not named'} says {result.method.upper()} {result.result}"
-            said += f" ({result.comment})" if result.comment else ""
-            is_bad = result.result != "pass"
-            if not verdict.is_trusted:
-                text = f"{said[0].upper()}{said[1:]}; nothing shows that this host can be trusted."
-                yield Finding(Severity.INFO, text, verdict.field, "RFC 8601 §7.1")
-            else:
-                severity = Severity.ERROR if is_bad else Severity.GOOD
-                yield Finding(severity, f"{said[0].upper()}{said[1:]}.", verdict.field, "RFC 8601 §2.7")
 
 
 def _of_filters(seen: Seen) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ Rule: everything that a message says is escaped; the page has no script and load
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from staffetta.analyzer.blocks import blocks_of
 from staffetta.analyzer.hops import Hop
 from staffetta.analyzer.report import Report
 from staffetta.analyzer.words import duration, moment, secured, sending_host, summary_lines
@@ -43,11 +44,7 @@ def page(report: Report) -> str:
         "</ul><h2>Hops</h2>",
         _hops(report.hops),
     ]
-    for heading, entries in (("Forefront report", report.forefront), ("Antispam report", report.antispam)):
-        if entries:
-            rows = ((each.label, f"{each.value} ({each.meaning})" if each.meaning else each.value) for each in entries)
-            parts += [f"<h2>{heading}</h2>", _table((), rows)]
-    parts += ["<h2>Other headers</h2>", _table((), ((each.name, each.value) for each in report.others))]
+    parts += [f"<h2>{escape(block.heading)}</h2>{_table(block.columns, block.rows)}" for block in blocks_of(report)]
     return "\n".join([*parts, "</body></html>", ""])
 
 

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from staffetta.analyzer.alignment import Alignment, alignments_of, from_domains
+from staffetta.analyzer.arc import ArcSet, chain_of
 from staffetta.analyzer.authentication import Verdict, verdicts_of
 from staffetta.analyzer.exchange import Exchange, exchange_of
+from staffetta.analyzer.exchange_findings import parties_of
 from staffetta.analyzer.fields import Field, read
-from staffetta.analyzer.findings import Finding, Seen, findings_of
+from staffetta.analyzer.finding import Finding
+from staffetta.analyzer.findings import Seen, findings_of
 from staffetta.analyzer.hops import HOPS_MAX, Hop, hops_of, total_seconds
 from staffetta.analyzer.received import read_received
 from staffetta.analyzer.reports import ANTISPAM, FOREFRONT, Entry, report_of
@@ -19,7 +23,8 @@ _SUMMARY = ("subject", "message-id", "archived-at", "date", "from", "reply-to", 
 class Report:
     """hops: the earliest first. total_seconds: from the first believed clock to the last.
 
-    verdicts: the newest first. forefront, antispam: Microsoft's reports, empty where there is none.
+    verdicts: the newest first. alignments: what DMARC looks at. chain: of ARC, the first instance first.
+    forefront, antispam: Microsoft's reports, empty where there is none.
     others: all fields but the summary's and Received, as they stand. is_cut: there was more than is read.
     """
 
@@ -28,6 +33,8 @@ class Report:
     total_seconds: float | None
     findings: tuple[Finding, ...]
     verdicts: tuple[Verdict, ...]
+    alignments: tuple[Alignment, ...]
+    chain: tuple[ArcSet, ...]
     forefront: tuple[Entry, ...]
     antispam: tuple[Entry, ...]
     exchange: Exchange
@@ -45,13 +52,29 @@ def analyze(text: str, trusted_hosts: Sequence[str] = ()) -> Report:
     hops = hops_of([read_received(value) for value in written[:HOPS_MAX]])
     verdicts = verdicts_of(section, trusted_hosts)
     forefront, antispam = report_of(section, FOREFRONT), report_of(section, ANTISPAM)
-    exchange = exchange_of(section)
+    exchange, authors, chain = exchange_of(section), from_domains(section), chain_of(section, verdicts)
+    alignments = alignments_of(section, verdicts)
+    seen = Seen(
+        hops=hops,
+        verdicts=verdicts,
+        chain=chain,
+        from_domains=authors,
+        alignments=alignments,
+        forefront=forefront,
+        antispam=antispam,
+        exchange=exchange,
+        parties=parties_of(section, authors, hops),
+        is_section_cut=section.is_cut,
+        are_hops_cut=len(written) > HOPS_MAX,
+    )
     return Report(
         summary=summary_of(section),
         hops=hops,
         total_seconds=total_seconds(hops),
-        findings=findings_of(Seen(hops, verdicts, forefront, antispam, exchange)),
+        findings=findings_of(seen),
         verdicts=verdicts,
+        alignments=alignments,
+        chain=chain,
         forefront=forefront,
         antispam=antispam,
         exchange=exchange,

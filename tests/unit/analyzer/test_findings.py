@@ -4,8 +4,9 @@ import pytest
 
 from staffetta.analyzer.authentication import Result, is_named, verdicts_of
 from staffetta.analyzer.exchange import exchange_of
-from staffetta.analyzer.fields import read
-from staffetta.analyzer.findings import Severity
+from staffetta.analyzer.fields import FIELDS_MAX, LINES_MAX, read
+from staffetta.analyzer.finding import Severity
+from staffetta.analyzer.hops import HOPS_MAX
 from staffetta.analyzer.page import page
 from staffetta.analyzer.report import analyze
 from staffetta.analyzer.reports import decode_report
@@ -106,16 +107,6 @@ def test_results_of_exchange_without_a_host_are_read_and_never_trusted() -> None
     assert verdict.results[0] == Result("spf", "pass", (("smtp.mailfrom", "d.example"),), "sender IP is 203.0.113.7")
 
 
-def test_arc_is_read_as_found() -> None:
-    section = read(
-        "ARC-Seal: i=1; a=rsa-sha256; d=microsoft.com; s=arcselector10001; cv=none; b=abc\n"
-        "ARC-Authentication-Results: i=1; mx.microsoft.com 1; spf=pass smtp.mailfrom=d.example; arc=none\n"
-    )
-    seal, results = verdicts_of(section, ("mx.microsoft.com",))
-    assert (seal.host, seal.instance, seal.chain) == ("microsoft.com", 1, "none")
-    assert (results.host, results.instance, results.is_trusted) == ("mx.microsoft.com", 1, False)
-
-
 def test_reports_of_the_filters_are_decoded() -> None:
     entries = decode_report("CIP:2001:db8::1;CTRY:US;scl:5;SRV:;IPV:NLI;SFV:SPM;X:(null);ODD:1;SFS:(1)(2);DIR:INB;")
     assert [(each.key, each.value, each.meaning) for each in entries] == [
@@ -145,3 +136,56 @@ def test_the_page_escapes_what_the_message_says_and_loads_nothing() -> None:
     assert "<script" not in html
     assert "http" not in html.replace("http-equiv", "")
     assert "&lt;script&gt;" in html
+
+
+DIRECT = (
+    "From: Boss <boss@contoso.com>\nTo: clerk@contoso.com\n"
+    "X-MS-Exchange-Organization-AuthAs: Anonymous\nX-MS-Exchange-CrossTenant-FromEntityHeader: Internet\n"
+)
+
+
+def marks_of_direct_send(text: str) -> list[str]:
+    return [finding.field for finding in analyze(text).findings if "Direct Send" in finding.text]
+
+
+def test_direct_send_is_told_by_its_marks() -> None:
+    assert marks_of_direct_send(FRONT_DOOR + RELAY + DIRECT) == ["X-MS-Exchange-Organization-AuthAs"]
+
+
+@pytest.mark.parametrize(
+    ("marked", "instead"),
+    [("boss@contoso.com", "boss@fabrikam.com"), ("Anonymous", "Internal"), ("Internet", "HybridOnPrem")],
+)
+def test_without_one_of_its_marks_it_is_no_direct_send(marked: str, instead: str) -> None:
+    assert marks_of_direct_send(FRONT_DOOR + RELAY + DIRECT.replace(marked, instead)) == []
+
+
+def test_fields_of_own_servers_that_were_taken_away_are_told() -> None:
+    found = sentences(RELAY + "X-CrossPremisesHeadersFiltered: DM6.prod.outlook.com\n")
+    assert any(text.startswith("DM6.prod.outlook.com took away the fields") for text in found)
+
+
+def test_a_reason_of_composite_authentication_is_put_into_words() -> None:
+    found = sentences("Authentication-Results: spf=pass; compauth=fail reason=601\n" + RELAY)
+    assert any("COMPAUTH fail (reason 601: not authenticated, and the sending domain" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("X-A: b\n" * (FIELDS_MAX + 1), "fields at most"),
+        ("Received: by a\n" * (HOPS_MAX + 1), "It is a loop"),
+        ("Received: by a\n" + " folded\n" * LINES_MAX, "fields at most"),
+        ("Received: by a\n\n" + "body\n" * LINES_MAX, None),
+    ],
+)
+def test_what_was_not_read_is_told(text: str, told: str | None) -> None:
+    report = analyze(text)
+    assert report.is_cut is (told is not None)
+    assert told is None or any(told in finding.text for finding in report.findings)
+
+
+def test_every_finding_names_a_field_and_a_document() -> None:
+    text = LAST + FRONT_DOOR + RELAY + BY_CONNECTOR + RESULTS + DIRECT + "X-Forefront-Antispam-Report: SFV:SPM;IPV:CAL;"
+    for finding in analyze(text, trusted_hosts=("mx.fabrikam.com",)).findings:
+        assert finding.field and (finding.reference.startswith(("RFC ", "Microsoft Learn: ")))
