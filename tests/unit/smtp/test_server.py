@@ -17,7 +17,8 @@ from staffetta.smtp.events import (
     StartTls,
     Want,
 )
-from staffetta.smtp.server import PART_OCTETS, ServerSession
+from staffetta.smtp.server import ServerSession
+from staffetta.smtp.server_state import PART_OCTETS
 
 ENVELOPE = b"EHLO client.example\r\nMAIL FROM:<a@contoso.test>\r\nRCPT TO:<b@example.org>\r\n"
 YES: dict[type[Event], reply.Reply] = {
