@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from docs import powershell
+from docs import doctor, powershell
 from staffetta import metrics
 from staffetta.admin.paths import places
 from staffetta.mail.codes import entries
@@ -156,6 +156,7 @@ def citations() -> dict[int, set[str]]:
 
 PAGES: dict[str, Callable[[], str]] = {
     "codes.md": codes_page,
+    "doctor.md": doctor.page,
     "metrics.md": metrics_page,
     "operations.md": operations_page,
     "replies.md": replies_page,

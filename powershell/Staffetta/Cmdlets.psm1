@@ -144,6 +144,7 @@ $script:Columns = @{
     BlockedConnector = @('ConnectorId', 'Name', 'Reason')
     CertificateExpiry = @('Name', 'Use', 'Condition', 'ExpiresUTC', 'DaysLeft')
     HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
+    HealthReport = @('Severity', 'Code', 'Seen', 'Action')
     InboundConnector = @('Name', 'Enabled', 'ConnectorType', 'SenderIPAddresses', 'TlsSenderCertificateName')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
@@ -2405,6 +2406,27 @@ function Get-HeaderAnalysis {
     }
 }
 
+function Get-HealthReport {
+    <#
+    .SYNOPSIS
+    Examine the relay's set-up: what is wrong, why it matters, and what to do.
+
+    .PARAMETER Offline
+    Ask nobody: look at files, certificates and this machine alone.
+
+    .EXAMPLE
+    Get-HealthReport -Offline
+    #>
+    [CmdletBinding()]
+    param(
+        [switch] $Offline
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-HealthReport' -Given $PSBoundParameters
+    }
+}
+
 function Get-Administrator {
     <#
     .SYNOPSIS
@@ -2914,6 +2936,7 @@ Export-ModuleMember -Function @(
     'Get-ReplyMeaning',
     'Test-Relay',
     'Get-HeaderAnalysis',
+    'Get-HealthReport',
     'Get-Administrator',
     'New-Administrator',
     'Set-Administrator',

@@ -45,6 +45,7 @@ _LOADED_WHERE_NEEDED = {
     "oauth": ("oauth:oauth", "Access tokens for next hops: log in, and try whether there is one to be had."),
     "audit": ("objects:audit", "Who changed what: list, export."),
     "headers": ("headers:headers", "Show the road of a message by its headers: hops, delays, findings."),
+    "doctor": ("doctor:doctor", "Examine the set-up: what is wrong, why it matters, what to do."),
     "demo": ("demo:demo", "The story of a relay on this machine, played step by step."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),

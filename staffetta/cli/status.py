@@ -3,6 +3,8 @@
 EX_OK = 0
 EX_REFUSED = 1  # not an error: `simulate` says so of mail that would be refused
 EX_DIFFERENT = 1  # as diff has it
+EX_UNWELL = 1  # `doctor` found warnings
+EX_SICK = 2  # `doctor` found errors
 EX_USAGE = 64  # the command line is wrong
 EX_NOINPUT = 66  # the id that was asked for is not there; a search that finds nothing is no failure
 EX_IOERR = 74  # the disk, or what is on it; an administrator must look

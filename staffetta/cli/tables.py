@@ -46,7 +46,7 @@ def print_records(columns: Mapping[str, str], records: Sequence[Mapping[str, Any
 def print_lines(lines: Sequence[str]) -> None:
     """Print lines as they are, folded at the width of the terminal."""
     for line in lines:
-        _console().print(Text(_printable(line)))
+        _console().print(Text(printable(line)))
 
 
 def _console() -> Console:
@@ -56,9 +56,9 @@ def _console() -> Console:
 
 def _cell(value: Any) -> Text:
     text = "" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Text(_printable(text), style=_COLOURS.get(text, ""))
+    return Text(printable(text), style=_COLOURS.get(text, ""))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What a peer sent must not move the cursor, colour the terminal, or turn the direction of writing."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -1,0 +1,1 @@
+"""One file per check: pure functions of facts to findings. catalogue.py beside this folder lists them."""

@@ -1,0 +1,122 @@
+"""The whole examination: gather what is asked for, let every check judge it, and report.
+
+Rule 1: nothing is changed, no mail is sent, and nothing secret is read into a fact.
+Rule 2: offline, no socket is opened and no name looked up; checks that need the network say that they were left out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from staffetta.doctor.catalogue import CHECKS, Check
+from staffetta.doctor.facts import ClientFacts, ClockFacts, DiskFacts, Facts
+from staffetta.doctor.finding import Finding, NotChecked, Severity
+from staffetta.doctor.gathering import machine
+from staffetta.doctor.gathering.certificates import certificates
+from staffetta.doctor.gathering.files import files
+from staffetta.settings.model import Settings
+from staffetta.settings.objects import PUBLIC_TRUST
+from staffetta.settings.trust import authority
+from staffetta.trace.peers import peer_counts
+from staffetta.trace.search import TraceUnavailable
+
+_HELOS_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is examined. settings: of file and directory together, or of the file alone where these contradict.
+
+    spool: its folder. directory_trouble: as in Facts.
+    """
+
+    settings: Settings
+    spool: Path
+    directory_trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One check. findings: the worst first. not_checked: what it could not look at, and why."""
+
+    check: str
+    findings: tuple[Finding, ...]
+    not_checked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What every check said, in the order of the catalogue."""
+
+    examined: tuple[Examined, ...]
+
+    @property
+    def findings(self) -> list[tuple[str, Finding]]:
+        """Each with the name of its check, the worst first."""
+        found = [(each.check, finding) for each in self.examined for finding in each.findings]
+        return sorted(found, key=lambda pair: _rank(pair[1]))
+
+    def count(self, severity: Severity) -> int:
+        return sum(finding.severity is severity for _, finding in self.findings)
+
+
+Tell = Callable[[str], None]
+"""Is told what is being done, for a person who waits."""
+
+
+def _silent(_step: str) -> None:
+    pass
+
+
+def examine(
+    patient: Patient,
+    now: float,
+    *,
+    tell: Tell = _silent,
+    look_at_disk: Callable[[Path], DiskFacts] = machine.disk,
+) -> Report:
+    """Examine, and report. Blocks, for seconds. now: seconds since 1970."""
+    tell("Reading files")
+    facts = gather(patient, now, look_at_disk)
+    return judged(facts)
+
+
+def gather(patient: Patient, now: float, look_at_disk: Callable[[Path], DiskFacts] = machine.disk) -> Facts:
+    """Return what this machine tells without the network."""
+    settings = patient.settings
+    return Facts(
+        settings=settings,
+        now=now,
+        public=authority(PUBLIC_TRUST, settings, now),
+        certificates=certificates(settings),
+        disk=look_at_disk(settings.data_dir),
+        files=files(settings),
+        clients=_clients(patient.spool),
+        clock=ClockFacts(machine.is_clock_synchronized()),
+        directory_trouble=patient.directory_trouble,
+    )
+
+
+def judged(facts: Facts) -> Report:
+    """Let every check judge the facts."""
+    return Report(tuple(_examined(check, facts) for check in CHECKS))
+
+
+def _examined(check: Check, facts: Facts) -> Examined:
+    said = list(check.judge(facts))
+    findings = sorted((each for each in said if isinstance(each, Finding)), key=_rank)
+    return Examined(check.name, tuple(findings), tuple(each.why for each in said if isinstance(each, NotChecked)))
+
+
+def _rank(finding: Finding) -> int:
+    return list(Severity).index(finding.severity)
+
+
+def _clients(spool: Path) -> ClientFacts:
+    clients = ClientFacts(gateway=machine.default_gateway())
+    try:
+        counts = peer_counts(spool)
+    except TraceUnavailable:  # a relay that has never run has had no clients
+        return clients
+    peers = tuple((each.address, each.sessions) for each in counts)
+    return replace(clients, peers=peers, helos=counts[0].helos[:_HELOS_MAX] if counts else ())

@@ -1,0 +1,1 @@
+"""Where facts come from: files, the disk, the clock, the DNS, sockets. Nothing is judged here."""
