@@ -11,7 +11,7 @@ from typing import Self, cast
 
 from staffetta.delivery.transcript import current_transcript
 from staffetta.delivery.trouble import HopTrouble
-from staffetta.mail.outcome import Stage, TlsJudgement
+from staffetta.mail.outcome import Contact, Stage, TlsJudgement
 from staffetta.metrics import TLS_SESSIONS
 from staffetta.net.client_tls import ClientContext, failure_in_words
 from staffetta.net.tls import TlsFailure, TlsSession
@@ -36,7 +36,7 @@ class Channel(asyncio.Protocol):
     """See the head of this file.
 
     host: the next hop's name. address: its IP address, None for a socket in the file system.
-    tls: "TLSv1.3 CIPHER", None in clear. judgement: of its certificate, by whoever opened the channel.
+    tls: "TLSv1.3 CIPHER", None in clear. judgement: what was asked and how it is met, by whoever opened the channel.
     messages: transactions made so far; above 0, the connection has been idle before and may have died unnoticed.
     """
 
@@ -61,6 +61,11 @@ class Channel(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         return self._trouble is None and not self._is_closing
+
+    @property
+    def contact(self) -> Contact:
+        """The next hop as it is told of."""
+        return Contact(host=self.host, address=self.address, tls=self.tls, judgement=self.judgement)
 
     @property
     def is_reusable(self) -> bool:

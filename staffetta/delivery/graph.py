@@ -21,7 +21,7 @@ from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.content import Content
 from staffetta.mail.envelope import Envelope
 from staffetta.mail.header import section_end
-from staffetta.mail.outcome import Deferred, Delivered, Outcome, Stage
+from staffetta.mail.outcome import Contact, Deferred, Delivered, Outcome, Stage
 from staffetta.settings.model import Delivery, Settings
 from staffetta.settings.roads import Route
 
@@ -68,7 +68,7 @@ class GraphCourier:
         async def announce() -> None:
             nonlocal is_announced
             if not is_announced:
-                await before_data(host)
+                await before_data(Contact(host=host))
                 is_announced = True
 
         return Sending(

@@ -23,7 +23,7 @@ from staffetta.mail.address import Mailbox, unquote
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.content import Content
 from staffetta.mail.envelope import Recipient
-from staffetta.mail.outcome import Deferred, Delivered, Handover, Outcome, Stage
+from staffetta.mail.outcome import Contact, Deferred, Delivered, Handover, Outcome, Stage
 
 _Arguments = TypeVarTuple("_Arguments")
 _Result = TypeVar("_Result")
@@ -80,7 +80,7 @@ class MaildirCourier:
 
         root: the route's path. hostname: ours, since the attempt is at this host.
         """
-        await before_data(hostname)
+        await before_data(Contact(host=hostname))
         deliveries = [_delivery(root, consignment, recipient) for recipient in consignment.envelope.recipients]
         whole = consignment.content.whole
         if whole is not None:

@@ -14,7 +14,7 @@ from staffetta.delivery.channel import Channel
 from staffetta.delivery.connecting import Way, connect
 from staffetta.delivery.identities import IdentityUnavailable, ShownCertificate, client_context, shown_by
 from staffetta.delivery.login import Tokens, log_in, may_be_in_clear
-from staffetta.delivery.tlspolicy import Mistrusted, TlsDemand, demand_of, judge
+from staffetta.delivery.tlspolicy import Mistrusted, TlsDemand, demand_of, in_clear, judge
 from staffetta.delivery.trouble import HopTrouble, refused_session
 from staffetta.mail.outcome import Stage
 from staffetta.net.client_tls import ClientContext
@@ -131,6 +131,7 @@ async def _greeted(hop: Hop, means: Means, context: ClientContext, addresses: Se
         timeouts.connect_seconds,
         addresses,
     )
+    channel.judgement = in_clear(hop.tls)
     session = channel.session
     with channel:
         if hop.is_tls_implicit:

@@ -23,7 +23,7 @@ from staffetta.delivery.transport import carry
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.envelope import Recipient
-from staffetta.mail.outcome import Deferred, Failed, Outcome, Stage
+from staffetta.mail.outcome import Contact, Deferred, Failed, Outcome, Stage
 from staffetta.settings.model import Delivery, Settings
 from staffetta.settings.roads import NextHop, Route, Transport
 from staffetta.smtp.capabilities import Capabilities
@@ -40,7 +40,7 @@ class _Errand:
     consignment: Consignment
     before_data: BeforeData
     means: Means
-    announced_host: str | None = None
+    announced: Contact | None = None
 
     @property
     def delivery(self) -> Delivery:
@@ -50,11 +50,11 @@ class _Errand:
     def timeouts(self) -> Timeouts:
         return self.means.timeouts
 
-    async def announce(self, host: str) -> None:
-        """Have the attempt on disk; once for each host, however many transactions and connections it takes."""
-        if self.announced_host != host:
-            await self.before_data(host)
-            self.announced_host = host
+    async def announce(self, contact: Contact) -> None:
+        """Have the attempt on disk; once for each next hop, however many transactions it takes."""
+        if self.announced != contact:
+            await self.before_data(contact)
+            self.announced = contact
 
 
 class SmtpCourier:
@@ -214,7 +214,7 @@ async def _transact(errand: _Errand, channel: Channel, recipients: Sequence[Reci
     commands = [rcpt_command(recipient, capabilities) for recipient in recipients]
 
     async def announce() -> None:
-        await errand.announce(channel.host)
+        await errand.announce(channel.contact)
 
     try:
         transaction = await carry(channel, mail, commands, fitted.content, announce, errand.timeouts)

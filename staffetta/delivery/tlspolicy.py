@@ -82,6 +82,11 @@ def with_level(demand: TlsDemand, level: TlsLevel, policy: str) -> TlsDemand:
     return replace(demand, level=level, policy=policy, minimum=max(demand.minimum, TlsVersion.TLS_1_2))
 
 
+def in_clear(demand: TlsDemand) -> TlsJudgement:
+    """Return what there is to say of a connection without TLS."""
+    return TlsJudgement(policy=demand.told, is_verified=False, names=(), fingerprint="")
+
+
 async def judge(demand: TlsDemand, host: str, chain: tuple[bytes, ...], settings: Settings, at: float) -> TlsJudgement:
     """Return what the certificate is worth. Raises Mistrusted where that is not enough.
 

@@ -25,7 +25,7 @@ from staffetta.mail.address import Mailbox
 from staffetta.mail.consignment import Consignment
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
-from staffetta.mail.outcome import Delivered, Outcome
+from staffetta.mail.outcome import Contact, Delivered, Outcome
 from staffetta.settings.model import Settings
 from staffetta.settings.roads import Route, Transport
 from staffetta.smtp.client_commands import mail_command, rcpt_command
@@ -135,8 +135,8 @@ async def _test_mail(trial: Trial, settings: Settings, couriers: Couriers) -> St
     transcript = Transcript()
     token = current_transcript.set(transcript)
 
-    async def before_data(host: str) -> None:
-        transcript.note(f"the test mail goes out to {host}")
+    async def before_data(contact: Contact) -> None:
+        transcript.note(f"the test mail goes out to {contact.host}")
 
     try:
         outcomes = await couriers(_consignment(trial, settings), before_data)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from staffetta.mail.content import Content
 from staffetta.mail.envelope import Envelope
-from staffetta.mail.outcome import Outcome
+from staffetta.mail.outcome import Contact, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Consignment:
     connector: str | None
 
 
-BeforeData = Callable[[str], Awaitable[None]]
-"""Called by the courier with the next hop's name just before DATA (or the mailbox write), and awaited: when it
+BeforeData = Callable[[Contact], Awaitable[None]]
+"""Called by the courier with the next hop just before DATA (or the mailbox write), and awaited: when it
 returns, the attempt is on disk. A courier that fails earlier never calls it."""
 
 

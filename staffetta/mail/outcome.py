@@ -34,13 +34,23 @@ class TlsJudgement:
 
     policy: what had asked for TLS, and how much of it: "route: verified", "dane".
     is_verified: the certificate is that host's, by whom the policy trusts; else it was only looked at.
-    names: of the certificate. fingerprint: SHA-256, lower-case hexadecimal.
+    names: of the certificate. fingerprint: SHA-256, lower-case hexadecimal. Both are empty in clear.
     """
 
     policy: str
     is_verified: bool
     names: tuple[str, ...]
     fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """The next hop that is about to get the content. Fields as in an outcome."""
+
+    host: str
+    address: str | None = None
+    tls: str | None = None
+    judgement: TlsJudgement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +61,7 @@ class _Outcome:
     diagnostic: the remote's reply verbatim ("550 5.1.1 …", lines joined by a space), or our own words.
     is_remote_reply: whether `diagnostic` is a reply (Diagnostic-Code: smtp;…) or ours (x-staffetta;…).
     host: name of the next hop, None if none was reached; address: its IP address; tls: "TLSv1.3 NAME" or None.
-    judgement: of the certificate, where there was TLS.
+    judgement: what was asked of the connection and how it was met, where there was one.
     """
 
     status: str

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import structlog
 
 from staffetta.mail.consignment import Consignment, Courier
-from staffetta.mail.outcome import Deferred, Outcome, Stage, Unknown
+from staffetta.mail.outcome import Contact, Deferred, Outcome, Stage, Unknown
+from staffetta.queue.telling import told_of_contact
 from staffetta.spool.spool import Claim, Spool, SpoolUnavailable
 
 _CUT_OFF = Unknown(status="4.4.2", diagnostic="The attempt was cut off after it had begun", stage=Stage.FINAL_DOT)
@@ -31,9 +32,9 @@ async def attempt(claim: Claim, *, spool: Spool, courier: Courier, now: Callable
     numbers = [recipient.number for recipient in claim.recipients]
     has_begun = False
 
-    async def before_data(host: str) -> None:
+    async def before_data(contact: Contact) -> None:
         nonlocal has_begun
-        await spool.begin_attempt(claim, numbers, host, now())
+        await spool.begin_attempt(claim, numbers, told_of_contact(contact), now())
         has_begun = True
 
     consignment = Consignment(

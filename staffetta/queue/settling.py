@@ -9,14 +9,13 @@ from staffetta.mail.envelope import Notify
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcome, Unknown
 from staffetta.mail.report import Action, RecipientReport
 from staffetta.queue import schedule
+from staffetta.queue.telling import told
 from staffetta.settings.model import QueueSettings
 from staffetta.spool.change import CLOSED
 from staffetta.spool.commands import command_event, deleted_by
 from staffetta.spool.mending import unknown
 from staffetta.spool.spool import Claim, CommandVerb, QueueCommand, QueuedRecipient, RecipientState, Settlement
-from staffetta.trace.events import Detail, Event, EventKind
-
-_NAMES_TOLD_MAX = 5
+from staffetta.trace.events import Event, EventKind
 
 EXPIRED_STATUS = "4.4.7"  # "Delivery time expired", RFC 3463 §3.5
 
@@ -190,27 +189,3 @@ def _report(recipient: QueuedRecipient, outcome: Outcome, action: Action, now: f
         is_remote_reply=outcome.is_remote_reply,
         last_attempt_at=now,
     )
-
-
-def told(outcome: Outcome) -> Detail:
-    """What the trace tells of an outcome."""
-    judgement = outcome.judgement
-    certificate: Detail = (
-        {}
-        if judgement is None
-        else {
-            "tls_policy": judgement.policy,
-            "tls_verified": judgement.is_verified,
-            "tls_names": " ".join(judgement.names[:_NAMES_TOLD_MAX]),
-            "tls_fingerprint": judgement.fingerprint,
-        }
-    )
-    return {
-        "status": outcome.status,
-        "reply": outcome.diagnostic,
-        "stage": outcome.stage,
-        "host": outcome.host,
-        "address": outcome.address,
-        "tls": outcome.tls,
-        **certificate,
-    }

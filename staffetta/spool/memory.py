@@ -28,7 +28,7 @@ from staffetta.spool.spool import (
     Settlement,
     SpoolUnavailable,
 )
-from staffetta.trace.events import Event, EventKind, Refusal
+from staffetta.trace.events import Detail, Event, EventKind, Refusal
 
 
 @dataclass(slots=True)
@@ -149,13 +149,13 @@ class MemorySpool:
                 )
             )
 
-    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], host: str, at: float) -> None:
+    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], told: Detail, at: float) -> None:
         keys = [(claim.number, recipient) for recipient in recipients]
         await self._become_durable()
         self._hand.begin(keys)
         for number, recipient in keys:
             self.recipients[number, recipient].state = RecipientState.IN_ATTEMPT
-            self.events[number].append(Event(at, EventKind.ATTEMPT, recipient, {"host": host}))
+            self.events[number].append(Event(at, EventKind.ATTEMPT, recipient, told))
 
     async def settle(
         self,

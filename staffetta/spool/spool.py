@@ -13,7 +13,7 @@ from staffetta.mail.content import Content
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Outcome
 from staffetta.spool.marks import Mark, Notice
-from staffetta.trace.events import Event, Refusal
+from staffetta.trace.events import Detail, Event, Refusal
 
 Key = tuple[int, int]
 """A recipient: number of its message, and its place in the envelope, from 0."""
@@ -265,8 +265,10 @@ class Spool(Protocol):
     def release(self, claim: Claim) -> None:
         """Give a claim back untouched."""
 
-    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], host: str, at: float) -> None:
-        """Write that an attempt is about to send DATA (state IN_ATTEMPT, since `at`, to `host`)."""
+    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], told: Detail, at: float) -> None:
+        """Write that an attempt is about to send DATA (state IN_ATTEMPT, since `at`).
+
+        told: what the trace tells of it."""
 
     async def settle(
         self,

@@ -46,7 +46,7 @@ from staffetta.spool.spool import (
     Settlement,
     SpoolUnavailable,
 )
-from staffetta.trace.events import Event, EventKind, Refusal
+from staffetta.trace.events import Detail, Event, EventKind, Refusal
 
 T = TypeVar("T")
 _COUNTING_SECONDS_SMALL = 0.05  # some 100,000 recipients are counted as often as anybody asks
@@ -219,13 +219,12 @@ class SqliteSpool:
         )
         self._returns.write(lambda: self._commits.submit(change, lambda: self._let_go(keys_of(claim))))
 
-    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], host: str, at: float) -> None:
+    async def begin_attempt(self, claim: Claim, recipients: Sequence[int], told: Detail, at: float) -> None:
         keys = [(claim.number, recipient) for recipient in recipients]
         change = Change(
             attempts=keys,
             events=[
-                self._maker.event(number, Event(at, EventKind.ATTEMPT, recipient, {"host": host}))
-                for number, recipient in keys
+                self._maker.event(number, Event(at, EventKind.ATTEMPT, recipient, told)) for number, recipient in keys
             ],
         )
         self._hand.begin(keys)

@@ -257,7 +257,7 @@ def test_a_settled_recipient_is_not_due_and_the_last_takes_the_content(kind: str
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool, "a@example.net", "b@example.net"))
         (claim,) = await bench.spool.claim("out", "example.net", START, 10)
-        await bench.spool.begin_attempt(claim, [0, 1], "mx.example.net", START)
+        await bench.spool.begin_attempt(claim, [0, 1], {"host": "mx.example.net"}, START)
         await bench.spool.settle(
             [
                 settled(claim, RecipientState.DELIVERED),
@@ -311,7 +311,7 @@ def test_a_claim_released_within_an_attempt_is_unknown_or_held(
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool, is_once=is_once))
         (claim,) = await bench.spool.claim("out", "example.net", START, 10)
-        await bench.spool.begin_attempt(claim, [0], "mx", START)
+        await bench.spool.begin_attempt(claim, [0], {"host": "mx"}, START)
         bench.spool.release(claim)
         await bench.spool.commit(message(bench.spool, "x@other.test", received_at=START + 999))  # comes after it
         assert await places(bench.spool) == [*due_at, ("other.test", START + 999)]
@@ -356,7 +356,7 @@ def test_a_command_leaves_claimed_recipients_alone_and_says_so(kind: str, tmp_pa
         await bench.spool.commit(message(bench.spool, "d@third.test"))
         await bench.spool.claim("out", "third.test", START, 10)  # in hand, but not named
         (claim,) = await bench.spool.claim("out", "example.net", START, 10)
-        await bench.spool.begin_attempt(claim, [2], "mx", START)
+        await bench.spool.begin_attempt(claim, [2], {"host": "mx"}, START)
         bench.leave_command(CommandVerb.DELETE, (new.number,))
         (command,) = await bench.spool.next_commands()
         claimed = frozenset({(new.number, 0), (new.number, 2)})
@@ -450,7 +450,7 @@ def test_an_attempt_cut_by_a_crash_is_unknown_or_held(
         assert bench.restart is not None
         await bench.spool.commit(message(bench.spool, is_once=is_once))
         (claim,) = await bench.spool.claim("out", "example.net", START, 10)
-        await bench.spool.begin_attempt(claim, [0], "mx.example.net", START)
+        await bench.spool.begin_attempt(claim, [0], {"host": "mx.example.net"}, START)
         spool = await bench.restart()
         assert await places(spool) == due_at
         (row,) = queue_rows(tmp_path / "spool")

@@ -11,7 +11,7 @@ from staffetta.mail.address import parse_mailbox
 from staffetta.mail.consignment import Consignment
 from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.envelope import BodyType, Envelope, Recipient
-from staffetta.mail.outcome import Outcome
+from staffetta.mail.outcome import Contact, Outcome
 from staffetta.settings.model import Delivery, Settings
 from staffetta.settings.roads import NextHop, Route, TlsLevel, Transport
 from tests.delivery_sockets.fake_hop import FakeHop
@@ -92,17 +92,22 @@ def consignment(
 
 @dataclass
 class Sender:
-    """Couriers under test. announced: hosts for which the attempt was written down, in order."""
+    """Couriers under test. contacts: next hops for which the attempt was written down, in order."""
 
     settings: Settings
-    announced: list[str] = field(default_factory=list)
+    contacts: list[Contact] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.couriers = Couriers(lambda: self.settings)
 
+    @property
+    def announced(self) -> list[str]:
+        """The names of those."""
+        return [contact.host for contact in self.contacts]
+
     async def send(self, what: Consignment | None = None) -> Sequence[Outcome]:
-        async def before_data(host: str) -> None:
-            self.announced.append(host)
+        async def before_data(contact: Contact) -> None:
+            self.contacts.append(contact)
 
         return await self.couriers(what or consignment(), before_data)
 

@@ -328,7 +328,7 @@ def test_content_that_was_never_written_is_not_unknown(good_bye):
         async with hop.listening():
             sender = Sender(settings_for(hop))
 
-            async def before_data(host):
+            async def before_data(contact):
                 if good_bye:
                     hop.writers[0].write(good_bye)
                 hop.writers[0].write_eof()

@@ -12,11 +12,15 @@ _END_OF_CONTENT = b"\r\n.\r\n"
 
 
 class Trouble(Enum):
-    """LOST: the reply to the final dot does not come back. BLACK_HOLE: nothing does. DRIP: an octet at a time."""
+    """LOST: the reply to the final dot does not come back. BLACK_HOLE: nothing does. DRIP: an octet at a time.
+
+    STRIPPED: the offer of STARTTLS is made unreadable, as by somebody who wants to listen.
+    """
 
     LOST = "lost"
     BLACK_HOLE = "black hole"
     DRIP = "drip"
+    STRIPPED = "stripped"
 
 
 class Wire:
@@ -74,7 +78,8 @@ class _Connection(socketserver.BaseRequestHandler):
             if wire.trouble is Trouble.LOST and self.has_ended:
                 return
             if wire.trouble is not Trouble.DRIP:
-                self.request.sendall(octets)
+                is_stripped = wire.trouble is Trouble.STRIPPED
+                self.request.sendall(octets.replace(b"STARTTLS", b"XXXXXXXX") if is_stripped else octets)
                 continue
             for octet in octets:
                 self.request.sendall(bytes([octet]))

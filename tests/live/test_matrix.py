@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 
 from staffetta.net.tls import ServerContext
 from staffetta.settings.passwords import hash_password
@@ -48,13 +49,14 @@ OURS = make("relay.matrix.test", issuer=STRANGER, usages=(CLIENT,))
 
 VERIFIED = 'tls = "verified"\ntrusted_authority = "matrix"\n'
 NAMED = VERIFIED + 'tls_names = ["mail.matrix.test"]\n'
+LOST = 'client_certificate = "client/lost.pem"\n'
 SHOWN = 'client_certificate = "client/certificate.pem"\nclient_key = "client/key.pem"\n'
 
 
-def login(mechanism: str) -> str:
-    return (
-        f'authentication = {{ mechanism = "{mechanism}", user_name = "ada@contoso.test", password = "file:wrong" }}\n'
-    )
+def login(mechanism: str, secret: str = "wrong") -> str:
+    """secret: the file that it is in, beside the relay's settings."""
+    who = 'user_name = "ada@contoso.test"'
+    return f'authentication = {{ mechanism = "{mechanism}", {who}, password = "file:{{folder}}/{secret}" }}\n'
 
 
 @dataclass
@@ -97,6 +99,19 @@ def on_wires(stack: contextlib.ExitStack, port: int) -> Cells:
     }
 
 
+def anywhere(clear: int, tls: int, offers_login: int, mechanism: str = "plain") -> Cells:
+    """What has little to do with who the next hop is. Ports: of the peer, in clear, with TLS, and where one logs in."""
+    return {
+        "plain": Cell("delivered in clear", clear),
+        "tls": Cell("delivered in TLS", tls, NAMED),
+        "name": Cell("a certificate of another name", tls, VERIFIED),
+        "login": Cell("a login refused", offers_login, NAMED + login(mechanism)),
+        "nobody": Cell("nobody listens", free_port()),
+        "certificate-lost": Cell("a certificate of ours that cannot be read", tls, NAMED + LOST),
+        "secret-lost": Cell("a secret of ours that cannot be read", offers_login, NAMED + login(mechanism, "lost")),
+    }
+
+
 # Postfix: a service on a port of its own for each kind of trouble.
 
 POSTFIX_SASL = "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nmech_list: PLAIN LOGIN\nsasldb_path: {folder}/none\n"
@@ -118,6 +133,11 @@ def postfix_services(folder: Path) -> dict[str, dict[str, str]]:
         "tls": tls("good"),
         "expired": tls("expired"),
         "asks": tls("good") | {"smtpd_tls_req_ccert": "yes", "smtpd_tls_CAfile": f"{folder}/root.pem"},
+        "knows": tls("good")
+        | {"smtpd_tls_ask_ccert": "yes", "smtpd_tls_fingerprint_digest": "sha256"}
+        | {"smtpd_recipient_restrictions": f"check_ccert_access texthash:{folder}/unwanted"},
+        "530": refusing("sender", "530 5.7.0 log in first") | {"smtpd_delay_reject": "no"},
+        "end": refusing("end_of_data", "554 5.7.1 not this"),
         "login": tls("good") | {"smtpd_sasl_auth_enable": "yes", "cyrus_sasl_config_path": f"{folder}/sasl"},
         "421": refusing("client", "421 4.3.2 not now") | {"smtpd_delay_reject": "no"},
         "4yz": refusing("recipient", "450 4.2.1 mailbox busy"),
@@ -130,27 +150,29 @@ def postfix_cells(sink: Sink, certificates: Path) -> Iterator[Cells]:
     need(postfix.missing())
     (certificates / "sasl").mkdir()
     (certificates / "sasl" / "smtpd.conf").write_text(POSTFIX_SASL.format(folder=certificates))
+    fingerprint = OURS.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    (certificates / "unwanted").write_text(f"{fingerprint} 550 5.7.1 not with this certificate\n")
     services = {free_port(): overrides for overrides in postfix_services(certificates).values()}
     ports = dict(zip(postfix_services(certificates), services, strict=True))
     with contextlib.ExitStack() as stack:
         stack.enter_context(Postfix(sink.port, services=services))
         yield {
-            "plain": Cell("delivered in clear", ports["plain"]),
-            "tls": Cell("delivered in TLS", ports["tls"], NAMED),
+            **anywhere(ports["plain"], ports["tls"], ports["login"]),
             "bare": Cell("TLS required, and not offered", ports["plain"], 'tls = "required"\n'),
-            "name": Cell("a certificate of another name", ports["tls"], VERIFIED),
             "expired": Cell("a certificate that has expired", ports["expired"], NAMED),
             "misses": Cell("our certificate refused by a good-bye", ports["asks"], NAMED),
             "mistrusts": Cell("our certificate refused by a good-bye", ports["asks"], NAMED + SHOWN),
-            "login": Cell("a login refused", ports["login"], NAMED + login("plain")),
+            "knows": Cell("our certificate refused by a reply", ports["knows"], NAMED + SHOWN),
+            "530": Cell("a login wanted at MAIL", ports["530"]),
             "421": Cell("421 at connect", ports["421"]),
             "4yz": Cell("4yz at RCPT", ports["4yz"]),
             "5yz": Cell("5yz at DATA", ports["5yz"]),
+            "end": Cell("5yz after the content", ports["end"]),
             **on_wires(stack, ports["plain"]),
         }
 
 
-# Our own server; and a good one in front of which OpenSSL is strict.
+# Our own server.
 
 OWN = """
 [[listeners]]
@@ -196,15 +218,6 @@ trusted_authority = "matrix"
 """
 
 
-def strict_tls(certificates: Path) -> ssl.SSLContext:
-    """OpenSSL's own way, which our server does not go: no handshake without a client's certificate that it trusts."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates / "good" / "certificate.pem", certificates / "good" / "key.pem")
-    context.load_verify_locations(certificates / "root.pem")
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
 @contextlib.contextmanager
 def own_cells(sink: Sink, certificates: Path) -> Iterator[Cells]:
     ports = {name: free_port() for name in ("good", "expired", "submission")}
@@ -215,21 +228,17 @@ def own_cells(sink: Sink, certificates: Path) -> Iterator[Cells]:
         own = stack.enter_context(Relay(certificates / "own", sink.port, more=more, connectors=OWN_CONNECTORS))
         full = Relay(certificates / "full", sink.port, more="\n[limits]\nconnections_max = 1\n")
         stack.enter_context(full)
-        strict = stack.enter_context(Sink(*EVERYTHING, tls=strict_tls(certificates)))
+        stripped = stack.enter_context(Wire(own.port, Trouble.STRIPPED))  # it always offers STARTTLS
         stack.enter_context(socket.create_connection(("127.0.0.1", full.port))).recv(1)
         yield {
-            "plain": Cell("delivered in clear", own.port),
-            "tls": Cell("delivered in TLS", ports["good"], NAMED),
-            "name": Cell("a certificate of another name", ports["good"], VERIFIED),
+            **anywhere(own.port, ports["good"], ports["submission"]),
+            "bare": Cell("TLS required, and not offered", stripped.port, 'tls = "required"\n'),
             "expired": Cell("a certificate that has expired", ports["expired"], NAMED),
             "asks": Cell(
                 "our certificate refused by a reply",
                 ports["good"],
                 NAMED + SHOWN + 'source_addresses = ["127.0.0.2"]\n',
             ),
-            "strict": Cell("our certificate refused, or missed, in the handshake", strict.port, NAMED + SHOWN),
-            "misses": Cell("our certificate refused, or missed, in the handshake", strict.port, NAMED),
-            "login": Cell("a login refused", ports["submission"], NAMED + login("plain")),
             "530": Cell("a login wanted at MAIL", ports["submission"], NAMED),
             "421": Cell("421 at connect", full.port),
             "4yz": Cell("4yz at RCPT", own.port, recipients=2),
@@ -255,12 +264,14 @@ def exchange_cells(sink: Sink, certificates: Path) -> Iterator[Cells]:
     mailbox = {"tokens": TokenEndpoint([]), "passwords": {"ada@contoso.test": "right horse"}}
     doors = {
         "plain": door(),
+        "bare": door(script=lambda step, line: b"250 bare\r\n" if step == "EHLO" else None),
         "expired": door(EXPIRED),
         "asks": door(by_address=False),
         "login": door(**mailbox),
         "421": door(script=answering("CONNECT", b"421 4.3.2 Service not available\r\n")),
         "4yz": door(script=answering("RCPT", b"451 4.7.500 Server busy\r\n")),
         "5yz": door(script=answering("DATA", b"554 5.7.1 Not this\r\n")),
+        "end": door(script=answering("CONTENT", b"554 5.2.0 Not this\r\n")),
         "lost": door(script=answering("CONTENT", Fault.LOST)),
         "hole": door(script=answering("CONNECT", Fault.SILENCE)),
         "drip": door(script=lambda step, line: Fault.DRIP, drip_seconds=0.001),
@@ -268,9 +279,8 @@ def exchange_cells(sink: Sink, certificates: Path) -> Iterator[Cells]:
     }
     with in_a_thread(doors):
         yield {
-            "plain": Cell("delivered in clear", doors["plain"].port),
-            "tls": Cell("delivered in TLS", doors["plain"].port, NAMED),
-            "name": Cell("a certificate of another name", doors["plain"].port, VERIFIED),
+            **anywhere(doors["plain"].port, doors["plain"].port, doors["login"].port, "login"),
+            "bare": Cell("TLS required, and not offered", doors["bare"].port, 'tls = "required"\n'),
             "expired": Cell("a certificate that has expired", doors["expired"].port, NAMED),
             "asks": Cell("our certificate refused by a reply", doors["asks"].port, NAMED + SHOWN),
             "login": Cell("a login refused", doors["login"].port, NAMED + login("login")),
@@ -278,11 +288,11 @@ def exchange_cells(sink: Sink, certificates: Path) -> Iterator[Cells]:
             "421": Cell("421 at connect", doors["421"].port),
             "4yz": Cell("4yz at RCPT", doors["4yz"].port),
             "5yz": Cell("5yz at DATA", doors["5yz"].port),
+            "end": Cell("5yz after the content", doors["end"].port),
             "lost": Cell("the reply lost after the final dot", doors["lost"].port),
             "hole": Cell("a black hole", doors["hole"].port),
             "drip": Cell("a next hop that drips, in time", doors["drip"].port),
             "slow": Cell("a next hop that drips, too slowly", doors["slow"].port),
-            "nobody": Cell("nobody listens", free_port()),
         }
 
 
@@ -310,9 +320,25 @@ def in_a_thread(doors: dict[str, FrontDoor]) -> Iterator[None]:
         thread.join(PATIENCE_SECONDS)
 
 
+# OpenSSL's own way, which none of those goes: no handshake without a client's certificate that it trusts.
+
+
+@contextlib.contextmanager
+def openssl_cells(sink: Sink, certificates: Path) -> Iterator[Cells]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "good" / "certificate.pem", certificates / "good" / "key.pem")
+    context.load_verify_locations(certificates / "root.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    with Sink(*EVERYTHING, tls=context) as strict:
+        yield {
+            "mistrusts": Cell("our certificate refused, or missed, in the handshake", strict.port, NAMED + SHOWN),
+            "misses": Cell("our certificate refused, or missed, in the handshake", strict.port, NAMED),
+        }
+
+
 # The relay, and what it must say.
 
-PEERS = {"postfix": postfix_cells, "own": own_cells, "exchange": exchange_cells}
+PEERS = {"Postfix": postfix_cells, "Staffetta": own_cells, "Exchange": exchange_cells, "OpenSSL": openssl_cells}
 
 
 @dataclass(frozen=True)
@@ -326,14 +352,21 @@ class Row:
     says: str = field(default="")
 
 
-def document() -> dict[str, Row]:
+def table_after(heading: str) -> list[list[str]]:
+    """The rows of the first table after a heading of the document, without its head."""
     text = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text()
-    table = text.partition("## When something goes wrong")[2].partition("###")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:2] == "| "]
-    return {name: Row(outcome, whose, status, stage, says) for name, outcome, whose, status, stage, says in rows[1:]}
+    section = text.partition(f"{heading}\n")[2].partition("\n#")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:2] == "| "]
+    return rows[2:]
 
 
-DOCUMENT = document()
+DOCUMENT = {name: Row(*rest) for name, *rest in table_after("## When something goes wrong")}
+NOT_WITH = {(peer, row) for row, peers, _ in table_after("### With whom it is tried") for peer in peers.split(", ")}
+
+
+def rows_of(peer: str) -> set[str]:
+    """What the document says that is tried with a peer."""
+    return {name for name in DOCUMENT if (peer, name) not in NOT_WITH and (peer != "OpenSSL" or "handshake" in name)}
 
 
 def routes_to(cells: Cells) -> str:
@@ -367,7 +400,7 @@ def last_words(relay: Relay, mail: Mail) -> dict[str, object]:
 
 def problems(row: Row, event: dict[str, object]) -> list[str]:
     """What an event does not say as the document has it."""
-    found = []
+    found = problems_of_attempt(event)
     if event["event"] != EVENTS[row.outcome]:
         found.append(f"the event is not {EVENTS[row.outcome]}")
     if not re.fullmatch(row.status.replace(".", r"\.").replace("x", r"\d+"), str(event["status"])):
@@ -376,11 +409,30 @@ def problems(row: Row, event: dict[str, object]) -> list[str]:
         found.append(f"the stage is not {row.stage}")
     if row.says.strip("`") not in str(event["reply"]):
         found.append(f"the reply does not say {row.says}")
-    if row.outcome == "deferred":
-        wait = seconds(event["next_attempt_at"]) - seconds(event["at"])
-        if not RETRY_SECONDS * 0.89 <= wait <= RETRY_SECONDS * 1.11:
+    wait_seconds = {"deferred": RETRY_SECONDS, "unknown": UNKNOWN_SECONDS}.get(row.outcome)
+    again_at = event.get("next_attempt_at") or event["row"]["next_attempt_at"]  # type: ignore[index]
+    if (wait_seconds is None) is not (again_at is None):
+        found.append(f"it is tried again: {again_at}")
+    elif wait_seconds is not None:
+        wait = seconds(again_at) - seconds(event["at"])
+        if not wait_seconds * 0.89 <= wait <= wait_seconds * 1.11:
             found.append(f"it is tried again after {wait:.1f} s")
     return found
+
+
+CONNECTION = ("host", "address", "tls", "tls_policy", "tls_verified", "tls_names", "tls_fingerprint")
+
+
+def problems_of_attempt(event: dict[str, object]) -> list[str]:
+    """Where the content was about to leave, the attempt tells the connection as its outcome does."""
+    events: list[dict[str, object]] = event["row"]["events"]  # type: ignore[index]
+    attempts = [each for each in events if each["event"] == "Attempt"]
+    if not attempts and event["stage"] in ("data", "final dot"):
+        return ["there is no attempt"]
+    about = {key: event.get(key) for key in CONNECTION}
+    if attempts and {key: attempts[-1].get(key) for key in CONNECTION} != about:
+        return [f"the attempt tells {attempts[-1]}, and its outcome {about}"]
+    return [] if event.get("tls_policy") or event["stage"] in ("connect", "tls") else ["no policy is told"]
 
 
 def seconds(at: object) -> float:
@@ -399,10 +451,10 @@ def folder() -> Iterator[Path]:
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_what_goes_wrong_at_next_hops_ends_as_the_document_says(peer: str, folder: Path, certificates: Path) -> None:
-    wrong = f"file:{folder}/wrong"
     with Sink(*EVERYTHING) as sink, PEERS[peer](sink, certificates) as given:
+        assert {cell.row for cell in given.values()} == rows_of(peer)
         cells = {
-            f"{peer}-{name}": replace(cell, route=cell.route.replace("file:wrong", wrong))
+            f"{peer.lower()}-{name}": replace(cell, route=cell.route.replace("{folder}", str(folder)))
             for name, cell in given.items()
         }
         with Relay(folder, sink.port, more=routes_to(cells), queue=QUEUE) as relay:

@@ -119,7 +119,7 @@ class SpoolMachine(RuleBasedStateMachine):
     def begin(self, data: st.DataObject) -> None:
         claim = data.draw(st.sampled_from(self.claims))
         places = [queued.number for queued in claim.recipients]
-        self.runner.run(self.spool.begin_attempt(claim, places, "mx", self.now))
+        self.runner.run(self.spool.begin_attempt(claim, places, {"host": "mx"}, self.now))
         self.attempted.update((claim.number, place) for place in places)
 
     @precondition(lambda self: self.claims)

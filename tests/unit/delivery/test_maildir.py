@@ -49,8 +49,8 @@ def test_the_mailbox_gets_the_content_below_return_path_and_delivered_to(tmp_pat
 
 
 def test_the_attempt_is_written_down_before_the_mailbox_is_touched(tmp_path):
-    async def before_data(host):
-        assert host == "relay.example"
+    async def before_data(contact):
+        assert contact.host == "relay.example"
         assert files(tmp_path) == {}
 
     deliver(tmp_path, consignment("bob@contoso.test"), before_data)
@@ -132,7 +132,7 @@ def test_a_place_that_cannot_be_written_defers(tmp_path):
 
 def test_a_maildir_that_was_removed_is_made_again(tmp_path):
     async def main():
-        async def before_data(host):
+        async def before_data(contact):
             pass
 
         courier = MaildirCourier()

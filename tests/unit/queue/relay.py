@@ -12,7 +12,7 @@ from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.dsn_reader import read_dsn
 from staffetta.mail.envelope import Envelope, Notify, Recipient, Ret
-from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Stage, Unknown
+from staffetta.mail.outcome import Contact, Deferred, Delivered, Failed, Outcome, Stage, Unknown
 from staffetta.mail.report import RecipientReport
 from staffetta.queue.manager import QueueManager
 from staffetta.settings.model import QueueSettings, Settings
@@ -57,7 +57,7 @@ class FakeCourier:
             if not isinstance(outcomes, Sequence):
                 outcomes = [outcomes] * len(consignment.envelope.recipients)
             if outcomes[0].stage not in (Stage.CONNECT, Stage.ROUTE):
-                await before_data("mx.test")
+                await before_data(Contact(host="mx.test"))
             if self.hold is not None:
                 await self.hold(consignment)
             await asyncio.sleep(self.seconds)

@@ -124,7 +124,7 @@ def test_an_attempt_that_could_not_be_written_down_is_due_again_when_the_disk_ha
         (claim,) = await spool.claim("out", "example.net", START, 10)
         disk.fault = "disk I/O error"
         with pytest.raises(SpoolUnavailable):
-            await spool.begin_attempt(claim, [0], "mx.example.net", START)
+            await spool.begin_attempt(claim, [0], {"host": "mx.example.net"}, START)
         spool.release(claim)
         assert await spool.due() == []
         disk.fault = None

@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             new_message(spool, START, "Alice@Contoso.test", "bob@example.net", "eve@held.test", message_id="<1@a>")
         )
         (claim,) = await spool.claim("out", "example.net", START, 1)
-        await spool.begin_attempt(claim, [0], "mx.example.net", START + 1)
+        await spool.begin_attempt(claim, [0], {"host": "mx.example.net"}, START + 1)
         outcome = Deferred(status="4.2.0", diagnostic="450 later", stage=Stage.RCPT, host="mx.example.net")
         await spool.settle(
             [
