@@ -37,7 +37,8 @@ class Channel(asyncio.Protocol):
 
     host: the next hop's name. address: its IP address, None for a socket in the file system.
     tls: "TLSv1.3 CIPHER", None in clear. judgement: what was asked and how it is met, by whoever opened the channel.
-    messages: transactions made so far; above 0, the connection has been idle before and may have died unnoticed.
+    is_certificate_wanted: whether the server asked for ours. messages: transactions made so far; above 0, the
+    connection has been idle before and may have died unnoticed.
     """
 
     def __init__(self, session: ClientSession, host: str, address: str | None) -> None:
@@ -46,6 +47,7 @@ class Channel(asyncio.Protocol):
         self.address = address
         self.tls: str | None = None
         self.judgement: TlsJudgement | None = None
+        self.is_certificate_wanted = False
         self.messages = 0
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -66,6 +68,11 @@ class Channel(asyncio.Protocol):
     def contact(self) -> Contact:
         """The next hop as it is told of."""
         return Contact(host=self.host, address=self.address, tls=self.tls, judgement=self.judgement)
+
+    @property
+    def has_transcript(self) -> bool:
+        """Whether somebody reads what note() is told."""
+        return self._transcript is not None
 
     @property
     def is_reusable(self) -> bool:
@@ -187,7 +194,8 @@ class Channel(asyncio.Protocol):
             await self._wait(timeout_seconds)
         self.check()
         self.tls = f"{tls.version} {tls.cipher}"
-        self.note(f"TLS: {self.tls}")
+        self.is_certificate_wanted = tls.is_certificate_wanted
+        self.note(f"TLS: {self.tls}; {_about_ours(tls.is_certificate_wanted, context.shows_certificate)}")
         TLS_SESSIONS.labels("outbound", tls.version).inc()
 
     def peer_certificates(self) -> tuple[bytes, ...]:
@@ -261,3 +269,9 @@ class Channel(asyncio.Protocol):
         if self.session.awaited is None:
             return "sending the content" if self.session.wants_content else "idle"
         return f"waiting for the answer to {self.session.awaited}"
+
+
+def _about_ours(is_wanted: bool, is_there: bool) -> str:
+    if is_wanted:
+        return f"the server asks for a client certificate, and we show {'ours' if is_there else 'none'}"
+    return f"the server asks for no client certificate{', so that it does not see ours' if is_there else ''}"

@@ -71,17 +71,18 @@ async def _run(
 ) -> RemoteReply:
     """Return the reply that ends it. Raises HopTrouble."""
     credentials = await _credentials(login, tokens)
-    reply = await _exchange(channel, ClientExchange(mechanism, credentials), timeout_seconds)
+    reply = await say_credentials(channel, ClientExchange(mechanism, credentials), timeout_seconds)
     if not isinstance(credentials, TokenLogin) or reply.code != NOT_ACCEPTED or login.token_source is None:
         return reply
     tokens.forget(login.token_source, credentials.token)
     again = await _credentials(login, tokens)
     if again == credentials or not channel.is_reusable:
         return reply
-    return await _exchange(channel, ClientExchange(mechanism, again), timeout_seconds)
+    return await say_credentials(channel, ClientExchange(mechanism, again), timeout_seconds)
 
 
-async def _exchange(channel: Channel, exchange: ClientExchange, timeout_seconds: float) -> RemoteReply:
+async def say_credentials(channel: Channel, exchange: ClientExchange, timeout_seconds: float) -> RemoteReply:
+    """Run a mechanism to its end, and return the reply that ends it. Raises HopTrouble."""
     session = channel.session
     reply = await channel.exchange(session.auth(exchange.begin()), timeout_seconds)
     for _ in range(_RESPONSES_MAX):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from staffetta.delivery.chain_in_words import in_words
 from staffetta.delivery.channel import Channel
 from staffetta.delivery.connecting import Way, connect
 from staffetta.delivery.identities import IdentityUnavailable, ShownCertificate, client_context, shown_by
@@ -17,7 +18,7 @@ from staffetta.delivery.login import Tokens, log_in, may_be_in_clear
 from staffetta.delivery.tlspolicy import Mistrusted, TlsDemand, demand_of, in_clear, judge
 from staffetta.delivery.trouble import HopTrouble, refused_session
 from staffetta.mail.outcome import Stage
-from staffetta.net.client_tls import ClientContext
+from staffetta.net.client_tls import ClientContext, Identity
 from staffetta.settings.model import Settings
 from staffetta.settings.roads import Authentication, NextHop, Route, TlsLevel, Transport
 from staffetta.smtp.client import ClientSession
@@ -29,7 +30,7 @@ class Hop:
 
     route: its name; connections of different routes are never shared, since what they prove of us may differ.
     host, port, source_addresses, proxy: as in connecting.Way.
-    shows: our certificate, for a host that asks for one. login: how we log in; None: we do not.
+    shows: our certificate, for a host that asks for one; where it is, or itself. login: how we log in; None: we do not.
     """
 
     route: str
@@ -38,7 +39,7 @@ class Hop:
     tls: TlsDemand
     is_tls_implicit: bool = False
     is_lmtp: bool = False
-    shows: ShownCertificate | None = None
+    shows: ShownCertificate | Identity | None = None
     login: Authentication | None = None
     source_addresses: tuple[str, ...] = ()
     proxy: str | None = None
@@ -117,8 +118,10 @@ async def _client_context(hop: Hop) -> ClientContext:
     try:
         if hop.shows is None:
             return client_context(hop.tls.minimum, None)
+        if isinstance(hop.shows, Identity):
+            return ClientContext.make(hop.tls.minimum, hop.shows)
         return await asyncio.to_thread(client_context, hop.tls.minimum, hop.shows)
-    except IdentityUnavailable as error:
+    except (IdentityUnavailable, ValueError) as error:
         raise HopTrouble("4.3.5", str(error), Stage.TLS) from None
 
 
@@ -189,12 +192,12 @@ async def _start_tls(channel: Channel, hop: Hop, means: Means, context: ClientCo
 async def _shake_hands(channel: Channel, hop: Hop, means: Means, context: ClientContext) -> None:
     """Raises HopTrouble where there is no TLS, or not with whom it should be."""
     await channel.start_tls(context, means.timeouts.reply_seconds)
+    chain, now = channel.peer_certificates(), time.time()
+    if channel.has_transcript:
+        for line in await in_words(chain, hop.tls, hop.host, means.settings, now):
+            channel.note(line)
     try:
-        channel.judgement = await judge(hop.tls, hop.host, channel.peer_certificates(), means.settings, time.time())
-        channel.note(
-            f"certificate of {', '.join(channel.judgement.names) or 'no name'}, "
-            f"{'verified' if channel.judgement.is_verified else 'not judged'}, SHA-256 {channel.judgement.fingerprint}"
-        )
+        channel.judgement = await judge(hop.tls, hop.host, chain, means.settings, now)
     except Mistrusted as error:
         channel.judgement = error.judgement
         raise HopTrouble("4.7.5", str(error), Stage.TLS) from None

@@ -41,7 +41,8 @@ class Mistrusted(Exception):
 class TlsDemand:
     """What is asked of a connection.
 
-    names: of which the certificate must have one; `*`: any; empty: the host's. authority: as routes name it.
+    names: of which the certificate must have one; `*`: any; empty: the host's. authorities: as routes name them, of
+    which one is enough; the first one's complaint is told.
     fingerprints: SHA-256, lower-case hexadecimal, of certificates that are good whoever issued them.
     tlsa: where there are some, these decide in place of authority and fingerprints (dane.py).
     policy: who asks, for the trace: route, dane, mta-sts or requiretls.
@@ -50,7 +51,7 @@ class TlsDemand:
     level: TlsLevel = TlsLevel.OPPORTUNISTIC
     minimum: TlsVersion = TlsVersion.TLS_1_2
     names: tuple[str, ...] = ()
-    authority: str = PUBLIC_TRUST
+    authorities: tuple[str, ...] = (PUBLIC_TRUST,)
     fingerprints: tuple[str, ...] = ()
     tlsa: tuple[Tlsa, ...] = ()
     policy: str = "route"
@@ -72,7 +73,7 @@ def demand_of(route: Route) -> TlsDemand:
         level=route.tls,
         minimum=route.tls_minimum,
         names=tuple(name.lower() for name in route.tls_names),
-        authority=route.trusted_authority,
+        authorities=(route.trusted_authority,),
         fingerprints=tuple(text.replace(":", "").lower() for text in route.tls_fingerprints),
     )
 
@@ -112,8 +113,7 @@ def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Set
     if presented.fingerprint in demand.fingerprints:
         problem = problem_of_pinned(shown, at)
         return f"the pinned certificate: {problem}" if problem else None
-    by_authority = authority(demand.authority, settings, at)
-    problem = problem_under(shown, by_authority, at, is_server=True)
+    problem = _problem_under_all(demand.authorities, shown, settings, at)
     if problem is None and ANY_NAME in demand.names:
         return None
     if problem is None:
@@ -122,6 +122,13 @@ def _problem(demand: TlsDemand, host: str, shown: PeerCertificate, settings: Set
         return _problem_of_name(wanted, (*presented.names, *presented.addresses), who)
     pins = ", and it is none of the pinned ones" if demand.fingerprints else ""
     return f"the certificate of {presented.subject or 'the next hop'}: {problem}{pins}"
+
+
+def _problem_under_all(
+    authorities: tuple[str, ...], shown: PeerCertificate, settings: Settings, at: float
+) -> str | None:
+    problems = [problem_under(shown, authority(name, settings, at), at, is_server=True) for name in authorities]
+    return None if None in problems else problems[0]
 
 
 def _problem_of_name(wanted: tuple[str, ...], found: tuple[str, ...], who: str) -> str | None:

@@ -26,6 +26,7 @@ _VERSIONS = {
 }
 _OLD = ("1.0", "1.1")
 _OLD_CIPHERS = b"DEFAULT:@SECLEVEL=0"
+_CERTIFICATE_REQUEST = b"SSLv3/TLS read server certificate request"  # OpenSSL's name of that state, in TLS 1.3 too
 _PEM = b"-----BEGIN "
 # Words of OpenSSL, most of them of the server's alerts, and what they mean to who opened the connection.
 _ABOUT_OUR_CERTIFICATE = (
@@ -68,6 +69,7 @@ class ClientContext:
         context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_verify(SSL.VERIFY_NONE)
+        context.set_info_callback(_note_request)
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         if minimum in _OLD:
             context.set_cipher_list(_OLD_CIPHERS)
@@ -88,6 +90,12 @@ class ClientContext:
         if not host.startswith("/") and not _is_address(host):  # RFC 6066 §3: a name, and not an address
             connection.set_tlsext_host_name(host.encode("idna"))
         return TlsSession(connection)
+
+
+def _note_request(connection: SSL.Connection, _where: int, _result: int) -> None:
+    """Nothing else tells that the server asks for a certificate (TlsSession.is_certificate_wanted)."""
+    if connection.get_state_string() == _CERTIFICATE_REQUEST:
+        connection.set_app_data(True)
 
 
 def read_identity(certificate: bytes, key_pem: bytes | None = None, password: str | None = None) -> Identity:

@@ -84,6 +84,11 @@ class TlsSession:
                 self.is_closed = True
 
     @property
+    def is_certificate_wanted(self) -> bool:
+        """Of our side as a client: whether the server has asked for a certificate."""
+        return self._connection.get_app_data() is True
+
+    @property
     def version(self) -> str:
         """ "TLSv1.3"."""
         return self._connection.get_protocol_version_name()

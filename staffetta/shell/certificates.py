@@ -1,6 +1,5 @@
 """X509Certificate2: a certificate with its key, out of a PFX file, for a script that sends mail by certificate."""
 
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import pkcs12
 
+from staffetta.net.client_tls import Identity
 from staffetta.shell.credentials import plain
 from staffetta.shell.trouble import ShellError
 from staffetta.shell.values import NetObject, text
@@ -173,11 +168,11 @@ class Certificate(NetObject):
     def __str__(self) -> str:
         return f"[Subject] {self.subject} [Thumbprint] {self.thumbprint}" if self._chain else self.type_name
 
-    def pem(self) -> tuple[bytes, str]:
-        """Return chain and key as PEM, and the password that the key is under; new for each call. Raises ShellError."""
+    def identity(self) -> Identity:
+        """Return it as TLS shows it, with its key and what was sent besides. Raises ShellError."""
         leaf = self._leaf
         if self._key is None:
             raise ShellError(f"The certificate {leaf.subject.rfc4514_string()} has no private key; use the PFX file.")
-        password = secrets.token_urlsafe()
-        key = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password.encode()))
-        return b"".join((*(each.public_bytes(Encoding.PEM) for each in self._chain), key)), password
+        if not isinstance(self._key, EllipticCurvePrivateKey | RSAPrivateKey):
+            raise ShellError("The certificate's private key is neither RSA nor ECDSA; use one that is.")
+        return Identity(leaf, self._key, self._chain[1:])

@@ -1,12 +1,12 @@
 """SmtpClient, MailMessage and what belongs to them: .NET's objects, as far as a script needs them to send a message."""
 
-import mimetypes
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import formataddr, parseaddr
 from pathlib import Path
 from typing import Any
 
+from staffetta.mail.composing import Draft, compose
 from staffetta.shell import mailing
 from staffetta.shell.certificates import Certificate
 from staffetta.shell.credentials import Credential, plain
@@ -18,7 +18,6 @@ NOTIFICATIONS = ("None", "OnSuccess", "OnFailure", "Delay", "Never")
 PRIORITIES = ("Normal", "Low", "High")
 TIMEOUT_SECONDS = 100.0
 """What .NET waits for."""
-_X_PRIORITY = {"High": "1", "Low": "5"}
 
 
 def mail_address(address: object = "", name: object = "") -> str:
@@ -206,32 +205,24 @@ class MailMessage(NetObject):
 
     def content(self) -> EmailMessage:
         """Return header section and body, with .NET's fields; there is no Message-ID among them. Raises ShellError."""
-        content = EmailMessage()
-        fields = {
-            "Sender": self.sender,
-            "From": self._from,
-            "Reply-To": str(self.reply_to_list),
-            "To": str(self.to),
-            "Cc": str(self.cc),
-            "Date": mailing.date(),
-            "Subject": self.subject,
-            "X-Priority": _X_PRIORITY.get(text(self.priority).capitalize(), ""),
-        }
-        for name, value in (*((name, value) for name, value in fields.items() if value), *self.headers.things):
-            try:
-                content[name] = value
-            except ValueError as error:
-                raise ShellError(f"The header field {name} cannot be '{value}': {error}") from error
-        content.set_content(
-            self.body,
-            subtype="html" if self.is_body_html else "plain",
-            charset="us-ascii" if self.body.isascii() else "utf-8",
-            cte="quoted-printable",
+        draft = Draft(
+            sender=self.sender,
+            author=self._from,
+            reply_to=str(self.reply_to_list),
+            to=str(self.to),
+            cc=str(self.cc),
+            date=mailing.date(),
+            subject=self.subject,
+            body=self.body,
+            is_html=self.is_body_html,
+            priority=text(self.priority),
+            fields=tuple(self.headers.things),
+            attachments=tuple((each.name, each.octets) for each in self.attachments.things),
         )
-        for attachment in self.attachments.things:
-            main, _, sub = (mimetypes.guess_type(attachment.name)[0] or "application/octet-stream").partition("/")
-            content.add_attachment(attachment.octets, main, sub, filename=attachment.name)
-        return content
+        try:
+            return compose(draft)
+        except ValueError as error:
+            raise ShellError(str(error)) from error
 
 
 def _certificate(thing: object) -> Certificate:
@@ -246,8 +237,12 @@ class SmtpClient(NetObject):
     writable = ("Host", "Port", "EnableSsl", "Credentials", "UseDefaultCredentials", "Timeout", "DeliveryMethod")
     methods = ("Send", "Dispose")
 
-    def __init__(self, trust: Trust, host: object = "", port: object = 25) -> None:
+    def __init__(self, trust: Trust, tell: Callable[[str], None], host: object = "", port: object = 25) -> None:
+        """tell: takes the lines of the transcript."""
         self._trust = trust
+        self._tell = tell
+        self.is_tls_implicit = False
+        self.source_address = self.hello = ""
         self.host = text(host)
         self.set("Port", port)
         self.enable_ssl = False
@@ -258,9 +253,9 @@ class SmtpClient(NetObject):
         self.timeout: object = int(TIMEOUT_SECONDS * 1000)
 
     @classmethod
-    def maker(cls, trust: Trust) -> Callable[..., "SmtpClient"]:
+    def maker(cls, trust: Trust, tell: Callable[[str], None]) -> Callable[..., "SmtpClient"]:
         """Return its constructor."""
-        return lambda host="", port=25: cls(trust, host, port)
+        return lambda host="", port=25: cls(trust, tell, host, port)
 
     def set(self, name: str, value: object) -> None:
         match name.casefold():
@@ -290,7 +285,10 @@ class SmtpClient(NetObject):
             self.host,
             self.port,
             timeout_seconds=max(float(number(self.timeout)) / 1000, 0.001),
-            has_tls=self.enable_ssl,
+            has_tls=self.enable_ssl or self.is_tls_implicit,
+            is_tls_implicit=self.is_tls_implicit,
+            source_address=self.source_address,
+            hello=self.hello,
             user_name=credential.user_name if credential else "",
             password=plain(credential.password) if credential else "",
             certificate=next(iter(self.client_certificates.things), None),
@@ -298,7 +296,7 @@ class SmtpClient(NetObject):
         mail = mailing.Mail(
             message.reverse_path(), message.recipients(), message.delivery_notification_options, message.content()
         )
-        mailing.send(mail, server, self._trust)
+        mailing.send(mail, server, self._trust, self._tell)
 
     def dispose(self) -> None:
         """Each message has a session of its own, which is over."""

@@ -2,23 +2,31 @@
 
 EHLO; STARTTLS and a second EHLO where asked; AUTH LOGIN where there are credentials; MAIL; RCPT with NOTIFY where the
 server announces DSN; DATA; QUIT. A message with one bad recipient among good ones is sent, and then complained about.
+What is said is written down (delivery/sending.py), for `-Verbose`.
 """
 
-import smtplib
+import asyncio
+import re
 import socket
-import ssl
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, localtime
-from pathlib import Path
 
+from staffetta.delivery.sending import Letter, Login, Sent
+from staffetta.delivery.sending import Server as FarServer
+from staffetta.delivery.sending import send as send_letter
+from staffetta.delivery.trouble import HopTrouble
+from staffetta.delivery.verdict import in_a_sentence
+from staffetta.mail.address import AddressError, parse_mailbox
+from staffetta.mail.envelope import Envelope, Notify, Recipient
+from staffetta.mail.outcome import Stage
+from staffetta.settings.roads import TlsLevel
 from staffetta.shell.certificates import Certificate
 from staffetta.shell.session import Trust
 from staffetta.shell.trouble import ShellError
+from staffetta.smtp.credentials import PasswordLogin
 
 _SEND_FAILED = "Failure sending mail."
 _MEANINGS = {
@@ -39,19 +47,26 @@ _MEANINGS = {
     553: "Mailbox name not allowed.",
     554: "Transaction failed.",
 }
+_NOTIFY = {"Never": Notify.NEVER, "OnSuccess": Notify.SUCCESS, "OnFailure": Notify.FAILURE, "Delay": Notify.DELAY}
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to, and who we are there. certificate: offered in the TLS handshake; user_name: empty for nobody."""
+    """Where to, and who we are there. certificate: shown to a server that asks for one; user_name: empty for nobody.
+
+    has_tls: STARTTLS, or with is_tls_implicit TLS from the first octet. hello: empty is this machine's name.
+    """
 
     host: str
     port: int
     timeout_seconds: float
     has_tls: bool = False
+    is_tls_implicit: bool = False
     user_name: str = ""
     password: str = ""
     certificate: Certificate | None = None
+    source_address: str = ""
+    hello: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,128 +84,100 @@ def date() -> str:
     return format_datetime(localtime())
 
 
-def send(mail: Mail, server: Server, trust: Trust) -> None:
-    """Send one message in a session of its own. Raises ShellError."""
+def send(mail: Mail, server: Server, trust: Trust, tell: Callable[[str], None]) -> None:
+    """Send one message in a session of its own. tell: takes the lines of the transcript. Raises ShellError."""
     if not server.host:
         raise ShellError("The SMTP host was not specified.")
     if not mail.recipients:
         raise ShellError("A recipient must be specified.")
     try:
-        with smtplib.SMTP(
-            server.host, server.port, local_hostname=socket.gethostname(), timeout=server.timeout_seconds
-        ) as client:
-            _greet(client, server, trust)
-            _transact(client, mail)
-    except ssl.SSLCertVerificationError as error:
-        raise ShellError(
-            f"{_SEND_FAILED} The remote certificate is invalid according to the validation procedure: "
-            f"{error.verify_message}. If {server.host} has a certificate of your own authority, name its PEM file in "
-            "STAFFETTA_CA; the shell's --insecure takes any certificate."
-        ) from error
-    except smtplib.SMTPResponseException as error:
-        raise _refused(error.smtp_code, error.smtp_error) from error
-    except (OSError, smtplib.SMTPException, UnicodeError) as error:
-        raise ShellError(f"{_SEND_FAILED} {server.host}:{server.port}: {error}") from error
+        letter = _letter(mail)
+    except AddressError as error:
+        raise ShellError(f"The specified string is not in the form required for an e-mail address: {error}.") from error
+    sent = asyncio.run(send_letter(letter, _server(server, trust)))
+    for entry in sent.transcript.entries:
+        tell(str(entry))
+    tell(in_a_sentence(sent))
+    _complain(sent, server, trust)
 
 
-def _greet(client: smtplib.SMTP, server: Server, trust: Trust) -> None:
-    client.ehlo_or_helo_if_needed()
-    if server.has_tls:
-        if not client.has_extn("starttls"):
-            raise ShellError("Server does not support secure connections.")
-        with _context(server, trust) as context:
-            client.starttls(context=context)
-        client.ehlo()
-    if server.user_name and client.has_extn("auth"):
-        client.user, client.password = server.user_name, server.password
-        offered = client.esmtp_features["auth"].upper().split()
-        if "LOGIN" in offered:
-            client.auth("LOGIN", client.auth_login)
-        elif "PLAIN" in offered:
-            client.auth("PLAIN", client.auth_plain)
-
-
-@contextmanager
-def _context(server: Server, trust: Trust) -> Iterator[ssl.SSLContext]:
-    """What TLS needs. Chain and key go through a file that is ours alone and soon gone: OpenSSL reads files only."""
-    context = ssl.create_default_context()
-    if trust.authorities is not None:
-        try:
-            context.load_verify_locations(trust.authorities)
-        except (OSError, ssl.SSLError) as error:
-            raise ShellError(
-                f"STAFFETTA_CA: {trust.authorities} cannot be read as PEM certificates: {error}"
-            ) from error
-    if not trust.is_checked:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if server.certificate is not None:
-        pem, password = server.certificate.pem()
-        with tempfile.TemporaryDirectory(prefix="staffetta-") as folder:
-            file = Path(folder) / "identity.pem"
-            file.touch(mode=0o600)
-            file.write_bytes(pem)
-            try:
-                context.load_cert_chain(file, password=password)
-            except ssl.SSLError as error:
-                raise ShellError(f"The client certificate cannot be used: {error}") from error
-    yield context
-
-
-def _transact(client: smtplib.SMTP, mail: Mail) -> None:
-    is_international = not all(address.isascii() for address in (mail.reverse_path, *mail.recipients))
-    if is_international and not client.has_extn("smtputf8"):
-        raise ShellError(
-            "The client or server is only configured for E-mail addresses with ASCII local-parts; "
-            "one of the addresses has other letters."
-        )
-    client.command_encoding = "utf-8" if is_international else "ascii"
-    code, reply = client.mail(mail.reverse_path, ("SMTPUTF8", "BODY=8BITMIME") if is_international else ())
-    if code != 250:
-        raise _refused(code, reply)
-    options = _notify(mail.notify) if client.has_extn("dsn") else ()
-    refused: list[tuple[str, int, bytes]] = []
-    for recipient in mail.recipients:
-        code, reply = client.rcpt(recipient, options)
-        if code not in (250, 251):
-            refused.append((recipient, code, reply))
-    if len(refused) == len(mail.recipients):
-        raise _failed_recipients(refused, is_all=True)
+def _letter(mail: Mail) -> Letter:
+    words = {word.strip() for word in mail.notify.split(",")}
+    notify = Notify(0)
+    for word, flag in _NOTIFY.items():
+        if word in words:
+            notify |= flag
+    if Notify.NEVER in notify:
+        notify = Notify.NEVER
+    recipients = tuple(Recipient(parse_mailbox(each), notify) for each in mail.recipients)
+    sender = parse_mailbox(mail.reverse_path)
+    is_international = not all(mailbox.is_ascii for mailbox in (sender, *(each.mailbox for each in recipients)))
     content = mail.content.as_bytes(policy=SMTPUTF8 if is_international else SMTP)
-    code, reply = client.data(content)
-    if code != 250:
-        raise _refused(code, reply)
-    if refused:
-        raise _failed_recipients(refused, is_all=False)
+    return Letter(Envelope(sender, recipients, smtputf8=is_international), content)
 
 
-def _notify(options: str) -> tuple[str, ...]:
-    """The parameter of RCPT (RFC 3461 §4.1)."""
-    words = {word.strip() for word in options.split(",")}
-    if "Never" in words:
-        return ("NOTIFY=NEVER",)
-    when = [keyword for option, keyword in _NOTIFY if option in words]
-    return (f"NOTIFY={','.join(when)}",) if when else ()
-
-
-_NOTIFY = (("OnSuccess", "SUCCESS"), ("OnFailure", "FAILURE"), ("Delay", "DELAY"))
-
-
-def _refused(code: int, reply: bytes | str) -> ShellError:
-    said = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    meaning = _MEANINGS.get(code, _SEND_FAILED)
-    return ShellError(
-        f"{meaning} The server response was: {' '.join(said.split())}", kind="System.Net.Mail.SmtpException"
+def _server(server: Server, trust: Trust) -> FarServer:
+    if server.has_tls and trust.authorities is not None and not trust.authorities.is_file():
+        raise ShellError(f"STAFFETTA_CA: {trust.authorities} is no file; name a PEM file of certificates.")
+    login = Login(PasswordLogin(server.user_name, server.password.encode()), is_optional=True)
+    checked = TlsLevel.VERIFIED if trust.is_checked else TlsLevel.REQUIRED
+    return FarServer(
+        host=server.host,
+        port=server.port,
+        hello=server.hello or socket.gethostname(),
+        tls=checked if server.has_tls else TlsLevel.NONE,
+        is_tls_implicit=server.is_tls_implicit,
+        authorities=trust.authorities,
+        identity=server.certificate.identity() if server.certificate is not None else None,
+        login=login if server.user_name else None,
+        source_address=server.source_address or None,
+        connect_seconds=server.timeout_seconds,
+        reply_seconds=server.timeout_seconds,
     )
 
 
-def _failed_recipients(refused: list[tuple[str, int, bytes]], *, is_all: bool) -> ShellError:
+def _complain(sent: Sent, server: Server, trust: Trust) -> None:
+    """Raises ShellError where not everybody gets the message."""
+    if sent.trouble is not None:
+        raise _of_trouble(sent.trouble, server, trust)
+    if len(sent.refused) == 1 and not sent.taken:
+        raise _refused(sent.refused[0][1])
+    if sent.refused:
+        raise _failed_recipients(sent)
+
+
+def _of_trouble(trouble: HopTrouble, server: Server, trust: Trust) -> ShellError:
+    if trouble.is_remote_reply:
+        return _refused(trouble.diagnostic)
+    if trouble.stage is Stage.TLS and "does not offer STARTTLS" in trouble.diagnostic:
+        return ShellError(f"Server does not support secure connections. {trouble.diagnostic}")
+    seen = trouble.judgement
+    if trust.is_checked and seen is not None and seen.fingerprint and not seen.is_verified:
+        return ShellError(
+            f"{_SEND_FAILED} The remote certificate is invalid according to the validation procedure: "
+            f"{trouble.diagnostic}. If {server.host} has a certificate of your own authority, name its PEM file in "
+            "STAFFETTA_CA; the shell's --insecure takes any certificate."
+        )
+    return ShellError(f"{_SEND_FAILED} {server.host}:{server.port}: {trouble.diagnostic}")
+
+
+def _refused(reply: str) -> ShellError:
+    """reply: with its code; words of ours have none."""
+    found = re.match(r"(\d{3}) ", reply)
+    if found is None:
+        return ShellError(f"{_SEND_FAILED} {reply}", kind="System.Net.Mail.SmtpException")
+    meaning = _MEANINGS.get(int(found[1]), _SEND_FAILED)
+    said = " ".join(reply[4:].split())
+    return ShellError(f"{meaning} The server response was: {said}", kind="System.Net.Mail.SmtpException")
+
+
+def _failed_recipients(sent: Sent) -> ShellError:
     """.NET names one and keeps the others inside; here all are told."""
-    said = [f"{recipient}: {_refused(code, reply).text}" for recipient, code, reply in refused]
-    if len(refused) > 1:
-        head = "Unable to send to all recipients." if is_all else "Unable to send to some recipients."
+    said = [f"{recipient}: {_refused(reply).text}" for recipient, reply in sent.refused]
+    if len(sent.refused) > 1:
+        head = "Unable to send to some recipients." if sent.taken else "Unable to send to all recipients."
         said = [head, *said]
-    elif not is_all:
+    elif sent.taken:
         said.append("The others have the message.")
     kind = "System.Net.Mail.SmtpFailedRecipientException"
     return ShellError(" ".join(said), kind=kind)

@@ -33,6 +33,11 @@ def write_error(call: Invoked) -> list[object]:
     raise ShellError(call.text("Message"))
 
 
+def write_verbose(call: Invoked) -> list[object]:
+    call.session.detail(call.text("Message"), is_asked=call.flag("Verbose") if "Verbose" in call.given else None)
+    return []
+
+
 def write_nothing(call: Invoked) -> list[object]:
     return []
 
@@ -139,7 +144,7 @@ COMMANDS = (
     Command("Write-Output", write_output, "Hand on what is given.", (_INPUT,), aliases=("echo", "write")),
     Command("Write-Warning", write_warning, "Say something as a warning.", _MESSAGE),
     Command("Write-Error", write_error, "Fail with a message.", _MESSAGE),
-    Command("Write-Verbose", write_nothing, "Say nothing: details are never shown.", _MESSAGE),
+    Command("Write-Verbose", write_verbose, "Say a detail, if -Verbose or $VerbosePreference wants it.", _MESSAGE),
     Command("Write-Information", write_nothing, "Say nothing: details are never shown.", _MESSAGE),
     Command(
         "Out-String",

@@ -1,10 +1,15 @@
-"""Send-MailMessage, on .NET's SmtpClient as in Windows PowerShell."""
+"""Send-MailMessage, on .NET's SmtpClient as in Windows PowerShell, with what that never had.
 
+It never had: a client certificate, TLS from the first octet, a source address, a name for EHLO, a timeout; and
+`-Verbose` shows the whole dialog.
+"""
+
+from staffetta.shell.certificates import Certificate
 from staffetta.shell.commands import Command, Invoked, Kind, Named
 from staffetta.shell.credentials import Credential
 from staffetta.shell.mail_objects import NOTIFICATIONS, PRIORITIES, Attachment, MailMessage, SmtpClient
 from staffetta.shell.trouble import ShellError
-from staffetta.shell.values import listed, text
+from staffetta.shell.values import listed, text, whole
 
 
 def send_mail_message(call: Invoked) -> list[object]:
@@ -30,14 +35,35 @@ def send_mail_message(call: Invoked) -> list[object]:
         message.set("DeliveryNotificationOptions", given["DeliveryNotificationOption"])
     for path in [*listed(given.get("Attachments")), *call.items]:
         message.attachments.add(Attachment(call.session.path(text(path))))
-    client = SmtpClient(call.session.trust, host, given.get("Port", 25))
+    is_verbose = call.flag("Verbose") if "Verbose" in given else None
+
+    def tell(line: str) -> None:
+        call.session.detail(line, is_asked=is_verbose)
+
+    client = SmtpClient(call.session.trust, tell, host, given.get("Port", 465 if call.flag("ImplicitTls") else 25))
     client.set("EnableSsl", call.flag("UseSsl"))
+    client.is_tls_implicit = call.flag("ImplicitTls")
+    client.source_address, client.hello = call.text("SourceAddress"), call.text("HeloName")
+    if "TimeoutSeconds" in given:
+        client.set("Timeout", max(1, whole(given["TimeoutSeconds"])) * 1000)
+    if "Certificate" in given:
+        client.client_certificates.add(_certificate(call))
     credential = given.get("Credential")
     if credential is not None and not isinstance(credential, Credential):
         raise ShellError("-Credential takes what Get-Credential or New-Object PSCredential('user', …) gives.")
     client.set("Credentials", credential)
     client.send(message)
     return []
+
+
+def _certificate(call: Invoked) -> Certificate:
+    """An X509Certificate2, or the path of a PFX. Raises ShellError."""
+    given = call.given["Certificate"]
+    if isinstance(given, Certificate):
+        return given
+    certificate = Certificate(call.session.path)
+    certificate.import_(given, call.given.get("CertificatePassword"))
+    return certificate
 
 
 COMMANDS = (
@@ -62,6 +88,14 @@ COMMANDS = (
             Named("Credential"),
             Named("UseSsl", Kind.SWITCH),
             Named("Port", Kind.NUMBER),
+            Named("Certificate", words="A client certificate: an X509Certificate2, or the path of a PFX."),
+            Named("CertificatePassword", words="Of the PFX."),
+            Named(
+                "ImplicitTls", Kind.SWITCH, words="TLS from the first octet, on port 465 unless -Port says otherwise."
+            ),
+            Named("SourceAddress", Kind.TEXT, words="Address of this machine to connect from."),
+            Named("HeloName", Kind.TEXT, words="Our name in EHLO; left out, this machine's."),
+            Named("TimeoutSeconds", Kind.NUMBER, words="How long to wait for each answer; left out, 100."),
         ),
         example="Send-MailMessage -From ada@contoso.com -To bob@contoso.com -Subject Hello -SmtpServer localhost",
     ),

@@ -10,7 +10,7 @@ from typing import Protocol
 from staffetta.operations.registry import Operation, Result
 from staffetta.shell.commands import Command
 from staffetta.shell.trouble import Place, ShellError
-from staffetta.shell.values import Bag, printable
+from staffetta.shell.values import Bag, printable, text
 
 
 class Office(Protocol):
@@ -98,6 +98,12 @@ class Session:
 
     def warn(self, words: str) -> None:
         self.host.complain(self._paint("33;1", f"WARNING: {printable(words)}"))
+
+    def detail(self, words: str, *, is_asked: bool | None = None) -> None:
+        """Say what few want to know. is_asked: what `-Verbose` said; None leaves it to `$VerbosePreference`."""
+        preference = text(self.variables.get("VerbosePreference")).casefold()
+        if is_asked or (is_asked is None and preference in ("continue", "inquire")):
+            self.host.complain(self._paint("36", f"VERBOSE: {printable(words)}"))
 
     def report(self, error: ShellError, line: Callable[[Place], str]) -> None:
         """Show an error: whose it is, what it says, where it came of. line: the script's line of a place."""

@@ -22,7 +22,7 @@ _MADE: dict[str, Callable[["Session"], Callable[..., object]]] = {
     "security.cryptography.x509certificates.x509certificate": lambda session: certificates.Certificate.maker(
         session.path
     ),
-    "net.mail.smtpclient": lambda session: mail_objects.SmtpClient.maker(session.trust),
+    "net.mail.smtpclient": lambda session: mail_objects.SmtpClient.maker(session.trust, session.detail),
     "net.mail.mailmessage": lambda _: mail_objects.MailMessage,
     "net.mail.mailaddress": lambda _: mail_objects.mail_address,
     "net.mail.attachment": lambda session: mail_objects.Attachment.maker(session.path),

@@ -183,6 +183,11 @@ class ClientSession:
         self._awaited.append(Step.AUTH)
         return line + b"\r\n"
 
+    def rset(self) -> bytes:
+        """Give the transaction up before its content (RFC 5321 §4.1.1.5)."""
+        self._is_reset_due = False
+        return self._command(Step.RSET, "RSET")
+
     def quit(self) -> bytes:
         """QUIT; its reply is not waited for."""
         return b"QUIT\r\n"

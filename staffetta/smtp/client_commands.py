@@ -38,12 +38,14 @@ def mail_command(envelope: Envelope, capabilities: Capabilities, *, size: int, h
     return _line(f"MAIL FROM:<{reverse_path}>{parameters}")
 
 
-def rcpt_command(recipient: Recipient, capabilities: Capabilities) -> bytes:
-    """Print RCPT, line end included."""
+def rcpt_command(recipient: Recipient, capabilities: Capabilities, *, is_first: bool = False) -> bytes:
+    """Print RCPT, line end included. is_first: nobody handed the message to us, so that there is no ORCPT to keep."""
     address = wire_address(recipient.mailbox, capabilities)
     if not capabilities.dsn:
         return _line(f"RCPT TO:<{address}>")
     notify = f" NOTIFY={_NOTIFY_VALUES[recipient.notify]}" if recipient.notify else ""
+    if is_first and recipient.original is None:
+        return _line(f"RCPT TO:<{address}>{notify}")
     return _line(f"RCPT TO:<{address}>{notify} ORCPT={_original(recipient, capabilities)}")
 
 

@@ -152,7 +152,8 @@ def test_nothing_of_the_key_is_left_on_disk(
 
 
 def test_without_the_client_certificate_this_server_refuses(console: Screen, sink: Sink) -> None:
-    assert "Failure sending mail." in console.fail(send(sink.port, "-UseSsl"))
+    told = console.fail(send(sink.port, "-UseSsl"))
+    assert "Failure sending mail." in told and "The remote certificate" not in told
 
 
 def test_the_certificate_s_facts_are_properties(console: Screen) -> None:
@@ -237,6 +238,30 @@ MISTAKES = [
 @pytest.mark.parametrize(("script", "complaint"), MISTAKES)
 def test_a_mistake_is_told_before_anything_is_sent(console: Screen, script: str, complaint: str) -> None:
     assert complaint in console.fail(script)
+
+
+@pytest.mark.parametrize(
+    "script", ["SEND -Verbose", "$VerbosePreference = 'Continue'; SEND", "$VerbosePreference = 'Continue'; NET"]
+)
+def test_the_whole_dialog_is_shown_where_it_is_asked_for(console: Screen, sink: Sink, script: str) -> None:
+    net = TLS_SCRIPT.replace("PORT", str(sink.port))
+    console.run(script.replace("SEND", send(sink.port)).replace("NET", net))
+    assert all(line.startswith("VERBOSE: ") for line in console.complaints)
+    assert any(" C MAIL FROM:<ada@contoso.com>" in line for line in console.complaints)
+    assert "Accepted" in console.complaints[-1]
+
+
+def test_a_message_is_quiet_unless_asked(console: Screen, sink: Sink) -> None:
+    console.run(f"$VerbosePreference = 'Continue'; {send(sink.port)} -Verbose:$false")
+    assert console.complaints == []
+
+
+def test_what_net_never_had_is_a_parameter(console: Screen, sink: Sink) -> None:
+    more = "-UseSsl -Certificate cert.pfx -CertificatePassword secret -SourceAddress 127.0.0.7 -HeloName me.contoso.com"
+    console.run(send(sink.port, f"{more} -TimeoutSeconds 20 -Verbose"))
+    assert only(sink).is_tls
+    assert any("and we show ours" in line for line in console.complaints)
+    assert any("C EHLO me.contoso.com" in line for line in console.complaints)
 
 
 def test_nobody_listening_is_told_with_host_and_port(console: Screen, sink: Sink) -> None:
