@@ -2387,18 +2387,31 @@ function Get-HeaderAnalysis {
     .PARAMETER Headers
     Headers or a whole message, as text, however pasted.
 
+    .PARAMETER Identity
+    Instead of headers, a message that waits: queue id or trace id. It needs a role that may read mail, and is written down.
+
     .PARAMETER TrustedHosts
-    Hosts whose Authentication-Results count, such as mx.contoso.com or *.contoso.com.
+    Hosts whose Authentication-Results count, such as mx.contoso.com or *.contoso.com; left out, those of the setting header_analysis.trusted_hosts.
+
+    .PARAMETER Offline
+    Ask not even the DNS, so that signatures are not computed again.
 
     .EXAMPLE
     Get-HeaderAnalysis 'Received: from app (10.1.2.3) by relay.contoso.com with ESMTP; Fri, 3 Sep 2021 00:42:11 +0000'
     #>
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory = $true, Position = 0)]
+        [Parameter(Position = 0)]
         [string] $Headers,
 
-        [string] $TrustedHosts
+        [Parameter(ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $TrustedHosts,
+
+        [switch] $Offline
     )
 
     process {

@@ -11,13 +11,26 @@ from enum import StrEnum
 
 from staffetta.analyzer.authentication import Result, Verdict
 from staffetta.analyzer.fields import Section
+from staffetta.analyzer.recomputing import Computed
 from staffetta.analyzer.tags import tags_of
 from staffetta.mail.address_list import read_address_list
 
 _ROWS_MAX = 40
 _LENGTH_MAX = 8192
+COMPUTED_HERE = "computed again here"
 _SIGNED_DOMAINS = ("header.d", "header.i")
 _SPF_MAILBOXES = ("smtp.mailfrom", "envelope-from", "smtp.helo", "helo")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What is said of a domain. result, host: None where nobody says."""
+
+    method: str
+    domain: str
+    result: str | None = None
+    host: str | None = None
+    is_trusted: bool = False
 
 
 class Agreement(StrEnum):
@@ -71,27 +84,32 @@ def from_domains(section: Section) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.mailbox.domain.lower() for entry in entries))
 
 
-def alignments_of(section: Section, verdicts: Sequence[Verdict]) -> tuple[Alignment, ...]:
-    """Return the table; empty where From names no domain. One row for a method and domain, the most trusted first."""
+def alignments_of(
+    section: Section, verdicts: Sequence[Verdict], computed: Sequence[Computed] = ()
+) -> tuple[Alignment, ...]:
+    """Return the table; empty where From names no domain.
+
+    One row for a method and domain: as computed, or else by the most trusted, the newest first.
+    """
     domains = from_domains(section)
     if not domains:
         return ()
+    claims = list(_claims(section, verdicts))
+    ranked = [*_computed(computed), *sorted(claims, key=lambda claim: not claim.is_trusted)]
     rows: dict[tuple[str, str], Alignment] = {}
-    for method, domain, result, verdict in sorted(
-        _claims(section, verdicts), key=lambda claim: not (claim[3] and claim[3].is_trusted)
-    ):
-        if (method, domain) in rows or len(rows) == _ROWS_MAX:
+    for claim in ranked:
+        if (claim.method, claim.domain) in rows or len(rows) == _ROWS_MAX:
             continue
-        agreement, common = agreement_of(domain, domains[0])
-        rows[method, domain] = Alignment(
-            method,
-            domain,
+        agreement, common = agreement_of(claim.domain, domains[0])
+        rows[claim.method, claim.domain] = Alignment(
+            claim.method,
+            claim.domain,
             domains[0],
             agreement,
             common,
-            result,
-            verdict.host if verdict else None,
-            bool(verdict and verdict.is_trusted),
+            claim.result,
+            claim.host,
+            claim.is_trusted,
         )
     return tuple(sorted(rows.values(), key=lambda row: row.method, reverse=True))
 
@@ -110,19 +128,26 @@ def agreement_of(domain: str, from_domain: str) -> tuple[Agreement, str | None]:
     return (Agreement.PERHAPS, ".".join(common)) if len(common) > 1 else (Agreement.NONE, None)
 
 
-def _claims(section: Section, verdicts: Sequence[Verdict]) -> Iterator[tuple[str, str, str | None, Verdict | None]]:
-    """Method, domain, result and who says it: first what others found, then what the fields name by themselves."""
+def _computed(computed: Sequence[Computed]) -> Iterator[_Claim]:
+    """The best of a domain's signatures first."""
+    for each in sorted(computed, key=lambda each: each.result != "pass"):
+        if each.instance is None and each.result in ("pass", "fail") and (domain := _domain(each.domain)):
+            yield _Claim("dkim", domain, each.result, COMPUTED_HERE, True)
+
+
+def _claims(section: Section, verdicts: Sequence[Verdict]) -> Iterator[_Claim]:
+    """First what others found, then what the fields name by themselves."""
     for verdict in verdicts:
         if verdict.instance is not None:
             continue  # what was true before the message was forwarded
         for result in verdict.results:
             if result.method in ("spf", "dkim") and (domain := _domain_of(result)):
-                yield result.method, domain, result.result, verdict
+                yield _Claim(result.method, domain, result.result, verdict.host, verdict.is_trusted)
     for field in section.every("dkim-signature"):
         if domain := _domain(tags_of(field.written).get("d", "")):
-            yield "dkim", domain, None, None
+            yield _Claim("dkim", domain)
     if domain := _domain((section.first("return-path") or "").strip("<> ")):
-        yield "spf", domain, None, None
+        yield _Claim("spf", domain)
 
 
 def _domain_of(result: Result) -> str | None:

@@ -6,6 +6,7 @@ from staffetta.analyzer.alignment import Alignment
 from staffetta.analyzer.arc import INSTANCE_MAX, ArcSet
 from staffetta.analyzer.authentication import Result, Verdict
 from staffetta.analyzer.finding import Finding, Severity
+from staffetta.analyzer.recomputing import Computed, Recomputation
 
 _BAD = ("fail", "softfail", "permerror", "temperror", "hardfail")
 _FINDINGS_MAX = 60  # a reader stops long before
@@ -42,6 +43,37 @@ def of_verdicts(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
             else:
                 severity = Severity.GOOD if result.result == "pass" else Severity.ERROR
                 yield Finding(severity, f"{said}.", verdict.field, "RFC 8601 §2.7")
+
+
+def of_recomputation(recomputation: Recomputation, signed_by: str | None) -> Iterator[Finding]:
+    """Yield what signatures are worth now. signed_by: the name of a field with a signature; None where none is."""
+    for each in recomputation.computed:
+        yield Finding(_weight(each), _worth(each), each.field, each.reference)
+    chain, seals = recomputation.chain, sum(1 for each in recomputation.computed if each.field == "ARC-Seal")
+    if chain == "pass":
+        text = f"The ARC chain of {seals} set{'' if seals == 1 else 's'} holds, computed again here."
+        yield Finding(Severity.GOOD, text, "ARC-Seal", "RFC 8617 §5.2")
+    elif chain == "fail":
+        text = "The ARC chain does not hold, computed again here."
+        yield Finding(Severity.ERROR, text, "ARC-Seal", "RFC 8617 §5.2")
+    if signed_by and recomputation.left_out:
+        text = f"Signatures were not recomputed: {recomputation.left_out}."
+        if recomputation.computed:
+            text = f"Not all signatures were recomputed: {recomputation.left_out}."
+        yield Finding(Severity.INFO, text, signed_by, "RFC 6376 §6.1")
+
+
+def _worth(each: Computed) -> str:
+    which = f"of set {each.instance} " if each.instance else ""
+    key = f"{each.algorithm}, {each.key_bits} bits" if each.key_bits else each.algorithm
+    said = f"{each.field} {which}by {each.domain} (selector {each.selector}), computed again here: {each.result}"
+    return f"{said} ({key}){': ' if each.why else ''}{each.why}."
+
+
+def _weight(each: Computed) -> Severity:
+    if each.result == "pass":
+        return Severity.GOOD
+    return Severity.WARNING if each.result == "temperror" else Severity.ERROR
 
 
 def of_alignment(from_domains: Sequence[str], alignments: Sequence[Alignment]) -> Iterator[Finding]:
@@ -81,7 +113,7 @@ def of_chain(chain: Sequence[ArcSet]) -> Iterator[Finding]:
     if not broken and not any(each.problem for each in chain):
         sealers = ", ".join(dict.fromkeys(each.sealed_by or "?" for each in chain[:10]))
         many = f"{len(chain)} ARC sets, sealed by {sealers}, are" if len(chain) > 1 else f"One ARC set of {sealers} is"
-        text = f"{many} there; each seal says that those before it are whole. Only computing them again can show it."
+        text = f"{many} there; each seal says that those before it are whole."
         yield Finding(Severity.INFO, text, "ARC-Seal", "RFC 8617 §5.2")
 
 

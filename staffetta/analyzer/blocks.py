@@ -7,6 +7,7 @@ from staffetta.analyzer.alignment import Alignment
 from staffetta.analyzer.arc import ArcSet
 from staffetta.analyzer.authentication import Result, Verdict
 from staffetta.analyzer.exchange import Exchange
+from staffetta.analyzer.recomputing import Computed
 from staffetta.analyzer.report import Report
 from staffetta.analyzer.reports import Entry
 
@@ -34,6 +35,11 @@ def blocks_of(report: Report) -> Iterator[Block]:
             tuple(map(_alignment, report.alignments)),
         ),
         Block("ARC chain", ("Set", "Sealed by", "Chain", "Recorded", "Trouble"), tuple(map(_set, report.chain))),
+        Block(
+            "Signatures, computed again here",
+            ("Field", "Set", "Domain", "Selector", "Algorithm", "Result", "Why"),
+            tuple(map(_computed, report.recomputation.computed)),
+        ),
         Block("Exchange", (), tuple(_exchange(report.exchange))),
         Block("Forefront report", (), tuple((each.label, _meant(each)) for each in report.forefront)),
         Block("Antispam report", (), tuple((each.label, _meant(each)) for each in report.antispam)),
@@ -71,6 +77,12 @@ def _set(each: ArcSet) -> tuple[str, ...]:
         f"{each.host or 'not named'}: {recorded}" if recorded else "",
         each.problem or "",
     )
+
+
+def _computed(each: Computed) -> tuple[str, ...]:
+    algorithm = f"{each.algorithm}, {each.key_bits} bits" if each.key_bits else each.algorithm
+    number = str(each.instance or "")
+    return each.field, number, each.domain, each.selector, algorithm, each.result, each.why
 
 
 def _short(result: Result) -> str:

@@ -23,7 +23,7 @@ _KNOWN = re.compile(
 )
 _MADE_WHOLE = ("received", "message-id", "mime-version")  # a block with one of these is no covering note
 _MBOX_LINE = re.compile(r">?From \S+ ")
-_SIGNATURES = ("dkim-signature", "arc-message-signature")
+SIGNATURES = ("dkim-signature", "arc-message-signature")
 _OPEN_TAG_H = re.compile(r"(?:^|;)\s*h\s*=[^;]*$")
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -170,6 +170,6 @@ def _unfolded(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _continues_signature(name: str, parts: list[str], line: str, match: re.Match[str]) -> bool:
     """Whether an unindented `Subject:To:Date; …` goes on with the tag h= of a signature."""
-    if name.lower() not in _SIGNATURES or line[match.end() - 1] != ":" or len(parts) > 20:
+    if name.lower() not in SIGNATURES or line[match.end() - 1] != ":" or len(parts) > 20:
         return False
     return bool(_OPEN_TAG_H.search(" ".join(parts)))

@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from staffetta.analyzer.alignment import Alignment
 from staffetta.analyzer.arc import ArcSet
 from staffetta.analyzer.authentication import Verdict
-from staffetta.analyzer.authentication_findings import of_alignment, of_chain, of_verdicts
+from staffetta.analyzer.authentication_findings import (
+    of_alignment,
+    of_chain,
+    of_recomputation,
+    of_verdicts,
+)
 from staffetta.analyzer.exchange import Exchange
 from staffetta.analyzer.exchange_findings import Parties, of_exchange
 from staffetta.analyzer.fields import FIELDS_MAX
 from staffetta.analyzer.finding import Finding, Severity
 from staffetta.analyzer.hops import HOPS_MAX, Hop
+from staffetta.analyzer.recomputing import Recomputation
 from staffetta.analyzer.reports import ANTISPAM, FOREFRONT, Entry
 from staffetta.analyzer.words import duration
 
@@ -26,7 +32,7 @@ _BULK_FROM = 4
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that findings are drawn from. from_domains: of the From field."""
+    """All that findings are drawn from. from_domains: of the From field. signed_by: the name of a field that signs."""
 
     hops: Sequence[Hop]
     verdicts: Sequence[Verdict]
@@ -37,6 +43,8 @@ class Seen:
     antispam: Sequence[Entry]
     exchange: Exchange
     parties: Parties
+    recomputation: Recomputation
+    signed_by: str | None
     is_section_cut: bool = False
     are_hops_cut: bool = False
 
@@ -50,6 +58,7 @@ def findings_of(seen: Seen) -> tuple[Finding, ...]:
         *of_verdicts(seen.verdicts),
         *of_alignment(seen.from_domains, seen.alignments),
         *of_chain(seen.chain),
+        *of_recomputation(seen.recomputation, seen.signed_by),
         *_of_filters(seen),
     )
 

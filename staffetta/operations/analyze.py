@@ -1,4 +1,7 @@
-"""Header analysis as an operation: pasted headers in, hops and findings out. Nothing leaves this machine."""
+"""Header analysis as an operation: headers in, pasted or of a message that waits, hops and findings out.
+
+Nothing leaves this machine but questions to the DNS, for the keys of signatures; with Offline these neither.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,13 +9,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from staffetta.analyzer.fields import NotHeaders
+from staffetta.analyzer.fields import NotHeaders, text_of
 from staffetta.analyzer.hops import Hop
 from staffetta.analyzer.report import analyze
+from staffetta.analyzer.source import READ_OCTETS_MAX
 from staffetta.analyzer.words import secured, sending_host
-from staffetta.operations.duties import LOOK_INTO
-from staffetta.operations.errors import BadValue
-from staffetta.operations.inputs import Input, Output
+from staffetta.operations.duties import TRACE
+from staffetta.operations.errors import BadParameter, BadValue
+from staffetta.operations.inputs import Input, MultiValued, Output, Switch
+from staffetta.operations.message_content import content_of
+from staffetta.operations.recomputing import recomputed
 from staffetta.operations.registry import Context, Operation
 
 _CHARACTERS_MAX = 1024 * 1024
@@ -20,15 +26,28 @@ _CHARACTERS_MAX = 1024 * 1024
 
 class GetHeaderAnalysis(Input):
     headers: Annotated[
-        str,
+        str | None,
         Field(
             description="Headers or a whole message, as text, however pasted.", min_length=1, max_length=_CHARACTERS_MAX
         ),
-    ]
-    trusted_hosts: Annotated[
-        tuple[str, ...] | None,
-        Field(description="Hosts whose Authentication-Results count, such as `mx.contoso.com` or `*.contoso.com`."),
     ] = None
+    identity: Annotated[
+        str | None,
+        Field(
+            description="Instead of headers, a message that waits: queue id or trace id. It needs a role that may read "
+            "mail, and is written down."
+        ),
+    ] = None
+    trusted_hosts: Annotated[
+        MultiValued | None,
+        Field(
+            description="Hosts whose Authentication-Results count, such as `mx.contoso.com` or `*.contoso.com`; left "
+            "out, those of the setting `header_analysis.trusted_hosts`."
+        ),
+    ] = None
+    offline: Annotated[
+        Switch, Field(description="Ask not even the DNS, so that signatures are not computed again.")
+    ] = False
 
 
 class HeaderHop(Output):
@@ -54,14 +73,27 @@ class HeaderHop(Output):
 
 
 def get(context: Context, given: GetHeaderAnalysis) -> Iterable[Output]:
+    octets = _octets(context, given)
+    trusted = context.settings.header_analysis.trusted_hosts
+    if given.trusted_hosts is not None:
+        trusted = given.trusted_hosts.applied_to(trusted)
     try:
-        report = analyze(given.headers, trusted_hosts=given.trusted_hosts or ())
+        text = text_of(octets) if given.headers is None else given.headers
+        report = analyze(text, trusted, recomputed(octets, context.settings.dns, offline=given.offline))
     except NotHeaders as error:
         raise BadValue(str(error), parameter="Headers") from None
     findings = tuple(f"{each.severity}: {each.text} ({each.field}; {each.reference})" for each in report.findings)
     if not report.hops:
         context.warnings.extend(findings)
     return [_row(hop, report.summary.subject, report.summary.message_id, findings) for hop in report.hops]
+
+
+def _octets(context: Context, given: GetHeaderAnalysis) -> bytes:
+    if (given.headers is None) == (given.identity is None):
+        raise BadParameter("Give one of Headers and Identity.", parameter="Headers")
+    if given.identity is not None:
+        return content_of(context, given.identity, "Get-HeaderAnalysis", READ_OCTETS_MAX)
+    return (given.headers or "").encode("utf-8", "replace")
 
 
 def _row(hop: Hop, subject: str | None, message_id: str | None, findings: tuple[str, ...]) -> HeaderHop:
@@ -92,7 +124,7 @@ OPERATIONS = (
         "Show the hops of a message by its headers, one row per hop, with what the headers mean.",
         GetHeaderAnalysis,
         HeaderHop,
-        LOOK_INTO,
+        TRACE,
         get,
         positions=("headers",),
         columns=("hop", "sent_by", "received_by", "protocol", "time", "delay_seconds"),

@@ -14,3 +14,5 @@ HELP = frozenset({Role.ORGANIZATION_MANAGEMENT, Role.HELP_DESK})
 """Do what a user calls for: try mail again, a new password for a device."""
 REVIEW = frozenset({Role.ORGANIZATION_MANAGEMENT, Role.COMPLIANCE})
 """See who changed what."""
+READ_MAIL = REVIEW
+"""See what mail itself says; each time is written down."""

@@ -118,7 +118,7 @@ def get(context: Context, given: GetMessageTraceV2) -> Iterable[Output]:
     with spool_told():
         rows = find_messages(
             context.settings,
-            queue_id=_queue_id(given.message_trace_id),
+            queue_id=queue_id_of(given.message_trace_id, "MessageTraceId"),
             message_id=given.message_id,
             sender=given.sender_address,
             recipient=given.recipient_address,
@@ -143,7 +143,7 @@ def get_detail(context: Context, given: GetMessageTraceDetailV2) -> Iterable[Out
     with spool_told():
         rows = find_messages(
             context.settings,
-            queue_id=_queue_id(given.message_trace_id),
+            queue_id=queue_id_of(given.message_trace_id, "MessageTraceId"),
             message_id=given.message_id,
             sender=given.sender_address,
             recipient=given.recipient_address,
@@ -165,14 +165,15 @@ def trace_id(queue_id: str) -> str:
     return str(uuid.UUID(int=from_text(queue_id)))
 
 
-def _queue_id(given: str | None) -> str | None:
+def queue_id_of(given: str | None, parameter: str) -> str | None:
+    """Return the queue id that either of a message's names holds. parameter: where it was given. Raises BadValue."""
     if given is None:
         return None
     try:
         return to_text(uuid.UUID(given).int) if len(given) > 13 else to_text(from_text(given))
     except (ValueError, IndexError):
         text = f"'{given}' is neither a trace id nor a queue id; Get-MessageTraceV2 shows both."
-        raise BadValue(text, parameter="MessageTraceId") from None
+        raise BadValue(text, parameter=parameter) from None
 
 
 def _wanted(context: Context, given: GetMessageTraceV2) -> Only | None:

@@ -28,6 +28,7 @@ def check(settings: Settings) -> Found:
     yield from check_roads(settings)
     yield from _queue(settings)
     yield from _dns(settings)
+    yield from _header_analysis(settings)
     yield from _tls_reports(settings)
     for index, issuer in enumerate(settings.token_issuers):
         yield from _issuer(("token_issuers", index), issuer)
@@ -139,6 +140,15 @@ def _dns(settings: Settings) -> Found:
         except ValueError:
             if not _is_address_and_port(text):
                 yield ("dns", "servers"), f"{text!r} is not a resolver's address; write 192.0.2.53 or 127.0.0.1:5353"
+
+
+def _header_analysis(settings: Settings) -> Found:
+    for text in settings.header_analysis.trusted_hosts:
+        try:
+            parse_domain(text.removeprefix("*."))
+        except AddressError as error:
+            where = ("header_analysis", "trusted_hosts")
+            yield where, f"{text!r}: {error}; write a name such as mx.contoso.com, or *.contoso.com"
 
 
 def _tls_reports(settings: Settings) -> Found:

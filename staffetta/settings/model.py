@@ -186,6 +186,18 @@ class Dns(Section):
     timeout_seconds: Annotated[float, Field(gt=0, le=300, description="How long a lookup may take.")] = 10
 
 
+class HeaderAnalysis(Section):
+    """What the header analyzer believes."""
+
+    trusted_hosts: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Hosts whose Authentication-Results count, as the fields name them: `mx.contoso.com`, or "
+            "`*.contoso.com` for all below. Those that take others' fields with their name away."
+        ),
+    ] = ()
+
+
 class TlsReports(Section):
     """Daily reports to domains that ask for them, on TLS with their mail exchangers (RFC 8460)."""
 
@@ -250,6 +262,9 @@ class Settings(Section):
     limits: Annotated[Limits, Field(description="Limits on what peers may do.")] = Limits()
     delivery: Annotated[Delivery, Field(description="How we talk to next hops.")] = Delivery()
     dns: Annotated[Dns, Field(description="Whom we ask for mail exchangers.")] = Dns()
+    header_analysis: Annotated[HeaderAnalysis, Field(description="What the header analyzer believes.")] = (
+        HeaderAnalysis()
+    )
     tls_reports: Annotated[TlsReports, Field(description="Daily reports on TLS.")] = TlsReports()
     log: Annotated[Logging, Field(description="How the log looks.")] = Logging()
 

@@ -1,4 +1,4 @@
-"""`staffetta headers`, and the operation of the same."""
+"""`staffetta headers`."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from staffetta.cli.main import run
-from staffetta.operations.analyze import GetHeaderAnalysis, get
-from staffetta.operations.errors import BadValue
-from staffetta.operations.registry import find
+from staffetta.settings.file import load
+from tests.unit.operations.mail import kept
 
 TEXT = (
     "> Received: from relay.contoso.com (203.0.113.7) by mx.example with ESMTPS id 2; Fri, 3 Sep 2021 02:42:11 +0000\n"
@@ -63,9 +62,36 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, file: str, capsys: pytest.C
     assert headers("--json", "--html", file) == 64
 
 
-def test_the_operation_gives_a_row_per_hop() -> None:
-    assert find("get-headeranalysis").name == "Get-HeaderAnalysis"
-    rows = list(get(None, GetHeaderAnalysis(headers=TEXT)))  # type: ignore[arg-type]
-    assert [row.model_dump()["received_by"] for row in rows] == ["relay.contoso.com", "mx.example"]
-    with pytest.raises(BadValue, match="Paste the message's source"):
-        get(None, GetHeaderAnalysis(headers="nothing"))  # type: ignore[arg-type]
+def test_a_message_that_waits_is_analyzed_by_its_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "relay.toml"
+    config.write_text('hostname = "relay.example"\ndata_dir = "var"\n', encoding="utf-8")
+    queue_id = kept(load(config), "bob@fabrikam.com")
+    assert headers("--id", queue_id, "--config", str(config)) == 0
+    assert "Hello" in capsys.readouterr().out
+    assert headers("--id", "0GZ6Q1Y2W4X8A", "--config", str(config)) == 66
+    assert headers("--id", queue_id) == 64
+
+
+def test_trusted_hosts_come_from_the_settings_unless_they_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, message = tmp_path / "relay.toml", tmp_path / "late.eml"
+    config.write_text(
+        'hostname = "relay.example"\ndata_dir = "var"\n[header_analysis]\ntrusted_hosts = ["*.example"]\n',
+        encoding="utf-8",
+    )
+    message.write_text("Authentication-Results: mx.example; spf=pass smtp.mailfrom=a.example\n", encoding="utf-8")
+
+    def is_trusted(*options: str) -> bool:
+        assert headers("--json", "--config", str(config), *options, str(message)) == 0
+        return bool(json.loads(capsys.readouterr().out)["verdicts"][0]["is_trusted"])
+
+    assert is_trusted()
+    assert not is_trusted("--trust", "other.example")
+
+
+def test_offline_nothing_is_computed_and_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = tmp_path / "signed.eml"
+    message.write_text("DKIM-Signature: v=1; d=contoso.com; s=s1\nFrom: a@contoso.com\n\nbody\n", encoding="utf-8")
+    assert headers("--offline", str(message)) == 0
+    assert "Signatures were not recomputed: nobody was to be asked" in " ".join(capsys.readouterr().out.split())
