@@ -56,7 +56,7 @@ def serve(ends: Connection) -> None:
 
 
 async def _serve(ends: Connection) -> None:
-    logs.configure(postfix=False, level="info", hostname="relay.contoso.test", write=io.BytesIO().write)
+    logs.configure(postfix=None, level="info", hostname="relay.contoso.test", write=io.BytesIO().write)
     settings = model.Settings(
         hostname="relay.contoso.test",
         data_dir=Path("unused"),

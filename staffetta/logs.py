@@ -1,6 +1,6 @@
 """The log: one line per thing that happened, on standard error; JSON, or the manner of Postfix.
 
-Every room logs with `structlog.get_logger()` and keywords; how a line looks is decided here alone.
+Every room logs with `structlog.get_logger()` and keywords; how a line looks is decided here and in postfix_log.py.
 Both forms escape control characters, so that nothing a peer sent can forge or split a line.
 """
 
@@ -9,35 +9,34 @@ import atexit
 import json
 import logging
 import os
-import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import structlog
 
 from staffetta.metrics import LOG_LINES_LOST
+from staffetta.postfix_log import Event, Render, postfix_line
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _STANDARD_ERROR = 2
 _GATHER_SECONDS = 0.01  # no reader of a log is faster; under load it is a write for dozens of lines
 _encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for every line
 
 Write = Callable[[bytes], object]
-Render = Callable[[Any, str, MutableMapping[str, Any]], str]
 
 
-def configure(*, postfix: bool, level: str, hostname: str, write: Write | None = None) -> None:
+def configure(*, postfix: str | None, level: str, hostname: str, write: Write | None = None) -> None:
     """Set up the log of this process, once, before the first line; a changed format or level needs a restart.
 
-    level: debug, info, warning or error. write: takes one line; standard error where it is not given.
+    postfix: the name before Postfix's programs where lines are in Postfix's manner; None for JSON. level: debug, info,
+    warning or error. write: takes one line; standard error where it is not given.
     """
     number = _LEVELS.get(level.lower(), logging.INFO)
     write = write or _StandardError().write  # one for all loggers, or each would gather for itself
-    render: Render = postfix_line(hostname) if postfix else json_line
+    render: Render = postfix_line(hostname, postfix) if postfix else json_line
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -90,35 +89,9 @@ class _StandardError:
             LOG_LINES_LOST.inc(len(lines))
 
 
-def json_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+def json_line(_logger: Any, _method: str, event: Event) -> str:
     """Return one JSON object; `at` is UTC, ISO 8601."""
     return _encode({"at": _now_iso(), **event})
-
-
-def postfix_line(hostname: str) -> Render:
-    """Return a renderer of lines such as `Nov 24 11:26:02 host staffetta[42]: QUEUEID: key=value, …`."""
-    tag = f"{hostname} staffetta[{os.getpid()}]:"
-
-    def render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
-        level, words = str(event.pop("level")), str(event.pop("event"))
-        head = event.pop("queue_id", None)
-        trace = event.pop("exception", None)
-        pairs = ", ".join(f"{key}={_shown(value)}" for key, value in event.items() if value is not None)
-        text = f"{head}: {pairs} ({words})" if head else f"{words}: {pairs}" if pairs else words
-        level_word = "" if level == "info" else f"{level}: "
-        line = _escape(f"{time.strftime('%b %e %H:%M:%S')} {tag} {level_word}{text}")
-        return f"{line}\n{trace}" if trace else line
-
-    return render
-
-
-def _shown(value: object) -> str:
-    is_address = isinstance(value, str) and "@" in value and " " not in value and not value.startswith("<")
-    return f"<{value}>" if is_address else str(value)
-
-
-def _escape(text: str) -> str:
-    return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 
 def _now_iso() -> str:

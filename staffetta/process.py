@@ -28,8 +28,8 @@ def serve(config: Path) -> int:
     stopped. A spool or directory that an administrator must look at is 74. Raises SettingsError.
     """
     settings = load(config)
-    is_postfix = settings.log.format is LogFormat.POSTFIX
-    logs.configure(postfix=is_postfix, level=settings.log.level, hostname=settings.hostname)
+    name = settings.log.postfix_name if settings.log.format is LogFormat.POSTFIX else None
+    logs.configure(postfix=name, level=settings.log.level, hostname=settings.hostname)
     _raise_descriptor_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -150,6 +150,14 @@ class Logging(Section):
         LogFormat, Field(description="json: one object per line. postfix: lines in the manner of Postfix.")
     ] = LogFormat.JSON
     level: Annotated[LogLevel, Field(description="debug, info, warning or error.")] = LogLevel.INFO
+    postfix_name: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9_.-]{1,32}$",
+            description="In Postfix's manner, the name before its programs, as in `staffetta/smtpd[42]:`; `postfix`"
+            " for readers that know no other.",
+        ),
+    ] = "staffetta"
 
 
 class Delivery(Section):

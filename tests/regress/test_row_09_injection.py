@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from staffetta.logs import json_line, postfix_line
+from staffetta.logs import json_line
+from staffetta.postfix_log import postfix_line
 from tests.regress.relay import INSIDE, INSIDER, OUTSIDER, relay
 
 CONTROLS = [bytes([octet]) for octet in (*range(10), 11, 12, *range(14, 32), 127)]
@@ -174,8 +175,9 @@ HOSTILE = "x\r\nforged: line\x1b[31m\x00\x85\u2028\u202e" + "y" * 10
 
 def test_row_09_a_log_line_stays_one_line() -> None:
     """CWE-117: in both forms; JSON escapes, the Postfix manner shows \\x escapes."""
-    event = {"level": "info", "event": "refused", "sender": HOSTILE}
-    for line in (json_line(None, "info", dict(event)), postfix_line("relay")(None, "info", dict(event))):
+    asked = {"sender": HOSTILE, "recipient": HOSTILE, "helo": HOSTILE, "peer": "192.0.2.1", "reply": HOSTILE}
+    event = {"level": "info", "event": "refused", **asked}
+    for line in (json_line(None, "info", dict(event)), postfix_line("relay", "staffetta")(None, "info", dict(event))):
         assert len(line.splitlines()) == 1
         assert not any(sign in line for sign in "\r\n\x1b\0\x85\u2028")
     assert json.loads(json_line(None, "info", dict(event)))["sender"] == HOSTILE
