@@ -145,7 +145,7 @@ $script:Columns = @{
     CertificateExpiry = @('Name', 'Use', 'Condition', 'ExpiresUTC', 'DaysLeft')
     HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
     HealthReport = @('Severity', 'Code', 'Seen', 'Action')
-    InboundConnector = @('Name', 'Enabled', 'ConnectorType', 'SenderIPAddresses', 'TlsSenderCertificateName')
+    InboundConnector = @('Connector', 'IsMatched', 'MatchedConnector', 'Reply', 'Summary')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
@@ -165,6 +165,7 @@ $script:Columns = @{
     RouteRule = @('Priority', 'Name', 'Enabled', 'Route', 'RecipientDomains', 'Connectors')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
+    TestMessage = @('Accepted', 'Verdict')
     TransportConfig = @('MessageExpiration', 'MaxReceiveSize', 'SmtpClientAuthenticationDisabled')
 }
 foreach ($noun in $script:Columns.Keys) {
@@ -639,6 +640,58 @@ function Remove-InboundConnector {
         if ($PSCmdlet.ShouldProcess($Identity, 'Remove-InboundConnector')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-InboundConnector' -Given $PSBoundParameters
         }
+    }
+}
+
+function Test-InboundConnector {
+    <#
+    .SYNOPSIS
+    Connect to ourselves as a client would, up to RCPT, and tell which connector that is, and why.
+
+    .PARAMETER Identity
+    Name or GUID of the connector.
+
+    .PARAMETER Certificate
+    A client certificate with its private key: PEM as text, or a PFX in base64.
+
+    .PARAMETER CertificatePassword
+    Of the PFX, or of an encrypted key.
+
+    .PARAMETER SenderIPAddress
+    The client's address; left out, 127.0.0.1.
+
+    .PARAMETER From
+    The sender; left out, the postmaster of a domain that the connector names.
+
+    .PARAMETER To
+    The recipient, who gets nothing.
+
+    .PARAMETER Listener
+    Where it connects; left out, the first for relaying.
+
+    .EXAMPLE
+    Test-InboundConnector 'SMTP Relay' -SenderIPAddress 192.0.2.7
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $Certificate,
+
+        [string] $CertificatePassword,
+
+        [string] $SenderIPAddress,
+
+        [string] $From,
+
+        [string] $To,
+
+        [string] $Listener
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Test-InboundConnector' -Given $PSBoundParameters
     }
 }
 
@@ -2379,6 +2432,117 @@ function Test-Relay {
     }
 }
 
+function Send-TestMessage {
+    <#
+    .SYNOPSIS
+    Send one message from the relay to any mail server, and tell all that was said.
+
+    .PARAMETER SmtpServer
+    Name or address of the server.
+
+    .PARAMETER Port
+    Left out, 25, or 465 with ImplicitTls.
+
+    .PARAMETER From
+    The sender.
+
+    .PARAMETER To
+    Who gets it.
+
+    .PARAMETER Subject
+    Its subject.
+
+    .PARAMETER Body
+    Its text; left out, that it is a test.
+
+    .PARAMETER BodyAsHtml
+    The text is HTML.
+
+    .PARAMETER Tls
+    none, opportunistic, required (any certificate) or verified (the right one).
+
+    .PARAMETER ImplicitTls
+    TLS from the first octet, without STARTTLS.
+
+    .PARAMETER Certificate
+    A client certificate with its private key: PEM as text, or a PFX in base64.
+
+    .PARAMETER CertificatePassword
+    Of the PFX, or of an encrypted key.
+
+    .PARAMETER UserName
+    Whom to log in as; by TLS, or to this machine.
+
+    .PARAMETER Password
+    Its password.
+
+    .PARAMETER SourceAddress
+    Address of the relay to connect from.
+
+    .PARAMETER HeloName
+    Name in EHLO; left out, the relay's.
+
+    .PARAMETER TimeoutSeconds
+    How long to wait for each answer.
+
+    .PARAMETER DeliveryNotificationOption
+    OnSuccess, OnFailure, Delay; or Never; or None.
+
+    .EXAMPLE
+    Send-TestMessage mail.fabrikam.com -From ada@contoso.com -To somebody@fabrikam.com
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [string] $SmtpServer,
+
+        [int] $Port,
+
+        [Parameter(Mandatory = $true)]
+        [string] $From,
+
+        [Parameter(Mandatory = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $To,
+
+        [string] $Subject,
+
+        [string] $Body,
+
+        [switch] $BodyAsHtml,
+
+        [ValidateSet('none', 'opportunistic', 'required', 'verified')]
+        [string] $Tls,
+
+        [switch] $ImplicitTls,
+
+        [string] $Certificate,
+
+        [string] $CertificatePassword,
+
+        [string] $UserName,
+
+        [string] $Password,
+
+        [string] $SourceAddress,
+
+        [string] $HeloName,
+
+        [int] $TimeoutSeconds,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $DeliveryNotificationOption
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($SmtpServer, 'Send-TestMessage')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Send-TestMessage' -Given $PSBoundParameters
+        }
+    }
+}
+
 function Get-HeaderAnalysis {
     <#
     .SYNOPSIS
@@ -2904,6 +3068,7 @@ Export-ModuleMember -Function @(
     'New-InboundConnector',
     'Set-InboundConnector',
     'Remove-InboundConnector',
+    'Test-InboundConnector',
     'Get-BlockedConnector',
     'Remove-BlockedConnector',
     'Get-OutboundConnector',
@@ -2948,6 +3113,7 @@ Export-ModuleMember -Function @(
     'Get-RefusalExplanation',
     'Get-ReplyMeaning',
     'Test-Relay',
+    'Send-TestMessage',
     'Get-HeaderAnalysis',
     'Get-HealthReport',
     'Get-Administrator',

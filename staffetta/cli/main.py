@@ -29,7 +29,7 @@ Serve = Callable[[Path], int]
 
 # By name, so that `staffetta trace` does not wait for all operations to load.
 _LOADED_WHERE_NEEDED = {
-    "connector": ("objects:connector", "Who may send in: list, show, add, set, remove."),
+    "connector": ("objects:connector", "Who may send in: list, show, add, set, test, remove."),
     "outbound": (
         "objects:outbound",
         "Where mail goes out, as Exchange has it: list, show, add, set, validate, remove.",

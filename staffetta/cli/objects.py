@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from staffetta.cli.account import account_commands
 from staffetta.cli.audit import audit_commands
+from staffetta.cli.connector_test import test_connector
 from staffetta.cli.options import ConfigFile, Json
 from staffetta.cli.rows import print_result
 from staffetta.cli.run import listed
@@ -120,6 +121,7 @@ def _usual(noun: str, *, is_changed: bool = True) -> dict[str, str]:
 
 
 connector = group(App(name="connector"), _usual("InboundConnector"))
+connector.command(test_connector, name="test")
 outbound = group(App(name="outbound"), {**_usual("OutboundConnector"), "validate": "Validate-OutboundConnector"})
 rule = group(App(name="rule"), _usual("RouteRule"))
 route = group(App(name="route"), {"list": "Get-Route", "show": "Get-Route", "hops": "Get-NextHop"})

@@ -65,6 +65,19 @@ def is_own_address(text: str) -> bool:
         return False
 
 
+def can_connect_from(text: str) -> bool:
+    """Whether connections may leave from this address, which all of 127.0.0.0/8 is on Linux. False for no address."""
+    try:
+        address = ipaddress.ip_address(text)
+        if address.is_unspecified or address.is_multicast:
+            return False
+        with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM) as tried:
+            tried.bind((text, 0))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _unwrapped(address: IPAddress) -> IPAddress:
     if isinstance(address, ipaddress.IPv6Address):
         if inner := address.ipv4_mapped or address.sixtofour:

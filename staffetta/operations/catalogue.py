@@ -12,6 +12,7 @@ from staffetta.operations import (
     domains,
     explain,
     health,
+    inbound_trial,
     meanings,
     organizations,
     outbound_connectors,
@@ -20,6 +21,7 @@ from staffetta.operations import (
     role_groups,
     route_limits,
     route_rules,
+    send_test,
     simulate,
     tracing,
     transport_config,
@@ -29,6 +31,7 @@ from staffetta.operations.registry import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *connectors.OPERATIONS,
+    *inbound_trial.OPERATIONS,
     *blocked_connectors.OPERATIONS,
     *outbound_connectors.OPERATIONS,
     *validating.OPERATIONS,
@@ -45,6 +48,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *explain.OPERATIONS,
     *meanings.OPERATIONS,
     *simulate.OPERATIONS,
+    *send_test.OPERATIONS,
     *analyze.OPERATIONS,
     *health.OPERATIONS,
     *administrators.OPERATIONS,

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
 from staffetta.net.client_tls import Identity
 from staffetta.shell.credentials import plain
@@ -176,3 +176,10 @@ class Certificate(NetObject):
         if not isinstance(self._key, EllipticCurvePrivateKey | RSAPrivateKey):
             raise ShellError("The certificate's private key is neither RSA nor ECDSA; use one that is.")
         return Identity(leaf, self._key, self._chain[1:])
+
+    def pem(self) -> str:
+        """Return it as an operation takes it: chain and, where it is there, the key. Raises ShellError."""
+        blocks = [self._leaf.public_bytes(Encoding.PEM), *(each.public_bytes(Encoding.PEM) for each in self._chain[1:])]
+        if self._key is not None:
+            blocks.append(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return b"".join(blocks).decode()

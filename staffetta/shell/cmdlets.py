@@ -1,9 +1,11 @@
 """The operations of the relay, as cmdlets; and the session cmdlets that a pasted script begins and ends with."""
 
+import base64
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from staffetta.operations.registry import Operation, OperationError, Output, ParameterKind
+from staffetta.shell.certificates import Certificate
 from staffetta.shell.commands import CHANGING, Command, Invoked, Kind, Named
 from staffetta.shell.credentials import SecureString
 from staffetta.shell.syntax import ScriptBlock
@@ -139,6 +141,10 @@ def plain(value: object) -> object:
             return [plain(item) for item in value]
         case SecureString():
             return value.words
+        case bytes():
+            return base64.b64encode(value).decode()  # as JSON carries octets
+        case Certificate():
+            return value.pem()
         case Row():
             return _identity(value)
         case NetObject() | ScriptBlock():
