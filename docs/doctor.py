@@ -2,7 +2,7 @@
 
 import re
 
-from staffetta.doctor.catalogue import CHECKS
+from staffetta.doctor.catalogue import CHECKS, Needs
 
 HEAD = """# The doctor
 
@@ -32,7 +32,7 @@ def page() -> str:
     """Return the page."""
     lines = [HEAD]
     for check in CHECKS:
-        lines += ["", f"## {check.name}{' (needs the network)' if check.is_online else ''}", ""]
+        lines += ["", f"## {check.name}{' (needs the network)' if check.needs is not Needs.NOTHING else ''}", ""]
         lines += ["| severity | finding | why it matters | what to do |", "| --- | --- | --- | --- |"]
         for kind in check.kinds:
             action = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), kind.action)

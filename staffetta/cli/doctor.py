@@ -95,15 +95,11 @@ def _findings(report: Report) -> Table:
         text = Text()
         text.append(f"{finding.code}", style="bold")
         text.append(f"  {check}\n", style="dim")
-        text.append(f"{printable(_capital(finding.seen))}.\n")
+        text.append(f"{printable(finding.seen)}\n")
         text.append(f"Why: {finding.why}\n", style="dim")
         text.append(f"Do:  {printable(finding.action)}")
         table.add_row(Text(finding.severity, style=_COLOURS[finding.severity]), text)
     return table
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _sentence(report: Report) -> str:

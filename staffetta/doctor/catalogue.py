@@ -2,29 +2,46 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from staffetta.doctor.checks import (
     agreement,
     certificates,
     clock,
     disk,
+    dkim,
+    dmarc,
+    endpoints,
     exchange,
+    mta_sts,
     one_address,
     open_relay,
     permissions,
+    public_address,
+    resolver,
+    spf,
+    tls_rpt,
 )
 from staffetta.doctor.facts import Facts
 from staffetta.doctor.finding import Finding, Kind, NotChecked
 
 
+class Needs(StrEnum):
+    """What must have been gathered for a check to be made."""
+
+    NOTHING = "nothing"
+    NETWORK = "the network"
+    DNS = "a resolver that answers"
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """name: for people. kinds: everything that judge can find. is_online: it needs facts from the network."""
+    """name: for people. kinds: everything that judge can find."""
 
     name: str
     kinds: tuple[Kind, ...]
     judge: Callable[[Facts], Iterable[Finding | NotChecked]]
-    is_online: bool = False
+    needs: Needs = Needs.NOTHING
 
 
 CHECKS = (
@@ -36,4 +53,12 @@ CHECKS = (
     Check("Permissions", permissions.KINDS, permissions.judge),
     Check("Clock", clock.KINDS, clock.judge),
     Check("Addresses of clients", one_address.KINDS, one_address.judge),
+    Check("Resolver", resolver.KINDS, resolver.judge, Needs.NETWORK),
+    Check("Hosts of mail", endpoints.KINDS, endpoints.judge, Needs.DNS),
+    Check("Public address", public_address.KINDS, public_address.judge, Needs.DNS),
+    Check("SPF", spf.KINDS, spf.judge, Needs.DNS),
+    Check("DKIM", dkim.KINDS, dkim.judge, Needs.DNS),
+    Check("DMARC", dmarc.KINDS, dmarc.judge, Needs.DNS),
+    Check("MTA-STS", mta_sts.KINDS, mta_sts.judge, Needs.DNS),
+    Check("TLS-RPT", tls_rpt.KINDS, tls_rpt.judge, Needs.DNS),
 )

@@ -1,17 +1,18 @@
 """The whole examination: gather what is asked for, let every check judge it, and report.
 
-Rule 1: nothing is changed, no mail is sent, and nothing secret is read into a fact.
+Rule 1: nothing is changed, no mail is sent, and no secret becomes part of a fact.
 Rule 2: offline, no socket is opened and no name looked up; checks that need the network say that they were left out.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from staffetta.doctor.catalogue import CHECKS, Check
-from staffetta.doctor.facts import ClientFacts, ClockFacts, DiskFacts, Facts
+from staffetta.doctor.catalogue import CHECKS, Check, Needs
+from staffetta.doctor.facts import ClientFacts, ClockFacts, DiskFacts, Facts, NetworkFacts
 from staffetta.doctor.finding import Finding, NotChecked, Severity
-from staffetta.doctor.gathering import machine
+from staffetta.doctor.gathering import machine, names
 from staffetta.doctor.gathering.certificates import certificates
 from staffetta.doctor.gathering.files import files
 from staffetta.settings.model import Settings
@@ -64,24 +65,36 @@ Tell = Callable[[str], None]
 """Is told what is being done, for a person who waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How to look: as it is, unless a test has a disk or a DNS of its own.
+
+    signed, forged: names as names.resolver() has them.
+    """
+
+    look_at_disk: Callable[[Path], DiskFacts] = machine.disk
+    is_clock_synchronized: Callable[[], bool | None] = machine.is_clock_synchronized
+    signed: str = names.SIGNED
+    forged: str = names.FORGED
+
+
 def _silent(_step: str) -> None:
     pass
 
 
-def examine(
-    patient: Patient,
-    now: float,
-    *,
-    tell: Tell = _silent,
-    look_at_disk: Callable[[Path], DiskFacts] = machine.disk,
+async def examine(
+    patient: Patient, now: float, *, offline: bool = False, tell: Tell = _silent, means: Means | None = None
 ) -> Report:
-    """Examine, and report. Blocks, for seconds. now: seconds since 1970."""
+    """Examine, and report; takes seconds. now: seconds since 1970."""
+    means = means or Means()
     tell("Reading files")
-    facts = gather(patient, now, look_at_disk)
+    facts = await asyncio.to_thread(gather, patient, now, means)
+    if not offline:
+        facts = replace(facts, network=await _network(patient.settings, means, tell))
     return judged(facts)
 
 
-def gather(patient: Patient, now: float, look_at_disk: Callable[[Path], DiskFacts] = machine.disk) -> Facts:
+def gather(patient: Patient, now: float, means: Means) -> Facts:
     """Return what this machine tells without the network."""
     settings = patient.settings
     return Facts(
@@ -89,11 +102,27 @@ def gather(patient: Patient, now: float, look_at_disk: Callable[[Path], DiskFact
         now=now,
         public=authority(PUBLIC_TRUST, settings, now),
         certificates=certificates(settings),
-        disk=look_at_disk(settings.data_dir),
+        disk=means.look_at_disk(settings.data_dir),
         files=files(settings),
         clients=_clients(patient.spool),
-        clock=ClockFacts(machine.is_clock_synchronized()),
+        clock=ClockFacts(means.is_clock_synchronized()),
         directory_trouble=patient.directory_trouble,
+    )
+
+
+async def _network(settings: Settings, means: Means, tell: Tell) -> NetworkFacts:
+    tell("Asking the DNS")
+    asked = names.resolver_of(settings)
+    resolver = await names.resolver(asked, settings, means.signed, means.forged)
+    if resolver.trouble is not None:
+        return NetworkFacts(resolver=resolver, hosts={}, domains=(), own=())
+    tell("Asking the DNS about next hops and accepted domains")
+    return NetworkFacts(
+        resolver=resolver,
+        hosts=await names.hosts(asked, settings),
+        domains=await names.domains(asked, settings),
+        own=await names.own_addresses(asked, settings, None),
+        unasked_domains=max(0, len(settings.accepted_domains) - names.DOMAINS_MAX),
     )
 
 
@@ -103,9 +132,21 @@ def judged(facts: Facts) -> Report:
 
 
 def _examined(check: Check, facts: Facts) -> Examined:
-    said = list(check.judge(facts))
+    obstacle = _obstacle(check, facts)
+    said = [NotChecked(obstacle)] if obstacle is not None else list(check.judge(facts))
     findings = sorted((each for each in said if isinstance(each, Finding)), key=_rank)
     return Examined(check.name, tuple(findings), tuple(each.why for each in said if isinstance(each, NotChecked)))
+
+
+def _obstacle(check: Check, facts: Facts) -> str | None:
+    """Why a check cannot be made at all."""
+    if check.needs is Needs.NOTHING:
+        return None
+    if facts.network is None:
+        return "it needs the network"
+    if check.needs is Needs.DNS and facts.network.resolver.trouble is not None:
+        return f"it needs {Needs.DNS}"
+    return None
 
 
 def _rank(finding: Finding) -> int:

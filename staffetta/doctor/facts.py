@@ -3,10 +3,12 @@
 Times are seconds since 1970 and durations seconds, unless a name says otherwise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from staffetta.doctor.spf import SpfRecord
 from staffetta.policy.decision import PeerCertificate
 from staffetta.settings.model import Settings
 from staffetta.settings.trust import Authority
@@ -96,9 +98,111 @@ class ClockFacts:
     offsets: tuple[tuple[str, float], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ResolverFacts:
+    """What our resolver is worth. trouble: why it does not answer.
+
+    is_validating: it vouches for a signed name and refuses a forged one. is_believed: its word on that counts here.
+    """
+
+    trouble: str | None = None
+    is_validating: bool = False
+    is_believed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """A name and its addresses. trouble: the DNS does not say."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainFacts:
+    """What the DNS says of an accepted domain. trouble: it does not say; then the rest is empty.
+
+    exchangers: of its MX records, "" for the null MX. spf: without text where there is no record. dmarc, mta_sts,
+    tls_rpt: the texts at their names. dmarc_at: at which domain, itself or one above. has_keys: whether there is any
+    name below _domainkey. keys: texts by the selectors of the settings. policy: the MTA-STS policy's text;
+    policy_trouble: why there is none, where a record promises one.
+    """
+
+    name: str
+    trouble: str | None = None
+    exchangers: tuple[HostFacts, ...] = ()
+    spf: SpfRecord | None = None
+    dmarc: tuple[str, ...] = ()
+    dmarc_at: str = ""
+    has_keys: bool = False
+    keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    mta_sts: tuple[str, ...] = ()
+    policy: str | None = None
+    policy_trouble: str | None = None
+    tls_rpt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """An address that our mail comes from. names: its PTR records'. confirmed: those of them that have the address."""
+
+    address: str
+    names: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """A session opened to see who answers. where: `host:port`. trouble: why there is none.
+
+    has_starttls: as the EHLO reply says. seen_as: our address, where the reply tells. date: that the greeting tells.
+    certificate_der: of TLS. relayed: the reply to a stranger's RCPT, asked of our own listeners alone.
+    """
+
+    where: str
+    trouble: str | None = None
+    is_refused: bool = False
+    greeting: str = ""
+    has_starttls: bool = False
+    seen_as: str | None = None
+    date: float | None = None
+    certificate_der: bytes | None = None
+    relayed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerFacts:
+    """A listener of ours, and who answers there from this machine. peer: the address that we come from."""
+
+    name: str
+    session: SessionFacts
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFacts:
+    """What was seen beyond files. hosts: next hops and our own name, by name. probe: None where none is configured.
+
+    unasked_domains: how many accepted domains were too many to ask for.
+    """
+
+    resolver: ResolverFacts
+    hosts: Mapping[str, HostFacts]
+    domains: tuple[DomainFacts, ...]
+    own: tuple[OwnAddress, ...]
+    listeners: tuple[ListenerFacts, ...] = ()
+    probe: SessionFacts | None = None
+    unasked_domains: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything. directory_trouble: why the directory is not in use; None where it is, or where there is none."""
+    """Everything. directory_trouble: why the directory is not in use; None where it is, or where there is none.
+
+    network: None offline.
+    """
 
     settings: Settings
     now: float
@@ -109,3 +213,10 @@ class Facts:
     clients: ClientFacts
     clock: ClockFacts
     directory_trouble: str | None = None
+    network: NetworkFacts | None = None
+
+    @property
+    def online(self) -> NetworkFacts:
+        """What the network tells, for checks that are made where it does."""
+        assert self.network is not None
+        return self.network

@@ -23,6 +23,7 @@ import dns.nameserver
 import dns.rcode
 import dns.rdatatype
 import dns.resolver
+import dns.reversename
 
 Record = TypeVar("Record")
 
@@ -95,6 +96,9 @@ class Resolver(Protocol):
     async def txt(self, name: str) -> Answer[str]:
         """Texts, the strings of each record joined."""
 
+    async def ptr(self, address: str) -> Answer[str]:
+        """Names of an IP address."""
+
 
 class DnsResolver:
     """See the head of this file. Belongs to one event loop.
@@ -134,6 +138,10 @@ class DnsResolver:
 
     async def txt(self, name: str) -> Answer[str]:
         return await self._ask(name, "TXT", lambda found: b"".join(found.strings).decode("utf-8", "replace"))
+
+    async def ptr(self, address: str) -> Answer[str]:
+        name = dns.reversename.from_address(address).to_text(omit_final_dot=True)
+        return await self._ask(name, "PTR", lambda found: _text(found.target))
 
     async def _ask(self, name: str, kind: str, read: Callable[[Any], Record]) -> Answer[Record]:
         try:

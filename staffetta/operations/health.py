@@ -1,5 +1,6 @@
 """Get-HealthReport: what is wrong with this relay's set-up, why it matters, and what to do."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -35,7 +36,7 @@ class HealthRow(Output):
 def get(context: Context, given: GetHealthReport) -> Iterable[Output]:
     if context.caller.organization is not None:
         raise OperationError("The machine is the whole relay's; ask an administrator of it.")
-    report = examine(_patient(context.settings, _trouble(context)), context.now())
+    report = asyncio.run(examine(_patient(context.settings, _trouble(context)), context.now(), offline=given.offline))
     for each in report.examined:
         context.warnings.extend(f"{each.check}: {why}." for why in each.not_checked)
     return [
@@ -54,7 +55,7 @@ def get(context: Context, given: GetHealthReport) -> Iterable[Output]:
 def examine_here(declared: Settings, now: float, *, offline: bool, tell: Tell) -> Report:
     """Examine the relay of a settings file on this machine; nothing is made that is not there. now: since 1970."""
     settings, trouble = _merged(declared)
-    return examine(_patient(settings, trouble), now, tell=tell)
+    return asyncio.run(examine(_patient(settings, trouble), now, offline=offline, tell=tell))
 
 
 def _patient(settings: Settings, trouble: str | None) -> Patient:

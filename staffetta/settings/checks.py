@@ -3,6 +3,7 @@
 The texts name keys as the file does; the directory turns those into the names of properties (directory/problems.py).
 """
 
+import re
 from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain, parse_mailbox
@@ -10,10 +11,12 @@ from staffetta.settings.found import Found, Where, address_entry
 from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
 from staffetta.settings.objects import TokenIssuer
+from staffetta.settings.outbound import smart_host
 from staffetta.settings.road_checks import check_roads
 from staffetta.settings.route_checks import check_routes
 from staffetta.settings.secret_checks import check_secrets
 
+_SELECTOR = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 _NAME_LENGTH_MAX = 64  # Exchange's, where it says one
 
 
@@ -34,6 +37,7 @@ def check(settings: Settings) -> Found:
         yield from _issuer(("token_issuers", index), issuer)
     yield from check_objects(settings)
     yield from check_secrets(settings)
+    yield from _doctor(settings)
     for section in ("console", "capture"):
         value = getattr(settings, section)
         if value is not None:
@@ -163,6 +167,23 @@ def _tls_reports(settings: Settings) -> Found:
         is_right = False
     if not is_right:
         yield where, f"{contact!r} is not a mailbox in ASCII; write one such as postmaster@contoso.com"
+
+
+def _doctor(settings: Settings) -> Found:
+    for key in ("probe_host", "time_server"):
+        if (text := getattr(settings.doctor, key)) is not None:
+            try:
+                smart_host(text)
+            except ValueError as error:
+                yield ("doctor", key), f"{text!r}: {error}"
+    for text in settings.doctor.public_addresses:
+        try:
+            ip_address(text)
+        except ValueError:
+            yield ("doctor", "public_addresses"), f"{text!r} is no IP address; write one, such as 203.0.113.7"
+    for text in settings.doctor.dkim_selectors:
+        if not _SELECTOR.fullmatch(text):
+            yield ("doctor", "dkim_selectors"), f"{text!r} is no selector; write what stands before ._domainkey"
 
 
 def _issuer(where: Where, issuer: TokenIssuer) -> Found:

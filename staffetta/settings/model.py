@@ -215,6 +215,26 @@ class TlsReports(Section):
     ] = None
 
 
+class Doctor(Section):
+    """What `staffetta doctor` needs to know; the relay itself uses none of it."""
+
+    probe_host: Annotated[
+        str | None,
+        Field(
+            description="A mail server elsewhere, `host` or `host:port`, to see whether port 25 is open to the outside."
+        ),
+    ] = None
+    public_addresses: Annotated[
+        tuple[str, ...], Field(description="Addresses that others see our mail come from; left out, what can be seen.")
+    ] = ()
+    dkim_selectors: Annotated[
+        tuple[str, ...], Field(description="Selectors of the keys that sign our domains' mail, by whichever host.")
+    ] = ()
+    time_server: Annotated[
+        str | None, Field(description="A time server (NTP), `host` or `host:port`, to compare this clock with.")
+    ] = None
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The file that settings were read from. changed_at: seconds since 1970."""
@@ -275,6 +295,7 @@ class Settings(Section):
     )
     tls_reports: Annotated[TlsReports, Field(description="Daily reports on TLS.")] = TlsReports()
     log: Annotated[Logging, Field(description="How the log looks.")] = Logging()
+    doctor: Annotated[Doctor, Field(description="What the doctor needs to know.")] = Doctor()
 
     @property
     def origin(self) -> Origin | None:

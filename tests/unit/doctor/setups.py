@@ -1,5 +1,6 @@
 """A healthy set-up on disk, whose parts a test spoils before it is examined."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pytest import MonkeyPatch
 
-from staffetta.doctor.examination import Patient, Report, gather, judged
+from staffetta.doctor.examination import Means, Patient, Report, examine, gather, judged
 from staffetta.doctor.facts import ClientFacts, ClockFacts, DiskFacts, Facts
 from staffetta.doctor.finding import Finding, Severity
 from staffetta.settings.file import load
 from staffetta.settings.model import Settings
 from tests.certificates import NOW, SERVER, Made, authority, make, pem
+from tests.dns_server import DnsServer
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$IsdRCQtbz9uqTq1/n7soGg$PGD8ZmJLykiGTbNaOmxb66Pt5mIiw7bROXyiTpENfA4"
 HOSTNAME = "relay.contoso.test"
@@ -73,6 +75,7 @@ class Setup:
     clock: ClockFacts = field(default_factory=lambda: ClockFacts(is_synchronized=True))
     clients: ClientFacts | None = None
     directory_trouble: str | None = None
+    dns: DnsServer = field(default_factory=DnsServer)
 
     def certificate(self, name: str, *names: str, **how: Any) -> None:
         """Write NAME.pem with its chain and NAME.key: as a public authority issues it, or otherwise."""
@@ -121,14 +124,30 @@ class Setup:
         }
         return DiskFacts(**whole | self.disk)
 
-    def facts(self) -> Facts:
+    @property
+    def means(self) -> Means:
+        return Means(self.look_at_disk, lambda: self.clock.is_synchronized, signed="signed.test", forged="forged.test")
+
+    def patient(self) -> Patient:
         settings = self.settings()
-        patient = Patient(settings, settings.data_dir / "spool", self.directory_trouble)
-        facts = gather(patient, NOW.timestamp(), self.look_at_disk)
+        return Patient(settings, settings.data_dir / "spool", self.directory_trouble)
+
+    def facts(self) -> Facts:
+        facts = gather(self.patient(), NOW.timestamp(), self.means)
         return replace(facts, clock=self.clock, clients=self.clients or facts.clients)
 
     def report(self) -> Report:
         return judged(self.facts())
+
+    def online_report(self) -> Report:
+        """Examine with the network: a DNS server of the test's."""
+
+        async def scene() -> Report:
+            async with self.dns.listening():
+                self.add(f'[dns]\nservers = ["{self.dns.address}"]\ntimeout_seconds = 1\n')
+                return await examine(self.patient(), NOW.timestamp(), means=self.means)
+
+        return asyncio.run(scene())
 
 
 def healthy(folder: Path, monkeypatch: MonkeyPatch) -> Setup:
