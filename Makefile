@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= examples/quickstart.toml
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run demo check lint types fast live test crash bench docs lock clean
+.PHONY: help setup setup-dev run demo check lint types fast live test crash bench docs messages lock clean
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -53,6 +53,9 @@ bench: setup-dev        ## our relay and Postfix in turn, as ratios
 
 docs: setup             ## write the generated pages again
 	$(BIN)/python -m docs.generate
+
+messages: setup ## gather the console's texts; translate what is new in staffetta/admin/web/locale
+	$(BIN)/python -m docs.messages
 
 lock:           ## write the lock files again from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv

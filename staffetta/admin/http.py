@@ -1,7 +1,7 @@
-"""The web side, in the relay's own event loop: /healthz, /readyz, /metrics, and the operations (rest.py, invoke.py).
+"""The web side, in the relay's own event loop: health, metrics, the operations (rest.py, invoke.py), console (web/).
 
 Rule 1: nothing here knows a room: what is true is asked of `Status` and `Office`, which the app hands in.
-Rule 2: who has no token gets health, metrics, a page that says nothing, and a try at the one-time code (first.py).
+Rule 2: who has no token gets health, metrics, the sign-in of the console, and a try at the one-time code (first.py).
 """
 
 import asyncio
@@ -13,28 +13,18 @@ from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from staffetta.admin import first, invoke, rest
 from staffetta.admin.office import Office
+from staffetta.admin.paths import PREFIX
 from staffetta.admin.problems import HEADERS, problem
+from staffetta.admin.web.site import Site
 
-_HEADERS = {
-    **HEADERS,
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-}
-_HOME_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Staffetta</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }</style>
-<h1>Staffetta</h1>
-<p><a href="/healthz">healthz</a> · <a href="/readyz">readyz</a> · <a href="/metrics">metrics</a></p>
-<p>The operations are at /api; /api/openapi.json describes them to who has a token.</p>
-</html>
-"""
+_FOR_PROGRAMS = (f"{PREFIX}/", "/adminapi/")
 
 
 class Status(Protocol):
@@ -49,35 +39,38 @@ class Status(Protocol):
 
 def create_app(status: Status, office: Office) -> FastAPI:
     """Return the ASGI application."""
+    console = Site(office)
     app = FastAPI(title="Staffetta", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @app.get("/healthz")
     async def live() -> PlainTextResponse:
-        return PlainTextResponse("ok\n", headers=_HEADERS)
+        return PlainTextResponse("ok\n", headers=HEADERS)
 
     @app.get("/readyz")
     async def ready() -> PlainTextResponse:
         obstacles = status.obstacles()
         text = "".join(f"{obstacle}\n" for obstacle in obstacles) or "ok\n"
-        return PlainTextResponse(text, status_code=503 if obstacles else 200, headers=_HEADERS)
+        return PlainTextResponse(text, status_code=503 if obstacles else 200, headers=HEADERS)
 
     @app.get("/metrics")
     async def metrics() -> Response:
         await status.refresh_metrics()
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers=_HEADERS)
-
-    @app.get("/")
-    async def home() -> HTMLResponse:
-        return HTMLResponse(_HOME_PAGE, headers=_HEADERS)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers=HEADERS)
 
     @app.exception_handler(HTTPException)
     async def nowhere(request: Request, error: HTTPException) -> Response:
-        answer = problem(error.status_code, HTTPStatus(error.status_code).phrase, error.detail)
-        answer.headers.update(error.headers or {})
-        return answer
+        if request.url.path.startswith(_FOR_PROGRAMS) or "text/html" not in request.headers.get("accept", ""):
+            return _problem(error)
+        return await console.nowhere(request, error)
 
-    app.router.routes.extend([*first.routes(office), *rest.routes(office), *invoke.routes(office)])
+    app.router.routes.extend([*first.routes(office), *rest.routes(office), *invoke.routes(office), *console.routes()])
     return app
+
+
+def _problem(error: HTTPException) -> Response:
+    answer = problem(error.status_code, HTTPStatus(error.status_code).phrase, error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 class WebServer:

@@ -32,6 +32,18 @@ class Office(Protocol):
     ) -> FirstAdministrator:
         """Use up the one-time code. Raises OperationError."""
 
+    def sign_in(self, *, name: str, password: str, address: str | None) -> str:
+        """Return the secret of a new sign-in of a person. Raises SignInRefused, Unavailable."""
+
+    def signed_in(self, secret: str, address: str | None) -> Caller | None:
+        """Return who signed in with this secret; None where nobody did, or it has ended. Raises Unavailable."""
+
+    def sign_out(self, secret: str, caller: Caller) -> None:
+        """End a sign-in. Raises Unavailable."""
+
+    def has_administrator(self) -> bool:
+        """Whether anybody can sign in. Raises Unavailable."""
+
     def context(self, caller: Caller) -> Context:
         """Return what an operation of this caller works with."""
 

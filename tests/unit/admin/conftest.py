@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.admin.web import Web, serving
+from tests.unit.admin.serving import Web, serving
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from staffetta.directory.administrators import administrators
 from staffetta.directory.sign_ins import new_first_code, password_hash_of
 from staffetta.directory.tokens import holder
 from staffetta.settings.passwords import verify
-from tests.unit.admin.web import Web
+from tests.unit.admin.serving import Web
 
 
 def test_the_code_opens_once(web: Web) -> None:

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from tests.unit.admin.web import Web, serving
+from tests.unit.admin.serving import Web, serving
 
 
 def test_healthz_says_that_the_process_lives_even_when_it_is_not_ready(tmp_path: Path) -> None:
@@ -27,8 +27,7 @@ def test_metrics_are_refreshed_before_they_are_told(web: Web) -> None:
     assert web.status.refreshed == 1
 
 
-def test_the_home_page_is_the_same_for_every_relay(web: Web) -> None:
+def test_a_stranger_learns_no_more_than_where_to_sign_in(web: Web) -> None:
     answer = web("GET", "/", token=None)
-    assert answer.status == 200
-    assert "relay.example.org" not in answer.text
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert (answer.status, answer.headers["location"]) == (303, "/sign-in?next=%2F")
+    assert "relay.example.org" not in web("GET", "/sign-in", token=None, headers={"Accept": "text/html"}).text

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.unit.admin.web import Answer, Web
+from tests.unit.admin.serving import Answer, Web
 
 CONNECTOR = {
     "Name": "SMTP Relay",

@@ -10,7 +10,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from staffetta.admin.openapi import document
-from tests.unit.admin.web import Web, serving
+from tests.unit.admin.serving import Web, serving
 
 EXAMPLES = 4
 # A document cannot say which domains exist, and we read more notations than it names: "1" is a number and a true.

@@ -8,7 +8,7 @@ from staffetta.admin.office import BODY_OCTETS_MAX
 from staffetta.admin.openapi import document
 from staffetta.admin.paths import INVOKE_COMMAND, places
 from staffetta.operations.registry import operations
-from tests.unit.admin.web import Web, serving
+from tests.unit.admin.serving import Web, serving
 
 CONNECTOR = {
     "Name": "SMTP Relay",

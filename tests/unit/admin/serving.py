@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.admin.http import WebServer
-from staffetta.operations.first_administrator import FirstAdministrator, make_first_administrator
-from staffetta.operations.registry import Context
+from staffetta.operations.office import Office as RealOffice
 from staffetta.operations.roles import Caller, Role
 from tests.unit.operations.office import Office
 
@@ -36,24 +35,15 @@ class FakeStatus:
         self.refreshed += 1
 
 
-class OfficeWithTokens:
-    """The office of the tests, where a token is the name of a caller."""
-
-    def __init__(self, office: Office) -> None:
-        self._office = office
+class OfficeWithTokens(RealOffice):
+    """An office where a token is the name of a caller."""
 
     def caller(self, text: str, address: str | None) -> Caller | None:
         return CALLERS.get(text)
 
-    def first_administrator(
-        self, *, code: str, name: str, password: str | None, address: str | None
-    ) -> FirstAdministrator:
-        return make_first_administrator(
-            self._office.directory, self._office.settings, code=code, name=name, password=password, address=address
-        )
 
-    def context(self, caller: Caller) -> Context:
-        return self._office.context(caller)
+def office_with_tokens(office: Office) -> OfficeWithTokens:
+    return OfficeWithTokens(office.directory, lambda: office.settings, lambda: office.now())
 
 
 @dataclass(frozen=True)
@@ -108,7 +98,7 @@ def serving(folder: Path, *obstacles: str) -> Iterator[Web]:
         host, port = listening.getsockname()[:2]
 
         async def live() -> None:
-            server = WebServer(status, OfficeWithTokens(office), listening)
+            server = WebServer(status, office_with_tokens(office), listening)
             server.start()
             try:
                 await asyncio.to_thread(stop.wait)

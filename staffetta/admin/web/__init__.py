@@ -1,0 +1,1 @@
+"""The console: pages for administrators, made on the server, over the operations alone."""

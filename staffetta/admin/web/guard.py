@@ -1,0 +1,161 @@
+"""Stands before every page: who visits, may this form be his, and what is said where something goes wrong.
+
+Rule 1: no handler runs for a page that is not open before somebody has signed in; roles are the registry's to check.
+Rule 2: a form is taken from a page of ours alone: by its Origin, by what the browser says of its site, and by a token
+that is bound to the secret in the cookie.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlsplit
+
+import anyio.to_thread
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Message
+
+from staffetta.admin.office import NotAuthenticated, Unreadable
+from staffetta.admin.problems import status_of
+from staffetta.admin.web import headers, sessions
+from staffetta.admin.web.languages import N_, NAMES, languages, preferred
+from staffetta.admin.web.page import trouble
+from staffetta.admin.web.visit import Console, Visit, caller_of, is_same, new_secret, visit_of
+from staffetta.operations.errors import OperationError
+from staffetta.operations.roles import Caller
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+FORM_OCTETS_MAX = 4_194_304
+FIELDS_MAX, FILES_MAX = 2000, 4
+THEMES = ("auto", "light", "dark")
+SIGN_IN = "/sign-in"
+_HARMLESS = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An address of the console. is_open: for visitors who have not signed in, too."""
+
+    path: str
+    handler: Handler
+    methods: tuple[str, ...] = ("GET",)
+    is_open: bool = False
+
+
+class ForeignForm(Exception):
+    """A form that no page of ours sent, or one from before the last sign-in."""
+
+
+def guarded(console: Console, page: Page) -> Handler:
+    """Return the handler with the guard before it."""
+
+    async def answer(request: Request) -> Response:
+        request = Request(request.scope, _limited(request))
+        visit = await _visit(console, request)
+        request.state.visit = visit
+        try:
+            if not page.is_open:
+                caller_of(request)
+            if request.method not in _HARMLESS:
+                await _check_form(request)
+            response = await page.handler(request)
+        except NotAuthenticated:
+            response = await _to_sign_in(request)
+        except ForeignForm:
+            response = await trouble(request, 403, visit.language(_FOREIGN))
+        except Unreadable as error:
+            response = await trouble(request, 413 if error.is_too_large else 400, str(error))
+        except HTTPException as error:
+            response = await trouble(request, error.status_code, error.detail)
+        except OperationError as error:
+            response = await trouble(request, status_of(error), str(error))
+        return _finished(request, response)
+
+    return answer
+
+
+async def visit_by(console: Console, request: Request) -> Request:
+    """Note who visits an address that is no page, so that it can be answered as one."""
+    request.state.visit = await _visit(console, request)
+    return request
+
+
+_FOREIGN = N_(
+    "This form was not sent by a page of this console, or the page is older than your sign-in. Nothing was changed. "
+    "Go back, load the page again, and send it again."
+)
+_ENDED = N_("Your session has ended, and what you sent was not carried out. Sign in, and send it again.")
+
+
+async def _visit(console: Console, request: Request) -> Visit:
+    address = request.client.host if request.client else None
+    secret = sessions.secret_in(request)
+    chosen = sessions.chosen_in(request)
+
+    def work() -> tuple[Caller | None, tuple[str, ...]]:
+        person = console.office.signed_in(secret, address) if secret else None
+        if person is None or person.organization is not None:
+            return person, ()
+        return person, tuple(each.name for each in console.office.context(person).settings.organizations)
+
+    person, organizations = await anyio.to_thread.run_sync(work)
+    caller = person
+    if person is not None and chosen.organization in organizations:
+        caller = replace(person, organization=chosen.organization)
+    code = chosen.language if chosen.language in NAMES else preferred(request.headers.get("accept-language", ""))
+    return Visit(
+        console=console,
+        secret=secret or new_secret(),
+        caller=caller,
+        person=person,
+        language=languages()[code],
+        theme=chosen.theme if chosen.theme in THEMES else "auto",
+        organizations=organizations,
+    )
+
+
+async def _check_form(request: Request) -> None:
+    """Raises ForeignForm, Unreadable."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise ForeignForm
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ForeignForm
+    form = await request.form(max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FORM_OCTETS_MAX)
+    if not is_same(str(form.get("csrf", "")), visit_of(request).csrf):
+        raise ForeignForm
+
+
+async def _to_sign_in(request: Request) -> Response:
+    """A page that was asked for comes after sign-in; what was sent is not kept."""
+    was_signed_in = bool(sessions.secret_in(request))
+    if request.method not in _HARMLESS:
+        return await trouble(request, 401, visit_of(request).language(_ENDED))
+    after = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    ended = "&ended=1" if was_signed_in and request.url.path != "/" else ""
+    return RedirectResponse(f"{SIGN_IN}?next={quote(after, safe='')}{ended}", status_code=303)
+
+
+def _finished(request: Request, response: Response) -> Response:
+    for name, value in headers.PAGE.items():
+        response.headers.setdefault(name, value)
+    has_cookie = any(name == b"set-cookie" for name, _ in response.raw_headers)
+    if not sessions.secret_in(request) and not has_cookie:
+        sessions.keep_secret(request, response, visit_of(request).secret)
+    return response
+
+
+def _limited(request: Request) -> Callable[[], Awaitable[Message]]:
+    """Receive no more than a form may have."""
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > FORM_OCTETS_MAX:
+            raise Unreadable(f"The form has more than {FORM_OCTETS_MAX} octets.", is_too_large=True)
+        return message
+
+    return receive

@@ -1,0 +1,39 @@
+// What scripts add to pages that work without them: local times, copying, choosing all, and where the focus goes.
+
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const at = new Date(time.dateTime);
+  if (!Number.isNaN(at.getTime())) {
+    time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+  }
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.classList.add("done");
+    setTimeout(() => button.classList.remove("done"), 1500);
+  });
+}
+
+for (const all of document.querySelectorAll("[data-all]")) {
+  const form = all.dataset.all;
+  const ticks = document.querySelectorAll(`input[type=checkbox][form="${form}"]`);
+  all.hidden = ticks.length === 0;
+  all.addEventListener("change", () => ticks.forEach((tick) => { tick.checked = all.checked; }));
+}
+
+document.querySelector("[aria-invalid=true]")?.focus();
+if (!document.querySelector("[aria-invalid=true]")) document.querySelector("[data-focus]")?.focus();
+
+// One panel of the bar is open at a time, and Escape closes it.
+const drops = document.querySelectorAll("details.drop");
+for (const drop of drops) {
+  drop.addEventListener("toggle", () => {
+    if (drop.open) drops.forEach((other) => { if (other !== drop) other.open = false; });
+  });
+}
+document.addEventListener("click", (event) => {
+  drops.forEach((drop) => { if (!drop.contains(event.target)) drop.open = false; });
+});
