@@ -21,7 +21,8 @@ from staffetta.admin.web.values import as_text, words
 from staffetta.admin.web.visit import visit_of
 from staffetta.operations.registry import Operation, Parameter, ParameterKind
 
-_LONG = ("Headers",)
+LONG = ("Headers",)
+"""Parameters that take a text of many lines, which is pasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def sent(parameters: Iterable[Parameter], form: FormData) -> dict[str, str]:
         text = found.replace("\r\n", "\n") if isinstance(found, str) else ""
         if each.kind is ParameterKind.SWITCH:
             text = "true" if text else "false"
-        values[each.name] = text if each.name in _LONG else text.strip()
+        values[each.name] = text if each.name in LONG else text.strip()
     return values
 
 
@@ -137,6 +138,6 @@ def subject_of(operation: Operation) -> Parameter | None:
 
 
 def _kind(parameter: Parameter) -> str:
-    if parameter.name in _LONG:
+    if parameter.name in LONG:
         return "long"
     return "secret" if is_secret(parameter) else parameter.kind.value

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from staffetta.admin.problems import status_of
 from staffetta.admin.web.commands import command_of
 from staffetta.admin.web.forms import (
+    LONG,
     fields_of,
     given_by,
     new_once,
@@ -88,7 +89,7 @@ class _Noun:
     @property
     def is_question(self) -> bool:
         """Whether there is nothing to list before something is asked."""
-        return any(each.is_required for each in self.operation.parameters)
+        return any(each.is_required or each.name in LONG for each in self.operation.parameters)
 
     # The list.
 
