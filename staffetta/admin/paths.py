@@ -52,6 +52,8 @@ def _places(operation: Operation, *, is_plural: bool) -> Iterator[Place]:
     others = tuple(each for each in operation.parameters if each is not identity)
     one = f"{root}/{{identity}}" if identity else root
     match operation.verb:
+        case "Test" if identity is not None:  # what tests one object takes secrets, which do not belong into a path
+            yield Place(operation, "POST", f"{one}/test", identity, (), others, is_list=True)
         case "Get" | "Search" | "Test":
             if identity is None or not identity.is_required:
                 yield Place(operation, "GET", root, None, others, (), is_list=True)
