@@ -14,7 +14,8 @@ from typing import Protocol
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -53,9 +54,11 @@ def create_app(status: Status, office: Office) -> FastAPI:
         return PlainTextResponse(text, status_code=503 if obstacles else 200, headers=HEADERS)
 
     @app.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         await status.refresh_metrics()
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers=HEADERS)
+        # Prometheus asks for OpenMetrics, which alone can name the queue id of a measured message.
+        render, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(render(REGISTRY), media_type=media_type, headers=HEADERS)
 
     @app.exception_handler(HTTPException)
     async def nowhere(request: Request, error: HTTPException) -> Response:

@@ -155,7 +155,7 @@ class Settler:
         self._counter(claim.route, _RESULTS[type(outcome)]).inc()
         delay = self._now() - claim.received_at
         if state is RecipientState.DELIVERED:
-            metrics.DELIVERY_SECONDS.observe(delay)
+            metrics.DELIVERY_SECONDS.observe(delay, {"queue_id": claim.queue_id})
         _log.info(
             "attempt",
             queue_id=claim.queue_id,
