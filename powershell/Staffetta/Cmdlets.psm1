@@ -846,7 +846,7 @@ function New-OutboundConnector {
     OnPremises: serve every recipient domain.
 
     .PARAMETER CloudServicesMailEnabled
-    Keep Exchange's internal header fields.
+    Leave Exchange's internal header fields in; off, they are taken out.
 
     .PARAMETER TestMode
     Not used for mail, only to be validated.
@@ -982,7 +982,7 @@ function Set-OutboundConnector {
     OnPremises: serve every recipient domain.
 
     .PARAMETER CloudServicesMailEnabled
-    Keep Exchange's internal header fields.
+    Leave Exchange's internal header fields in; off, they are taken out.
 
     .PARAMETER TestMode
     Not used for mail, only to be validated.
@@ -1579,6 +1579,12 @@ function New-Organization {
     .PARAMETER RejectDirectSend
     Refuse mail in the name of its domains from sessions that match no connector.
 
+    .PARAMETER AllowPrivateNextHops
+    Let its outbound connectors lead to loopback, private and link-local addresses.
+
+    .PARAMETER Routes
+    Routes that its own administrators may name; * is every.
+
     .EXAMPLE
     New-Organization Fabrikam
     #>
@@ -1589,7 +1595,13 @@ function New-Organization {
 
         [string] $Endpoint,
 
-        [bool] $RejectDirectSend
+        [bool] $RejectDirectSend,
+
+        [bool] $AllowPrivateNextHops,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Routes
     )
 
     process {
@@ -1655,6 +1667,12 @@ function Set-OrganizationConfig {
     .PARAMETER Endpoint
     The label before mail. in its mail host's name.
 
+    .PARAMETER AllowPrivateNextHops
+    As in New-Organization; for an administrator of the whole relay.
+
+    .PARAMETER Routes
+    As in New-Organization; for an administrator of the whole relay.
+
     .EXAMPLE
     Set-OrganizationConfig -RejectDirectSend $true
     #>
@@ -1664,7 +1682,13 @@ function Set-OrganizationConfig {
 
         [bool] $RejectDirectSend,
 
-        [string] $Endpoint
+        [string] $Endpoint,
+
+        [bool] $AllowPrivateNextHops,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Routes
     )
 
     process {

@@ -4,6 +4,7 @@ Rule 1: where source addresses are named, mail leaves from them alone: an addres
     not tried, since whoever knows us by our address would refuse us.
 Rule 2: a host's addresses are not waited for one after the other: a dead one costs a moment (RFC 8305).
 Rule 3: through a proxy, names are looked up by the proxy, which may be the only one that can.
+Rule 4: where only public addresses may be connected to, it is the address that is looked at, after the look-up.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from python_socks.async_.asyncio import Proxy
 from staffetta.delivery.channel import Channel
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Stage
+from staffetta.net.own_addresses import is_own_address, problem_of_address
 from staffetta.settings.secrets import SecretUnavailable, fill_in
 from staffetta.smtp.client import ClientSession
 
@@ -34,13 +36,14 @@ class Way:
 
     host: a domain name, an IP address without brackets, or the path of a socket in the file system (Dovecot's LMTP).
     source_addresses: ours; empty: the system chooses. proxy: `socks5://[USER:PASSWORD@]HOST[:PORT]`, user and password
-    by reference.
+    by reference. is_public_only: other addresses are not connected to, whatever name leads there.
     """
 
     host: str
     port: int
     source_addresses: tuple[str, ...] = ()
     proxy: str | None = None
+    is_public_only: bool = False
 
 
 async def connect(
@@ -54,6 +57,8 @@ async def connect(
         return await _connect_to(way, None, make_session(), timeout_seconds)
     if addresses is None:
         addresses = [way.host] if way.proxy else await _addresses(way, timeout_seconds)
+    if way.is_public_only:
+        addresses = _public(way, addresses)
     if not addresses:
         raise HopTrouble("4.4.1", f"{way.host} has no address", Stage.CONNECT)
     if len(addresses) == 1:
@@ -153,6 +158,18 @@ def _shown(proxy: str) -> str:
     """Without user and password."""
     url = urlsplit(proxy)
     return f"{url.hostname}:{url.port or PROXY_PORT}"
+
+
+def _public(way: Way, addresses: Sequence[str]) -> list[str]:
+    """Those that the route allows. Raises HopTrouble where it allows none."""
+    problems = {address: problem_of_address(address, is_own_address) for address in addresses}
+    public = [address for address, problem in problems.items() if problem is None]
+    if problems and not public:
+        told = ", ".join(f"{address} ({problem})" for address, problem in problems.items())
+        raise HopTrouble(
+            "4.4.4", f"{way.host} has no public address, and the route allows no other: {told}", Stage.CONNECT
+        )
+    return public
 
 
 async def _addresses(way: Way, timeout_seconds: float) -> list[str]:

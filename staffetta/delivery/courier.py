@@ -1,17 +1,20 @@
 """The Courier that the queue is given: carries each consignment as its route says."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from staffetta.delivery.graph import GraphCourier
 from staffetta.delivery.hops import NextHops
 from staffetta.delivery.maildir import MaildirCourier
 from staffetta.delivery.oauth import AccessTokens
+from staffetta.delivery.outcomes import unreadable_outcome
+from staffetta.delivery.reheading import without_internal_fields
 from staffetta.delivery.smtp_courier import SmtpCourier
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.outcome import Deferred, Outcome, Stage
 from staffetta.settings.model import Settings
 from staffetta.settings.outbound import all_routes, find_route
-from staffetta.settings.roads import Transport
+from staffetta.settings.roads import Route, Transport
 
 
 class Couriers:
@@ -49,13 +52,13 @@ class Couriers:
         if route is None:
             # A reload took it away. The mail waits: the administrator may have meant to rename it.
             return _misconfigured(consignment, f"the settings have no route {consignment.route}")
-        if route.transport is Transport.GRAPH:
-            return await self._graph.carry(settings, route, consignment, before_data)
-        if route.transport is not Transport.MAILDIR:
-            return await self._smtp.carry(settings, route, consignment, before_data)
-        if route.path is None:
-            return _misconfigured(consignment, f"the route {route.name} has no path for its mailboxes")
-        return await self._maildir.carry(route.path, settings.hostname, consignment, before_data)
+        if not route.internal_fields:
+            try:
+                content = await without_internal_fields(consignment.content)
+            except OSError as error:
+                return [unreadable_outcome(error)] * len(consignment.envelope.recipients)
+            consignment = replace(consignment, content=content)
+        return await self._carry(settings, route, consignment, before_data)
 
     async def close(self) -> None:
         """Say QUIT on idle connections, and finish what is being written to mailboxes."""
@@ -63,6 +66,17 @@ class Couriers:
         await self._maildir.close()
         await self._graph.close()
         await self.tokens.close()
+
+    async def _carry(
+        self, settings: Settings, route: Route, consignment: Consignment, before_data: BeforeData
+    ) -> Sequence[Outcome]:
+        if route.transport is Transport.GRAPH:
+            return await self._graph.carry(settings, route, consignment, before_data)
+        if route.transport is not Transport.MAILDIR:
+            return await self._smtp.carry(settings, route, consignment, before_data)
+        if route.path is None:
+            return _misconfigured(consignment, f"the route {route.name} has no path for its mailboxes")
+        return await self._maildir.carry(route.path, settings.hostname, consignment, before_data)
 
 
 def _misconfigured(consignment: Consignment, diagnostic: str) -> Sequence[Outcome]:

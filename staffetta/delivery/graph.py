@@ -6,8 +6,8 @@ Rule 3: Exchange keeps a copy in Sent Items; with MIME nobody can tell it not to
 """
 
 import base64
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
 from staffetta.delivery.graph_drafts import send_in_pieces
@@ -16,11 +16,12 @@ from staffetta.delivery.graph_outcomes import of_lost_answer, of_missing_token
 from staffetta.delivery.graph_requests import GraphRequests, NoAnswer
 from staffetta.delivery.graph_sending import MIME_OCTETS_MAX, Sending, Stopped, never
 from staffetta.delivery.oauth import AccessTokens, TokenUnavailable
+from staffetta.delivery.outcomes import unreadable_outcome
+from staffetta.delivery.reheading import Reheaded, header_of
 from staffetta.mail.address import AddressError, Mailbox, parse_mailbox
 from staffetta.mail.consignment import BeforeData, Consignment
 from staffetta.mail.content import Content
 from staffetta.mail.envelope import Envelope
-from staffetta.mail.header import section_end
 from staffetta.mail.outcome import Contact, Deferred, Delivered, Outcome, Stage
 from staffetta.settings.model import Delivery, Settings
 from staffetta.settings.roads import Route
@@ -111,10 +112,10 @@ def _mailbox(route: Route, envelope: Envelope) -> Mailbox:
 async def _send(sending: Sending, content: Content, envelope: Envelope, mailbox: Mailbox) -> Outcome:
     """Send to these recipients, and return what came of it for all of them."""
     try:
-        header = await _header(content)
+        header = await header_of(content)
         addressed = address(header, envelope, mailbox)
         if addressed.header != header:
-            content = _Reheaded(content, len(header), addressed.header)
+            content = Reheaded(content, len(header), addressed.header)
         fits = content.size <= MIME_OCTETS_MAX
         outcome = await (_send_whole(sending, content) if fits else send_in_pieces(sending, content))
     except Stopped as stopped:
@@ -122,8 +123,7 @@ async def _send(sending: Sending, content: Content, envelope: Envelope, mailbox:
     except TokenUnavailable as missing:
         return of_missing_token(missing, sending.host)
     except OSError as error:  # of the content
-        diagnostic = f"the content cannot be read: {error.strerror or error}"
-        return Deferred(status="4.3.0", diagnostic=diagnostic, stage=Stage.DATA, host=sending.host)
+        return unreadable_outcome(error, sending.host)
     if isinstance(outcome, Delivered) and addressed.dropped:
         note = f"; left out of To and Cc, being none of this delivery's recipients: {len(addressed.dropped)}"
         return replace(outcome, diagnostic=outcome.diagnostic + note)
@@ -139,42 +139,6 @@ async def _send_whole(sending: Sending, content: Content) -> Outcome:
     except NoAnswer as lost:
         return of_lost_answer(lost, sending.host, is_sending=True)
     return sending.outcome(answer, is_sending=True)
-
-
-async def _header(content: Content) -> bytes:
-    """The header section; reception has seen to it that it is not large."""
-    octets = b""
-    async for chunk in content.chunks():
-        octets += chunk
-        if (end := section_end(octets)) is not None:
-            return octets[:end]
-    return octets
-
-
-@dataclass(frozen=True, slots=True)
-class _Reheaded:
-    """Content with another header section. replaced: octets of the old one."""
-
-    source: Content
-    replaced: int
-    header: bytes
-
-    @property
-    def size(self) -> int:
-        return self.source.size - self.replaced + len(self.header)
-
-    @property
-    def whole(self) -> bytes | None:
-        whole = self.source.whole
-        return None if whole is None else self.header + whole[self.replaced :]
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.header
-        left = self.replaced
-        async for chunk in self.source.chunks():
-            if left < len(chunk):
-                yield chunk[left:]
-            left = max(0, left - len(chunk))
 
 
 async def _in_memory(content: Content) -> bytes:

@@ -29,7 +29,7 @@ class Hop:
     """A host to hand over to, and how. Equal hops may share a connection.
 
     route: its name; connections of different routes are never shared, since what they prove of us may differ.
-    host, port, source_addresses, proxy: as in connecting.Way.
+    host, port, source_addresses, proxy, is_public_only: as in connecting.Way.
     shows: our certificate, for a host that asks for one; where it is, or itself. login: how we log in; None: we do not.
     """
 
@@ -43,6 +43,7 @@ class Hop:
     login: Authentication | None = None
     source_addresses: tuple[str, ...] = ()
     proxy: str | None = None
+    is_public_only: bool = False
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -68,6 +69,7 @@ def hop_of(route: Route, next_hop: NextHop) -> Hop:
         login=route.authentication,
         source_addresses=route.source_addresses,
         proxy=route.proxy,
+        is_public_only=route.public_addresses_only,
     )
 
 
@@ -127,7 +129,7 @@ async def _client_context(hop: Hop) -> ClientContext:
 
 async def _greeted(hop: Hop, means: Means, context: ClientContext, addresses: Sequence[str] | None) -> Channel:
     timeouts = means.timeouts
-    way = Way(hop.host, hop.port, hop.source_addresses, hop.proxy)
+    way = Way(hop.host, hop.port, hop.source_addresses, hop.proxy, hop.is_public_only)
     channel = await connect(
         way,
         lambda: ClientSession(means.settings.hostname, is_lmtp=hop.is_lmtp),

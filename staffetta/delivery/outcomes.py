@@ -71,6 +71,12 @@ def unroutable_outcome(error: NoExchanger) -> Deferred | Failed:
     return Deferred(status=error.status, diagnostic=error.diagnostic, stage=Stage.ROUTE, is_destination_trouble=True)
 
 
+def unreadable_outcome(error: OSError, host: str | None = None) -> Deferred:
+    """The outcome where the content cannot be read: trouble of ours, and of this message alone."""
+    diagnostic = f"the content cannot be read: {error.strerror or error}"
+    return Deferred(status="4.3.0", diagnostic=diagnostic, stage=Stage.DATA, host=host)
+
+
 def handover(channel: Channel) -> Handover:
     """Who reports success. LMTP without DSN is a mailbox at the end of the road (RFC 2033 §1)."""
     if channel.session.capabilities.dsn:

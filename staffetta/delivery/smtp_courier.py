@@ -15,7 +15,7 @@ from staffetta.delivery.hops import NextHops
 from staffetta.delivery.login import Tokens
 from staffetta.delivery.mx import Exchanger, NoExchanger
 from staffetta.delivery.opening import Hop, Means, Timeouts, hop_of, open_channel
-from staffetta.delivery.outcomes import transaction_outcomes, unroutable_outcome
+from staffetta.delivery.outcomes import transaction_outcomes, unreadable_outcome, unroutable_outcome
 from staffetta.delivery.requiretls import TlsWish, wish_of
 from staffetta.delivery.session_watch import SessionWatch
 from staffetta.delivery.tls_tally import TlsTally
@@ -82,7 +82,7 @@ class SmtpCourier:
             try:
                 carried = await self._carry_to_route(errand, route, some)
             except OSError as error:  # of the content: what an earlier transaction delivered stays delivered
-                carried = [_unreadable(error)] * len(some)
+                carried = [unreadable_outcome(error)] * len(some)
             outcomes.update(zip(numbers, carried, strict=True))
         return [outcomes[number] for number in range(len(recipients))]
 
@@ -232,12 +232,6 @@ def _none(route: Route) -> Deferred:
         diagnostic=f"the route {route.name} has no next hop",
         stage=Stage.ROUTE,
         is_destination_trouble=True,
-    )
-
-
-def _unreadable(error: OSError) -> Deferred:
-    return Deferred(
-        status="4.3.0", diagnostic=f"the content cannot be read: {error.strerror or error}", stage=Stage.DATA
     )
 
 

@@ -12,11 +12,13 @@ from staffetta.directory.audit import AuditRow, Author
 from staffetta.directory.database import DirectoryUnavailable
 from staffetta.directory.objects import MODELS, Kind, Stored, declared_objects, name_of, organization_of, outside
 from staffetta.directory.problems import AlreadyNamed, ChangeRefused, Declared, ForeignOrganization, NotThere
+from staffetta.directory.reach import check_reach
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import DEFAULT_ORGANIZATION, Section
 
 _OF_ORGANIZATIONS = {"administrator": "administrator", "token": "API token"}
 """Tables whose rows belong to an organisation by its name, and what a row is called."""
+_REACHING = (Kind.ORGANIZATION, Kind.ACCEPTED_DOMAIN, Kind.OUTBOUND_CONNECTOR)
 
 
 class Changing:
@@ -42,7 +44,7 @@ class Changing:
     def put(self, kind: Kind, value: Section, *, guid: str | None = None) -> Stored:
         """Add an object, or with guid replace one. Nothing is written where nothing changes.
 
-        Raises AlreadyNamed, NotThere, Declared, ForeignOrganization.
+        Raises AlreadyNamed, NotThere, Declared, ForeignOrganization; ChangeRefused where it leads too far.
         """
         if not isinstance(value, MODELS[kind]):
             raise TypeError(f"{kind} holds {MODELS[kind].__name__}, not {type(value).__name__}")
@@ -50,6 +52,8 @@ class Changing:
         self.check_organization(organization_of(value), kind.words, name_of(value))
         if old is not None and old.value == value:
             return old
+        present = (each for reaching in _REACHING for each in self.objects(reaching))
+        check_reach(self.author.organization, value, old.value if old else None, present)
         name_key = name_of(value).casefold()
         taken = self.connection.execute("SELECT guid FROM object WHERE (kind, name_key) = (?, ?)", (kind, name_key))
         if name_key in self._declared[kind] or any(other != guid for (other,) in taken):

@@ -7,6 +7,9 @@ Rule 2: nothing here is slower than a few searches over the section, since every
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+INTERNAL_FIELDS = (b"x-ms-exchange-organization-", b"x-ms-exchange-crosspremises-", b"x-crosspremisesheaders")
+"""How the names of Exchange's internal header fields begin, in lower case."""
+
 _BLANK_LINE = b"\r\n\r\n"
 _LINE_OCTETS_MAX = 998  # RFC 5322 §2.1.1; values are shown and compared, never carried, so a longer one is cut
 

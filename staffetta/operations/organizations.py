@@ -9,7 +9,7 @@ from staffetta.directory.store import Kind, Stored
 from staffetta.operations.access import chosen, listed, made, organization_for, put, remove
 from staffetta.operations.duties import CHANGE, LOOK_INTO
 from staffetta.operations.errors import OperationError
-from staffetta.operations.inputs import RESULTS_DEFAULT, Input, Output, ResultSize
+from staffetta.operations.inputs import RESULTS_DEFAULT, Input, MultiValued, Output, ResultSize
 from staffetta.operations.registry import Context, Operation
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import DEFAULT_ORGANIZATION, Organization
@@ -19,6 +19,9 @@ _IDENTITY = "Name or GUID of the organisation."
 Endpoint = Annotated[str | None, Field(description="The label before `mail.` in its mail host's name.")]
 RejectDirectSend = Annotated[
     bool, Field(description="Refuse mail in the name of its domains from sessions that match no connector.")
+]
+AllowPrivate = Annotated[
+    bool, Field(description="Let its outbound connectors lead to loopback, private and link-local addresses.")
 ]
 Name = Annotated[str, Field(description="Its name, unique.")]
 
@@ -31,6 +34,8 @@ class OrganizationRow(Output):
     mail_endpoint: Annotated[str, Field(description="The host that takes its mail, and that clients relay through.")]
     accepted_domains: Annotated[tuple[str, ...], Field(description="Its domains, the default one first.")]
     reject_direct_send: RejectDirectSend
+    allow_private_next_hops: AllowPrivate
+    routes: Annotated[tuple[str, ...], Field(description="Routes that its own administrators may name.")]
     is_declared: Annotated[
         bool, Field(description="Whether it stands in the settings file, and can be changed there alone.")
     ]
@@ -53,6 +58,10 @@ class NewOrganization(Input):
     name: Name
     endpoint: Endpoint = None
     reject_direct_send: RejectDirectSend = False
+    allow_private_next_hops: AllowPrivate = False
+    routes: Annotated[
+        MultiValued | None, Field(description="Routes that its own administrators may name; `*` is every.")
+    ] = None
 
 
 class RemoveOrganization(Input):
@@ -67,6 +76,12 @@ class SetOrganizationConfig(Input):
     organization: Annotated[str | None, Field(description="Which one; left out, the caller's own.")] = None
     reject_direct_send: RejectDirectSend | None = None
     endpoint: Endpoint = None
+    allow_private_next_hops: Annotated[
+        bool | None, Field(description="As in New-Organization; for an administrator of the whole relay.")
+    ] = None
+    routes: Annotated[
+        MultiValued | None, Field(description="As in New-Organization; for an administrator of the whole relay.")
+    ] = None
 
 
 def mail_endpoint(settings: Settings, organization: Organization, first_domain: str) -> str:
@@ -101,7 +116,8 @@ def get(context: Context, given: GetOrganization) -> Sequence[OrganizationRow]:
 def new(context: Context, given: NewOrganization) -> Iterable[Output]:
     if context.caller.organization is not None:
         raise OperationError("An administrator of one organisation makes no other; ask one of the whole relay.")
-    value = made(Organization, **given.model_dump(exclude_none=True))
+    values = given.model_dump(exclude_none=True, exclude={"routes"})
+    value = made(Organization, **values, routes=given.routes.applied_to(()) if given.routes else ())
     stored = put(context, "New-Organization", Kind.ORGANIZATION, value)
     return [_row(context, _organization(stored), stored)]
 
@@ -136,6 +152,10 @@ def set_config(context: Context, given: SetOrganizationConfig) -> Iterable[Outpu
         values["reject_direct_send"] = given.reject_direct_send
     if "endpoint" in given.model_fields_set:
         values["endpoint"] = given.endpoint
+    if given.allow_private_next_hops is not None:
+        values["allow_private_next_hops"] = given.allow_private_next_hops
+    if given.routes is not None:
+        values["routes"] = given.routes.applied_to(organization_value(context.settings, name).routes)
     keep(context, "Set-OrganizationConfig", name, values)
     return []
 
@@ -186,6 +206,8 @@ def _row(context: Context, value: Organization, stored: Stored | None) -> Organi
         mail_endpoint=mail_endpoint(context.settings, value, domains[0] if domains else value.name.lower()),
         accepted_domains=domains,
         reject_direct_send=value.reject_direct_send or _rejects_by_file(context, value.name),
+        allow_private_next_hops=value.allow_private_next_hops or value.name == DEFAULT_ORGANIZATION,
+        routes=value.routes,
         is_declared=bool(stored and stored.is_declared),
     )
 

@@ -7,9 +7,6 @@ from staffetta.smtp.events import ContentFault
 
 HEADER_TOO_LARGE = Decision(reply.HEADER_TOO_LARGE, Reason.HEADER_TOO_LARGE)
 
-INTERNAL_FIELDS = (b"x-ms-exchange-organization-", b"x-ms-exchange-crosspremises-", b"x-crosspremisesheaders")
-"""How the names of Exchange's internal header fields begin, in lower case."""
-
 _ACCEPTED = Decision(reply.OK, Reason.ACCEPTED)
 _FAULTS = {
     ContentFault.BARE_LINE_END: Decision(reply.BARE_LINE_END, Reason.BARE_LINE_END),
@@ -32,7 +29,7 @@ def travelled(hops: int, settings: Settings) -> Decision:
 
 
 def must_lose_internal_fields(attribution: Attribution) -> bool:
-    """Whether INTERNAL_FIELDS must go from this message: who is let in by them is trusted like one of the house.
+    """Whether header.INTERNAL_FIELDS must go from this message: who is let in by them is trusted like one of the house.
 
     Only a connector whose CloudServicesMailEnabled is on keeps them.
     """

@@ -3,7 +3,7 @@
 import time
 
 from staffetta.mail.envelope import Envelope, Recipient
-from staffetta.mail.header import HeaderSection
+from staffetta.mail.header import INTERNAL_FIELDS, HeaderSection
 from staffetta.mail.queue_id import to_text
 from staffetta.mail.received import count_hops
 from staffetta.policy import content, relay, rewriting, submission
@@ -86,7 +86,7 @@ class Transaction:
         """Return the header section to keep: without internal fields, and with the sender that the connector wants."""
         kept = came.octets
         if content.must_lose_internal_fields(self.attribution):
-            kept, self.fields_removed = came.without(content.INTERNAL_FIELDS)
+            kept, self.fields_removed = came.without(INTERNAL_FIELDS)
         header = HeaderSection(kept) if self.fields_removed else came
         self.rewritten = rewriting.rewritten_header(self.attribution.connector, self.mail.reverse_path, header)
         return kept if self.rewritten is None else self.rewritten.octets

@@ -35,6 +35,16 @@ def host_bits(text: str) -> Network | None:
     return None if given.network_address == network.network_address else network
 
 
+def is_public(text: str) -> bool:
+    """Whether this is no IP address, or one that the whole Internet can reach."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return True
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_global and not address.is_multicast
+
+
 def _unmapped(network: Network) -> Network:
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     if mapped is None or network.prefixlen < 96:

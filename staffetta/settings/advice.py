@@ -7,6 +7,7 @@ from staffetta.settings.addresses import host_bits
 from staffetta.settings.found import Found, Where
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.objects import PUBLIC_TRUST, ConnectorType, DomainType, InboundConnector, SenderRewriting
+from staffetta.settings.road_advice import road_warnings
 
 _KEPT_FOR_EXCHANGE = (
     "trusted_organizations",
@@ -40,6 +41,7 @@ def warnings(settings: Settings) -> Found:
             yield from _on_premises(where, connector)
         else:
             yield from _partner(where, connector)
+    yield from road_warnings(settings)
 
 
 def _connector(where: Where, connector: InboundConnector) -> Found:

@@ -86,6 +86,12 @@ class Organization(Section):
     smtp_client_authentication_disabled: Annotated[
         StrictBool, Field(description="As the key of that name above, for this organisation's accounts.")
     ] = False
+    allow_private_next_hops: Annotated[
+        StrictBool, Field(description="Let its outbound connectors lead to loopback, private and link-local addresses.")
+    ] = False
+    routes: Annotated[
+        Texts, Field(description="Routes that its own administrators may name in domains and connectors; `*` is every.")
+    ] = ()
 
 
 class AcceptedDomain(Section):
@@ -286,9 +292,9 @@ class OutboundConnector(Section):
     route_all_messages_via_on_premises: Annotated[
         StrictBool, Field(description="OnPremises: serve every recipient domain.")
     ] = False
-    cloud_services_mail_enabled: Annotated[StrictBool, Field(description="Keep Exchange's internal header fields.")] = (
-        False
-    )
+    cloud_services_mail_enabled: Annotated[
+        StrictBool, Field(description="Leave Exchange's internal header fields in; off, they are taken out.")
+    ] = False
     test_mode: Annotated[StrictBool, Field(description="Not used for mail, only to be validated.")] = False
     is_validated: Annotated[StrictBool, Field(description="Whether the last validation went well.")] = False
     validation_recipients: Annotated[Texts, Field(description="Whom the last validation wrote to.")] = ()

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain
 from staffetta.settings.model import Settings
-from staffetta.settings.objects import MtaStsMode, OutboundConnector, OutboundTls, SmtpDaneMode
+from staffetta.settings.objects import DEFAULT_ORGANIZATION, MtaStsMode, OutboundConnector, OutboundTls, SmtpDaneMode
 from staffetta.settings.presets import effective
 from staffetta.settings.remembered import Remembered
 from staffetta.settings.roads import ANY_NAME, NextHop, Route, TlsLevel, Transport
@@ -43,13 +43,21 @@ def _all(settings: Settings) -> Iterator[tuple[str, Route]]:
     routes = {route.name: effective(route) for route in settings.routes}
     for connector in settings.outbound_connectors:
         if connector.route is None:
-            yield connector.name, route_of(connector)
+            allows_private = may_lead_inside(connector.organization, settings)
+            yield connector.name, route_of(connector, public_addresses_only=not allows_private)
         elif connector.route in routes:
             yield connector.name, routes[connector.route]
     yield from routes.items()
 
 
-def route_of(connector: OutboundConnector) -> Route:
+def may_lead_inside(organization: str, settings: Settings) -> bool:
+    """Whether connectors of an organisation may lead to addresses that are not public (decision 081)."""
+    return organization == DEFAULT_ORGANIZATION or any(
+        each.name == organization and each.allow_private_next_hops for each in settings.organizations
+    )
+
+
+def route_of(connector: OutboundConnector, *, public_addresses_only: bool = False) -> Route:
     """Return the road that a connector without a route of its own stands for, under the connector's name."""
     level = _TLS_LEVELS[connector.tls_settings]
     names = {
@@ -66,9 +74,17 @@ def route_of(connector: OutboundConnector) -> Route:
             dane=connector.smtp_dane_mode is not SmtpDaneMode.NONE,
             dane_required=connector.smtp_dane_mode is SmtpDaneMode.MANDATORY,
             mta_sts=connector.mta_sts_mode is not MtaStsMode.NONE,
+            internal_fields=connector.cloud_services_mail_enabled,
         )
     hops = tuple(smart_host(text) for text in connector.smart_hosts)
-    return Route(name=connector.name, next_hops=hops, tls=level, tls_names=tls_names)
+    return Route(
+        name=connector.name,
+        next_hops=hops,
+        tls=level,
+        tls_names=tls_names,
+        public_addresses_only=public_addresses_only,
+        internal_fields=connector.cloud_services_mail_enabled,
+    )
 
 
 def smart_host(text: str) -> NextHop:

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 
 from staffetta.mail.address import AddressError, parse_mailbox
+from staffetta.settings.addresses import is_public
 from staffetta.settings.found import Found, Where, domain_pattern, known_hint
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import ConnectorType, OutboundConnector, OutboundTls, SmtpDaneMode
-from staffetta.settings.outbound import smart_host
+from staffetta.settings.outbound import may_lead_inside, smart_host
 from staffetta.settings.roads import NO_ROUTE, RouteRule
 
 _PATTERNS = "*, contoso.com or *.contoso.com"
@@ -28,7 +29,7 @@ def check_roads(settings: Settings) -> Found:
         if connector.name == NO_ROUTE:
             yield (*where, "name"), f"{NO_ROUTE!r} means that there is no route; write another name"
         yield from _served(where, connector)
-        yield from _carried(where, connector, routes)
+        yield from _carried(where, connector, routes, allows_private=may_lead_inside(connector.organization, settings))
         for text in connector.validation_recipients:
             try:
                 parse_mailbox(text)
@@ -41,6 +42,10 @@ def _references(settings: Settings, routes: Collection[str]) -> Found:
     for index, domain in enumerate(settings.accepted_domains):
         if domain.route not in routes:
             yield ("accepted_domains", index, "route"), f"there is no route {domain.route!r}; known: {known}"
+    for index, organization in enumerate(settings.organizations):
+        for name in organization.routes:
+            if name != "*" and name not in routes:
+                yield ("organizations", index, "routes"), f"there is no route {name!r}; known: {known}"
     if settings.default_route is not None and settings.default_route not in routes:
         yield ("default_route",), f"there is no route {settings.default_route!r}; known: {known}"
 
@@ -87,7 +92,7 @@ def _served(where: Where, connector: OutboundConnector) -> Found:
         )
 
 
-def _carried(where: Where, connector: OutboundConnector, routes: Collection[str]) -> Found:
+def _carried(where: Where, connector: OutboundConnector, routes: Collection[str], *, allows_private: bool) -> Found:
     """How it carries mail."""
     if connector.route is not None:
         if connector.route not in routes:
@@ -96,6 +101,11 @@ def _carried(where: Where, connector: OutboundConnector, routes: Collection[str]
         for name in ("smart_hosts", "tls_settings", "tls_domain"):
             if getattr(connector, name):
                 yield (*where, name), "the route says how mail travels; leave one of them out"
+        if connector.cloud_services_mail_enabled:
+            yield (
+                (*where, "cloud_services_mail_enabled"),
+                "the route says what its mail keeps, by internal_fields; leave one of them out",
+            )
         return
     if not connector.use_mx_record and not connector.smart_hosts:
         yield (*where, "smart_hosts"), "it is empty, and use_mx_record is false; name at least one smart host"
@@ -103,9 +113,18 @@ def _carried(where: Where, connector: OutboundConnector, routes: Collection[str]
         yield (*where, "use_mx_record"), "it is true, so that smart_hosts would do nothing; write false"
     for text in connector.smart_hosts:
         try:
-            smart_host(text)
+            host = smart_host(text).host
         except ValueError as error:
             yield (*where, "smart_hosts"), f"{text!r} is no smart host: {error}"
+        else:
+            if not allows_private and not is_public(host):
+                yield (
+                    (*where, "smart_hosts"),
+                    (
+                        f"{host} is no public address; connectors of {connector.organization} lead to such where the "
+                        "operator of the relay has allowed it, by allow_private_next_hops of the organisation"
+                    ),
+                )
     if connector.smtp_dane_mode is SmtpDaneMode.MANDATORY and not connector.use_mx_record:
         yield (*where, "smtp_dane_mode"), "Mandatory is for mail exchangers, and use_mx_record is false; write None"
     is_by_domain = connector.tls_settings is OutboundTls.DOMAIN_VALIDATION

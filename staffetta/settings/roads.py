@@ -145,11 +145,17 @@ class Route(Section):
     allow_private_addresses: Annotated[
         StrictBool, Field(description="mx: whether exchangers may have loopback, private or link-local addresses.")
     ] = False
+    public_addresses_only: Annotated[
+        StrictBool, Field(description="smtp: never connect to loopback, private or link-local addresses.")
+    ] = False
     dane: Annotated[StrictBool, Field(description="mx: honour TLSA records (RFC 7672).")] = True
     dane_required: Annotated[
         StrictBool, Field(description="mx: only to exchangers whose TLSA records can be honoured.")
     ] = False
     mta_sts: Annotated[StrictBool, Field(description="mx: honour MTA-STS policies (RFC 8461).")] = True
+    internal_fields: Annotated[
+        StrictBool, Field(description="Leave Exchange's internal header fields in, of mail that came with them.")
+    ] = True
     concurrency: Annotated[StrictInt, Field(description="Attempts to one destination at a time.", ge=1, le=1000)] = 20
     messages_per_minute: Annotated[
         StrictInt | None, Field(ge=1, description="Messages to one destination in a minute; more wait.")

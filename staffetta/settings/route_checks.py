@@ -26,6 +26,7 @@ _USERS: dict[str, tuple[Transport, ...]] = {
     "graph_endpoint": (Transport.GRAPH,),
     "graph_mailbox": (Transport.GRAPH,),
     "allow_private_addresses": (Transport.MX,),
+    "public_addresses_only": (Transport.SMTP,),
     "dane": (Transport.MX,),
     "dane_required": (Transport.MX,),
     "mta_sts": (Transport.MX,),
@@ -203,3 +204,8 @@ def _way(where: Where, route: Route) -> Found:
         yield (*where, "proxy"), "it is no SOCKS proxy; write socks5://proxy.example.org:1080"
     elif route.source_addresses:
         yield key, "with a proxy it is the proxy's addresses that are seen; leave one of them out"
+    elif route.public_addresses_only:
+        yield (
+            (*where, "public_addresses_only"),
+            "with a proxy it is the proxy that looks names up; leave one of them out",
+        )

@@ -18,6 +18,15 @@ def check_secrets(settings: Settings) -> Found:
     for where, text in _secrets(settings):
         if not is_reference(text):
             yield where, f"a secret stands in the settings, where others may read it; {HOW_TO_REFER}"
+    for index, route in enumerate(settings.routes):
+        if route.proxy is not None and _holds_password(route.proxy):
+            yield (
+                ("routes", index, "proxy"),
+                (
+                    "a password stands in it, where others may read it; write variables, as in "
+                    "socks5://${PROXY_USER}:${PROXY_PASSWORD}@proxy.example.org:1080"
+                ),
+            )
     for index, source in enumerate(settings.token_sources):
         yield from _source(("token_sources", index), source)
     sources = {source.name: source for source in settings.token_sources}
@@ -34,6 +43,14 @@ def _secrets(settings: Settings) -> Iterator[tuple[Where, str]]:
             yield ("routes", index, "client_certificate_password"), route.client_certificate_password
         if route.authentication is not None and route.authentication.password is not None:
             yield ("routes", index, "authentication", "password"), route.authentication.password
+
+
+def _holds_password(url: str) -> bool:
+    try:
+        password = urlsplit(url).password
+    except ValueError:  # route_checks.py says so
+        return False
+    return password is not None and not (is_reference(password) and password.startswith("${"))
 
 
 def _source(where: Where, source: TokenSource) -> Found:

@@ -40,6 +40,15 @@ def test_an_address_that_is_not_ours_is_told():
     assert "(from 192.0.2.77)" in outcome.diagnostic
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::ffff:127.0.0.1"])
+def test_who_may_have_public_addresses_alone_reaches_nothing_inside_by_whatever_name(host):
+    hop = FakeHop()
+    outcome = send(hop, host=host, public_addresses_only=True)
+    assert isinstance(outcome, Deferred) and hop.connections == 0
+    assert (outcome.status, outcome.stage) == ("4.4.4", Stage.CONNECT)
+    assert "has no public address, and the route allows no other: " in outcome.diagnostic
+
+
 @dataclass
 class SocksServer:
     """RFC 1928 with user and password (RFC 1929) on a real socket. It knows where mail.contoso.test is."""

@@ -10,6 +10,7 @@ from staffetta.operations.errors import NotFound, OperationError
 from staffetta.operations.roles import Caller, Role
 from staffetta.policy.decision import Attribution
 from staffetta.policy.route import route
+from staffetta.settings.roads import NextHop, Route
 from staffetta.trace.next_hops import HopState, write_states
 from tests.unit.operations.office import NOW, Office
 
@@ -215,3 +216,78 @@ def test_roads_of_another_organization_are_not_told(office: Office) -> None:
     question = {"IP": "198.51.100.1", "From": "a@elsewhere.test", "To": "b@contoso.com"}
     (shown,) = office("Test-Relay", FABRIKAM, **question)
     assert (shown["OutboundConnector"], shown["Route"], shown["NextHops"]) == (None, None, [])
+
+
+# What an organisation's own administrators may reach: decision 081.
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.7:2525", "[::1]", "169.254.169.254", "[::ffff:192.168.0.1]:25"])
+def test_an_organization_s_connector_leads_to_no_address_of_the_inside(office: Office, host: str) -> None:
+    mine = {"Name": "Mine", "RecipientDomains": "*", "UseMXRecord": False}
+    with pytest.raises(OperationError, match="SmartHosts: .* is no public address"):
+        office("New-OutboundConnector", FABRIKAM, **mine, SmartHosts=host)
+    office("New-OutboundConnector", FABRIKAM, **mine, SmartHosts="mail.fabrikam.com")
+    with pytest.raises(OperationError, match="is no public address"):
+        office("Set-OutboundConnector", FABRIKAM, Identity="Mine", SmartHosts=host)
+    with pytest.raises(OperationError, match="is no public address"):
+        office("New-OutboundConnector", **mine | {"Name": "Theirs", "Organization": "fabrikam"}, SmartHosts=host)
+    office("New-OutboundConnector", **mine | {"Name": "Ours"}, SmartHosts=host)
+
+
+def test_the_operator_lets_an_organization_lead_inside(office: Office) -> None:
+    office("New-Organization", Name="tailspin", AllowPrivateNextHops=True)
+    (shown,) = office("Get-Organization", Identity="tailspin")
+    assert shown["AllowPrivateNextHops"] is True
+    tailspin = Caller("tim", frozenset({Role.ORGANIZATION_MANAGEMENT}), "api", organization="tailspin")
+    office(
+        "New-OutboundConnector", tailspin, Name="Mine", RecipientDomains="*", UseMXRecord=False, SmartHosts="10.0.0.7"
+    )
+    with pytest.raises(OperationError, match="is no public address"):
+        office("Set-OrganizationConfig", Organization="tailspin", AllowPrivateNextHops=False)
+
+
+def test_an_organization_names_the_routes_that_it_was_given_and_no_others(office: Office) -> None:
+    office.settings = office.settings.model_copy(
+        update={
+            "routes": (*office.settings.routes, Route(name="operator", next_hops=(NextHop(host="10.0.0.1"),))),
+            "organizations": (),
+            "accepted_domains": office.settings.accepted_domains[:1],
+        }
+    )
+    office("New-Organization", Name="tailspin", Routes="inside")
+    tailspin = Caller("tim", frozenset({Role.ORGANIZATION_MANAGEMENT}), "api", organization="tailspin")
+    for cmdlet, given in (
+        ("New-OutboundConnector", {"Name": "Mine", "RecipientDomains": "*"}),
+        ("New-AcceptedDomain", {"Name": "tailspin.example"}),
+    ):
+        with pytest.raises(OperationError, match="'operator' is not one that the organization 'tailspin' was given"):
+            office(cmdlet, tailspin, **given, Route="operator")
+        office(cmdlet, tailspin, **given, Route="inside")
+    with pytest.raises(OperationError, match="yours are: inside"):
+        office("Set-OutboundConnector", tailspin, Identity="Mine", Route="operator")
+    with pytest.raises(OperationError, match="was given"):
+        office("Set-AcceptedDomain", tailspin, Identity="tailspin.example", Route="operator")
+    office("Set-OutboundConnector", Identity="Mine", Route="operator")  # by the operator himself
+    office("Set-OutboundConnector", tailspin, Identity="Mine", Comment="stays as it is")
+
+
+def test_what_an_organization_may_reach_it_does_not_say_itself(office: Office) -> None:
+    office("New-Organization", Name="tailspin")
+    tailspin = Caller("tim", frozenset({Role.ORGANIZATION_MANAGEMENT}), "api", organization="tailspin")
+    for given in ({"AllowPrivateNextHops": True}, {"Routes": "*"}):
+        with pytest.raises(OperationError, match="an administrator of the whole relay says"):
+            office("Set-OrganizationConfig", tailspin, **given)
+    office("Set-OrganizationConfig", tailspin, RejectDirectSend=True)
+    office("Set-OrganizationConfig", Organization="tailspin", Routes="inside")
+    (shown,) = office("Get-Organization", tailspin)
+    assert (shown["AllowPrivateNextHops"], shown["Routes"], shown["RejectDirectSend"]) == (False, ["inside"], True)
+
+
+def test_a_validation_of_an_organization_s_connector_reaches_nothing_inside(office: Office) -> None:
+    office(
+        "New-OutboundConnector", FABRIKAM, Name="Mine", RecipientDomains="*", UseMXRecord=False, SmartHosts="localhost"
+    )
+    rows = office("Validate-OutboundConnector", FABRIKAM, Identity="Mine", Recipients="a@b.test", SkipTestMail=True)
+    (row,) = rows
+    assert row["IsTaskSuccessful"] is False
+    assert "4.4.4 localhost has no public address" in str(row["Detail"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from staffetta.settings.model import Settings
-from staffetta.settings.objects import MtaStsMode, OutboundConnector, OutboundTls, SmtpDaneMode
+from staffetta.settings.objects import MtaStsMode, Organization, OutboundConnector, OutboundTls, SmtpDaneMode
 from staffetta.settings.outbound import find_route, smart_host
 from staffetta.settings.roads import Authentication, Mechanism, NextHop, Preset, Route, TlsLevel, Transport
 
@@ -145,3 +145,37 @@ def test_smart_hosts_are_written_as_exchange_writes_them(text: str, host: str, p
 def test_what_is_no_smart_host_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write"):
         smart_host(text)
+
+
+@pytest.mark.parametrize("uses_mx", [True, False])
+@pytest.mark.parametrize("retains", [True, False])
+def test_what_exchange_tells_its_own_servers_leaves_by_a_connector_that_retains_it(
+    uses_mx: bool, retains: bool
+) -> None:
+    more: dict[str, Any] = {} if uses_mx else {"use_mx_record": False, "smart_hosts": ("mail.contoso.test",)}
+    connector = OutboundConnector(name="tenant", cloud_services_mail_enabled=retains, **more)
+    assert found("tenant", connectors=(connector,)).internal_fields is retains
+
+
+@pytest.mark.parametrize(
+    ("organization", "allowed", "is_public_only"),
+    [("default", False, False), ("fabrikam", False, True), ("fabrikam", True, False)],
+)
+def test_connectors_of_an_organization_lead_inside_where_the_operator_allows_it(
+    organization: str, allowed: bool, is_public_only: bool
+) -> None:
+    settings = Settings(
+        hostname="relay.test",
+        data_dir=Path("/nowhere"),
+        organizations=(Organization(name="fabrikam", allow_private_next_hops=allowed),),
+        outbound_connectors=(
+            OutboundConnector(
+                name="hosts", organization=organization, use_mx_record=False, smart_hosts=("mail.contoso.test",)
+            ),
+            OutboundConnector(name="mx", organization=organization),
+        ),
+    )
+    hosts, exchangers = find_route(settings, "hosts"), find_route(settings, "mx")
+    assert hosts is not None and exchangers is not None
+    assert hosts.public_addresses_only is is_public_only
+    assert not exchangers.allow_private_addresses
