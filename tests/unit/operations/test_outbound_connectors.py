@@ -224,7 +224,7 @@ def test_roads_of_another_organization_are_not_told(office: Office) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.7:2525", "[::1]", "169.254.169.254", "[::ffff:192.168.0.1]:25"])
 def test_an_organization_s_connector_leads_to_no_address_of_the_inside(office: Office, host: str) -> None:
     mine = {"Name": "Mine", "RecipientDomains": "*", "UseMXRecord": False}
-    with pytest.raises(OperationError, match="SmartHosts: .* is no public address"):
+    with pytest.raises(OperationError, match="is no public address"):
         office("New-OutboundConnector", FABRIKAM, **mine, SmartHosts=host)
     office("New-OutboundConnector", FABRIKAM, **mine, SmartHosts="mail.fabrikam.com")
     with pytest.raises(OperationError, match="is no public address"):
