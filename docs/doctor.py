@@ -13,7 +13,16 @@ staffetta doctor --json          # for programs
 ```
 
 It examines the set-up of `--config` (or `STAFFETTA_CONFIG`): what was seen, why it matters, what to do. It changes
-nothing and sends no mail. What it could not look at it says, and that is no finding.
+nothing and sends no mail; that it asked our own listeners to relay for a stranger is a refusal in the trace. What it
+could not look at it says, and that is no finding.
+
+```toml
+[doctor]
+probe_host = "contoso-com.mail.protection.outlook.com"  # greeted, to see whether port 25 is open and who we are there
+public_addresses = ["203.0.113.7"]                      # where this machine or the probe host cannot tell
+dkim_selectors = ["selector1", "selector2"]             # of whoever signs our domains' mail
+time_server = "pool.ntp.org"
+```
 
 | exit status | |
 | --- | --- |

@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from staffetta.doctor.catalogue import CHECKS, Check, Needs
-from staffetta.doctor.facts import ClientFacts, ClockFacts, DiskFacts, Facts, NetworkFacts
+from staffetta.doctor.facts import ClientFacts, ClockFacts, DiskFacts, Facts, NetworkFacts, SessionFacts
 from staffetta.doctor.finding import Finding, NotChecked, Severity
-from staffetta.doctor.gathering import machine, names
+from staffetta.doctor.gathering import clock, machine, names, sessions
 from staffetta.doctor.gathering.certificates import certificates
 from staffetta.doctor.gathering.files import files
+from staffetta.net.resolver import DnsResolver
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import PUBLIC_TRUST
+from staffetta.settings.outbound import smart_host
 from staffetta.settings.trust import authority
 from staffetta.trace.peers import peer_counts
 from staffetta.trace.search import TraceUnavailable
@@ -90,7 +92,9 @@ async def examine(
     tell("Reading files")
     facts = await asyncio.to_thread(gather, patient, now, means)
     if not offline:
-        facts = replace(facts, network=await _network(patient.settings, means, tell))
+        network = await _network(patient.settings, means, tell)
+        kept = await _clock(patient.settings, network.probe, facts.clock)
+        facts = replace(facts, network=network, clock=kept)
     return judged(facts)
 
 
@@ -111,19 +115,47 @@ def gather(patient: Patient, now: float, means: Means) -> Facts:
 
 
 async def _network(settings: Settings, means: Means, tell: Tell) -> NetworkFacts:
+    tell("Visiting our listeners")
+    visited = await sessions.listeners(settings)
     tell("Asking the DNS")
     asked = names.resolver_of(settings)
     resolver = await names.resolver(asked, settings, means.signed, means.forged)
+    tell("Trying port 25")
+    probe = await _probe(settings, None if resolver.trouble is not None else asked)
+    seen = NetworkFacts(resolver=resolver, hosts={}, domains=(), own=(), listeners=visited, probe=probe)
     if resolver.trouble is not None:
-        return NetworkFacts(resolver=resolver, hosts={}, domains=(), own=())
+        return seen
     tell("Asking the DNS about next hops and accepted domains")
-    return NetworkFacts(
-        resolver=resolver,
+    return replace(
+        seen,
         hosts=await names.hosts(asked, settings),
         domains=await names.domains(asked, settings),
-        own=await names.own_addresses(asked, settings, None),
+        own=await names.own_addresses(asked, settings, probe.seen_as if probe is not None else None),
         unasked_domains=max(0, len(settings.accepted_domains) - names.DOMAINS_MAX),
     )
+
+
+async def _probe(settings: Settings, asked: DnsResolver | None) -> SessionFacts | None:
+    """Greet the probe host. asked: a resolver that answers, where there is one."""
+    text = settings.doctor.probe_host
+    if text is None:
+        return None
+    addresses = (await names.host(asked, smart_host(text).host)).addresses if asked is not None else ()
+    return await sessions.probe(settings, text, addresses)
+
+
+async def _clock(settings: Settings, probe: SessionFacts | None, kept: ClockFacts) -> ClockFacts:
+    """Compare with whoever tells the time."""
+    offsets, unanswered = [], []
+    if probe is not None and probe.ahead_seconds is not None:
+        offsets.append((probe.where, probe.ahead_seconds))
+    if (server := settings.doctor.time_server) is not None:
+        ahead = await clock.ahead_of(server)
+        if ahead is None:
+            unanswered.append(server)
+        else:
+            offsets.append((server, ahead))
+    return replace(kept, offsets=tuple(offsets), unanswered=tuple(unanswered))
 
 
 def judged(facts: Facts) -> Report:

@@ -91,11 +91,12 @@ class ClientFacts:
 class ClockFacts:
     """is_synchronized: what the kernel says of its clock; None where it does not.
 
-    offsets: by how many seconds our clock is ahead of others', by whom.
+    offsets: by how many seconds our clock is ahead of others', by whom. unanswered: who was asked, and did not answer.
     """
 
     is_synchronized: bool | None = None
     offsets: tuple[tuple[str, float], ...] = ()
+    unanswered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +156,10 @@ class OwnAddress:
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
-    """A session opened to see who answers. where: `host:port`. trouble: why there is none.
+    """A session opened to see who answers. where: `host:port`. trouble: why there is none, or why it ended.
 
-    has_starttls: as the EHLO reply says. seen_as: our address, where the reply tells. date: that the greeting tells.
-    certificate_der: of TLS. relayed: the reply to a stranger's RCPT, asked of our own listeners alone.
+    has_starttls: as the EHLO reply says. seen_as: our address, where the reply tells. ahead_seconds: of the time that
+    the greeting tells. certificate_der: of TLS. relayed: what our own listeners answer to a stranger's RCPT.
     """
 
     where: str
@@ -167,7 +168,7 @@ class SessionFacts:
     greeting: str = ""
     has_starttls: bool = False
     seen_as: str | None = None
-    date: float | None = None
+    ahead_seconds: float | None = None
     certificate_der: bytes | None = None
     relayed: str | None = None
 

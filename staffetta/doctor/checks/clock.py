@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from staffetta.doctor.facts import Facts
-from staffetta.doctor.finding import Finding, Kind, Severity
+from staffetta.doctor.finding import Finding, Kind, NotChecked, Severity
 
 _WRONG_SECONDS = 120.0  # tokens and new certificates are refused at five minutes; none are at one
 _OFF_SECONDS = 10.0
@@ -29,12 +29,14 @@ UNKEPT = Kind(
 KINDS = (WRONG, OFF, UNKEPT)
 
 
-def judge(facts: Facts) -> Iterator[Finding]:
+def judge(facts: Facts) -> Iterator[Finding | NotChecked]:
     for whom, ahead in sorted(facts.clock.offsets, key=lambda each: -abs(each[1]))[:1]:
         seen = f"this clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} that of {whom}"
         if abs(ahead) > _WRONG_SECONDS:
             yield WRONG.found(seen)
         elif abs(ahead) > _OFF_SECONDS:
             yield OFF.found(seen)
+    for whom in facts.clock.unanswered:
+        yield NotChecked(f"{whom} does not answer")
     if facts.clock.is_synchronized is False:
         yield UNKEPT.found("the kernel says that its clock is not synchronised")

@@ -15,7 +15,7 @@ from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, IPAddress, SessionFacts
 from staffetta.policy.domain import accepted_domain
 from staffetta.settings.addresses import Network, networks
-from staffetta.settings.model import Settings
+from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.objects import ConnectorType, InboundConnector
 from staffetta.smtp.events import Mail, Rcpt
 
@@ -54,7 +54,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
     strangers = _strangers()
     for peer in strangers:
         for sender in _senders(facts.settings):
-            decision, by = _decided(peer, sender, facts)
+            decision, by = decided(peer, sender, facts, _listener(facts.settings))
             if decision.is_accepted:
                 opened.setdefault(by, []).append((peer, str(sender or "<>")))
                 break
@@ -70,9 +70,9 @@ def judge(facts: Facts) -> Iterator[Finding]:
             yield WIDE.found(f"connector {each.name!r} lets in {', '.join(map(str, wide))}")
 
 
-def _decided(peer: IPAddress, sender: Mailbox | None, facts: Facts) -> tuple[Decision, str]:
+def decided(peer: IPAddress, sender: Mailbox | None, facts: Facts, listener: str) -> tuple[Decision, str]:
+    """Return what a client of that address is answered, and by which connector ("" for none)."""
     settings = facts.settings
-    listener = next((each.name for each in settings.listeners), "relay")
     session = SessionFacts("0", listener, peer, "stranger.invalid")
     mail = Mail(sender, None, BodyType.SEVEN_BIT, smtputf8=False, ret=None, envelope_id=None)
     attribution = attribute(session, sender, settings, facts.now)
@@ -82,6 +82,11 @@ def _decided(peer: IPAddress, sender: Mailbox | None, facts: Facts) -> tuple[Dec
             return decision, connector
     to = Rcpt(Recipient(VICTIM))
     return relay.recipient(session, attribution, sender, to, settings), connector
+
+
+def _listener(settings: Settings) -> str:
+    names = [each.name for each in settings.listeners if each.kind is ListenerKind.RELAY]
+    return next(iter(names), "relay")
 
 
 def _senders(settings: Settings) -> Sequence[Mailbox | None]:

@@ -74,7 +74,9 @@ async def hosts(asked: Resolver, settings: Settings) -> Mapping[str, HostFacts]:
 
 
 async def host(asked: Resolver, name: str) -> HostFacts:
-    """Look up the addresses of a name."""
+    """Look up the addresses of a name; an address is its own."""
+    if _is_address(name):
+        return HostFacts(name, (name,))
     try:
         answers = (await asked.a(name), await asked.aaaa(name))
     except LookupFailed as failure:
