@@ -15,7 +15,7 @@ from staffetta.analyzer.blocks import Block, blocks_of
 from staffetta.analyzer.finding import Finding, Severity
 from staffetta.analyzer.hops import Hop
 from staffetta.analyzer.report import Report
-from staffetta.analyzer.words import duration, moment, secured, sending_host, summary_lines
+from staffetta.analyzer.words import clock, duration, moment, secured, sending_host, summary_lines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BAR_CELLS_MIN = 6
@@ -91,7 +91,7 @@ def _delay(hop: Hop) -> Text:
     if hop.delay_seconds is not None:
         return Text(duration(hop.delay_seconds))
     if hop.clock_offset_seconds is not None:
-        return Text(f"clock {hop.clock_offset_seconds:+.0f} s", style="yellow")
+        return Text(clock(hop.clock_offset_seconds), style="yellow")
     return Text()
 
 

@@ -6,6 +6,7 @@ Rule 3: a line that begins with no name of a field continues the field before it
 Rule 4: time grows with the length of the input and with nothing else; what is beyond a limit is not read, and said.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -46,11 +47,12 @@ class Field:
 class Section:
     """The fields in the order in which they stand, the newest trace first.
 
-    is_cut: there were more than FIELDS_MAX, or it did not end within LINES_MAX.
+    is_cut: there were more than FIELDS_MAX, or it did not end within LINES_MAX. lines_before: with text, and left out.
     """
 
     fields: tuple[Field, ...]
     is_cut: bool = False
+    lines_before: int = 0
 
     def every(self, name: str) -> Iterator[Field]:
         """Yield the fields of a name, in any case of letters."""
@@ -80,21 +82,22 @@ def text_of(given: bytes) -> str:
 def read(text: str) -> Section:
     """Find the header section and return its fields. Raises NotHeaders."""
     fields: list[Field] = []
-    lines, is_cut = _section_lines(text)
+    lines, is_cut, lines_before = _section_lines(text)
     for name, value in _unfolded(lines):
         if len(fields) == FIELDS_MAX:
-            return Section(tuple(fields), is_cut=True)
+            return Section(tuple(fields), True, lines_before)
         fields.append(Field(name, decode(value), value))
     if not fields:
         raise NotHeaders(
             "No header field was found. Paste the message's source, or its Internet headers: lines such as "
             "`Received: from …` and `Subject: …`."
         )
-    return Section(tuple(fields), is_cut)
+    return Section(tuple(fields), is_cut, lines_before)
 
 
-def _section_lines(text: str) -> tuple[list[str], bool]:
-    """The lines of the section, without what stands before every line of it; and whether its end was not reached."""
+def _section_lines(text: str) -> tuple[list[str], bool, int]:
+    """The lines of the section, without what stands before every line of it; whether its end was not reached; and how
+    many lines are before it."""
     lines = _LINE_END.split(text.removeprefix("\ufeff"), LINES_MAX)
     is_cut = len(lines) > LINES_MAX
     lines = [line.replace("\0", "") for line in lines[:LINES_MAX]]
@@ -102,7 +105,7 @@ def _section_lines(text: str) -> tuple[list[str], bool]:
     chosen = next((block for block in blocks if _has(block, _MADE_WHOLE)), None)
     chosen = chosen or next((block for block in blocks if _first_known(block) is not None), None)
     if chosen is None:
-        return (blocks[0] if blocks and any(_NAME.match(line) for line in blocks[0]) else []), False
+        return (blocks[0] if blocks and any(_NAME.match(line) for line in blocks[0]) else []), False, 0
     start = _first_known(chosen)
     assert start is not None
     number, prefix = start
@@ -110,7 +113,9 @@ def _section_lines(text: str) -> tuple[list[str], bool]:
         while number and _NAME.match(chosen[number - 1]):
             number -= 1
     section = [_without(prefix, line) for line in chosen[number:] if not _MBOX_LINE.match(line)]
-    return section, is_cut and chosen is blocks[-1]
+    earlier = itertools.takewhile(lambda block: block is not chosen, blocks)
+    before = [*itertools.chain.from_iterable(earlier), *chosen[:number]]
+    return section, is_cut and chosen is blocks[-1], sum(not _MBOX_LINE.match(line) for line in before)
 
 
 def _blocks(lines: Sequence[str]) -> list[list[str]]:

@@ -6,6 +6,7 @@ the hop that one trusts; a finding on a field that no trusted host wrote says so
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from staffetta.analyzer.alignment import Alignment
 from staffetta.analyzer.arc import ArcSet
@@ -26,13 +27,17 @@ from staffetta.analyzer.reports import ANTISPAM, FOREFRONT, Entry
 from staffetta.analyzer.words import duration
 
 LONG_WAIT_SECONDS = 300
+DATE_AHEAD_SECONDS_MIN = 300
 _LEARN_ANTISPAM = "Microsoft Learn: Anti-spam message headers"
 _BULK_FROM = 4
+_SECTION = "header section"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that findings are drawn from. from_domains: of the From field. signed_by: the name of a field that signs."""
+    """All that findings are drawn from. from_domains: of the From field. signed_by: the name of a field that signs.
+    created_at: by Date, UTC. lines_before: with text, before the section.
+    """
 
     hops: Sequence[Hop]
     verdicts: Sequence[Verdict]
@@ -45,6 +50,8 @@ class Seen:
     parties: Parties
     recomputation: Recomputation
     signed_by: str | None
+    created_at: datetime | None = None
+    lines_before: int = 0
     is_section_cut: bool = False
     are_hops_cut: bool = False
 
@@ -64,9 +71,12 @@ def findings_of(seen: Seen) -> tuple[Finding, ...]:
 
 
 def _of_limits(seen: Seen) -> Iterator[Finding]:
+    if seen.lines_before:
+        lines = "1 line" if seen.lines_before == 1 else f"{seen.lines_before} lines"
+        yield Finding(Severity.INFO, f"The headers stand below {lines} of other text.", _SECTION, "RFC 5322 §2.2")
     if seen.is_section_cut:
         text = f"The header section is longer than what is read, {FIELDS_MAX} fields at most: the rest is missing here."
-        yield Finding(Severity.WARNING, text, "all", "RFC 5322 §2.1.1")
+        yield Finding(Severity.WARNING, text, _SECTION, "RFC 5322 §2.2")
     if seen.are_hops_cut:
         text = f"There are more than {HOPS_MAX} Received fields; the newest {HOPS_MAX} are shown. It is a loop."
         yield _finding(Severity.WARNING, text, "RFC 5321 §6.3")
@@ -81,10 +91,10 @@ def _of_hops(seen: Seen) -> Iterator[Finding]:
             text = f"Hop {hop.number} waited {duration(hop.delay_seconds)} before {host} had the message."
             yield _finding(Severity.WARNING, text, "RFC 5321 §4.4")
         if hop.has_wrong_clock and hop.clock_offset_seconds is not None:
-            way = "ahead" if hop.clock_offset_seconds > 0 else "behind"
+            way = "ahead of" if hop.clock_offset_seconds > 0 else "behind"
             text = (
                 f"The clock of hop {hop.number} ({hop.received.by_name or 'unnamed'}) is at least "
-                f"{duration(abs(hop.clock_offset_seconds))} {way} of its neighbours; its delay is not counted."
+                f"{duration(abs(hop.clock_offset_seconds))} {way} its neighbours; its delay is not counted."
             )
             yield _finding(Severity.WARNING, text, "RFC 5321 §4.4")
         if hop.received.is_zone_assumed:
@@ -92,11 +102,25 @@ def _of_hops(seen: Seen) -> Iterator[Finding]:
             yield _finding(Severity.INFO, text, "RFC 5322 §3.3")
         if hop.received.at is None:
             yield _finding(Severity.INFO, f"Hop {hop.number} tells no time that can be read.", "RFC 5321 §4.4")
+    yield from _of_date(seen)
     clear = [str(hop.number) for hop in seen.hops if hop.received.from_address and hop.received.tls is None]
     if clear:
         many = "Hops" if len(clear) > 1 else "Hop"
         text = f"{many} {', '.join(clear[:20])} tell{'' if len(clear) > 1 else 's'} nothing of TLS."
         yield _finding(Severity.INFO, text, "RFC 3848 §1")
+
+
+def _of_date(seen: Seen) -> Iterator[Finding]:
+    """A message that was written after it was received."""
+    first = next((hop for hop in seen.hops if hop.received.at and hop.clock_offset_seconds is None), None)
+    if first is None or first.received.at is None or seen.created_at is None:
+        return
+    ahead = (seen.created_at - first.received.at).total_seconds()
+    if ahead >= DATE_AHEAD_SECONDS_MIN:
+        text = (
+            f"Date is {duration(ahead)} after hop {first.number} had the message: the sender's clock or zone is wrong."
+        )
+        yield Finding(Severity.INFO, text, "Date", "RFC 5322 §3.6.1")
 
 
 def _of_filters(seen: Seen) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from html import escape
 from staffetta.analyzer.blocks import blocks_of
 from staffetta.analyzer.hops import Hop
 from staffetta.analyzer.report import Report
-from staffetta.analyzer.words import duration, moment, secured, sending_host, summary_lines
+from staffetta.analyzer.words import clock, duration, moment, secured, sending_host, summary_lines
 
 _STYLE = """
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1b1b1b }
@@ -65,7 +65,7 @@ def _hop(hop: Hop) -> str:
     protocol = " ".join(filter(None, (received.with_protocol, received.via and f"via {received.via}")))
     delay = duration(hop.delay_seconds) if hop.delay_seconds is not None else ""
     if hop.clock_offset_seconds is not None:
-        delay = f"clock {hop.clock_offset_seconds:+.0f} s"
+        delay = clock(hop.clock_offset_seconds)
     width = f"{100 * (hop.share or 0):.1f}"
     return (
         f"<tr><td>{hop.number}</td><td>{escape(sending_host(received))}</td>"

@@ -30,6 +30,7 @@ class Report:
     recomputation: what signatures are worth, computed from the source.
     forefront, antispam: Microsoft's reports, empty where there is none.
     others: all fields but the summary's and Received, as they stand. is_cut: there was more than is read.
+    lines_before: of text, before the section; left out.
     """
 
     summary: Summary
@@ -45,6 +46,7 @@ class Report:
     exchange: Exchange
     others: tuple[Field, ...]
     is_cut: bool = False
+    lines_before: int = 0
 
 
 def analyze(text: str, trusted_hosts: Sequence[str] = (), recomputation: Recomputation = NOT_RECOMPUTED) -> Report:
@@ -58,6 +60,7 @@ def analyze(text: str, trusted_hosts: Sequence[str] = (), recomputation: Recompu
     hops = hops_of([read_received(value) for value in written[:HOPS_MAX]])
     verdicts = verdicts_of(section, trusted_hosts)
     forefront, antispam = report_of(section, FOREFRONT), report_of(section, ANTISPAM)
+    summary = summary_of(section)
     exchange, authors, chain = exchange_of(section), from_domains(section), chain_of(section, verdicts)
     alignments = alignments_of(section, verdicts, recomputation.computed)
     seen = Seen(
@@ -72,11 +75,13 @@ def analyze(text: str, trusted_hosts: Sequence[str] = (), recomputation: Recompu
         recomputation=recomputation,
         signed_by=next((field.name for field in section.fields if field.name.lower() in SIGNATURES), None),
         parties=parties_of(section, authors, hops),
+        created_at=summary.created_at,
+        lines_before=section.lines_before,
         is_section_cut=section.is_cut,
         are_hops_cut=len(written) > HOPS_MAX,
     )
     return Report(
-        summary=summary_of(section),
+        summary=summary,
         hops=hops,
         total_seconds=total_seconds(hops),
         findings=findings_of(seen),
@@ -89,6 +94,7 @@ def analyze(text: str, trusted_hosts: Sequence[str] = (), recomputation: Recompu
         exchange=exchange,
         others=_others(section.fields),
         is_cut=section.is_cut or len(written) > HOPS_MAX,
+        lines_before=section.lines_before,
     )
 
 

@@ -19,6 +19,11 @@ def duration(seconds: float) -> str:
     return ("-" if seconds <= -0.5 else "") + (" ".join(parts[:2]) or "0 s")
 
 
+def clock(offset_seconds: float) -> str:
+    """Return `clock +2 min 3 s`: how far a hop's clock is off."""
+    return f"clock {'+' if offset_seconds >= 0 else ''}{duration(offset_seconds)}"
+
+
 def moment(at: datetime | None) -> str:
     """Return `2021-09-03 00:42:11`, without the zone, which is UTC everywhere; empty for None."""
     return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""

@@ -121,3 +121,11 @@ def test_more_fields_than_any_message_has_are_cut_and_said() -> None:
 )
 def test_encoded_words_are_decoded_once_or_left(written: str, value: str) -> None:
     assert pasted(f"Subject: {written}\n") == [("Subject", value)]
+
+
+@pytest.mark.parametrize(
+    ("before", "lines"),
+    [("", 0), ("From ada Fri Sep  3 00:42:11 2021\n", 0), ("Look here\n", 1), ("Dear support,\n\nwhy?\n\n", 2)],
+)
+def test_how_much_text_was_left_out_is_known(before: str, lines: int) -> None:
+    assert read(before + PLAIN).lines_before == lines

@@ -189,3 +189,13 @@ def test_every_finding_names_a_field_and_a_document() -> None:
     text = LAST + FRONT_DOOR + RELAY + BY_CONNECTOR + RESULTS + DIRECT + "X-Forefront-Antispam-Report: SFV:SPM;IPV:CAL;"
     for finding in analyze(text, trusted_hosts=("mx.fabrikam.com",)).findings:
         assert finding.field and (finding.reference.startswith(("RFC ", "Microsoft Learn: ")))
+
+
+def test_a_date_after_the_first_hop_is_told() -> None:
+    found = sentences(RELAY + "Date: Fri, 3 Sep 2021 08:32:11 +0000\n")
+    assert "Date is 8 h after hop 1 had the message: the sender's clock or zone is wrong." in found
+    assert not any(text.startswith("Date is") for text in sentences(RELAY + "Date: Fri, 3 Sep 2021 00:32:12 +0000\n"))
+
+
+def test_headers_below_other_text_are_told() -> None:
+    assert "The headers stand below 1 line of other text." in sentences("Why is it late?\n\n" + RELAY)
