@@ -1,4 +1,6 @@
-"""Signatures of DKIM and ARC computed again from the source (RFC 6376 §6.1, RFC 8617 §5.2); the computing is dkimpy's.
+"""Signatures of DKIM and ARC computed again from the source (RFC 6376 §6.1, RFC 8617 §5.2).
+
+Canonical fields and the arithmetic are dkimpy's.
 
 Rule 1: nothing is asked here: keys come through a function. No clock is read: how long a signature says that it holds
 is told, and not judged.
@@ -8,6 +10,7 @@ Rule 3: of ARC the newest message signature and all seals are computed. Older me
 where a list changes the message, and the seals say so.
 """
 
+import base64
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ import dkim  # type: ignore[import-untyped]
 from dkim.util import InvalidTagValueList, parse_tag_value  # type: ignore[import-untyped]
 
 from staffetta.analyzer.arc import INSTANCE_MAX
+from staffetta.analyzer.signed_body import SignedBody
 from staffetta.analyzer.signing_key import KeyUnavailable, Lookup, NoKey, SigningKey, key_of
 from staffetta.analyzer.source import Source
 from staffetta.analyzer.tags import LENGTH_MAX, instance_of, tags_of, without_blanks
@@ -25,7 +29,6 @@ from staffetta.mail.address import AddressError, parse_domain
 SIGNATURES_MAX = 10
 _NAMED_FIELDS_MAX = 200
 _BLANKS = re.compile(rb"[ \t\r\n]{200}")
-_SPACES = re.compile(rb"[ \t]+")
 _SELECTOR = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,190}[A-Za-z0-9])?")
 _DKIM, _ARC_SIGNATURE, _SEAL = "DKIM-Signature", "ARC-Message-Signature", "ARC-Seal"
 _ARC_NAMES = ("arc-authentication-results", _ARC_SIGNATURE.lower(), _SEAL.lower())
@@ -127,8 +130,9 @@ def recompute(source: Source, lookup: Lookup) -> Recomputation:
 
     present = sum(1 for name, _ in source.fields if name.lower() == _DKIM.lower().encode())
     left_out = f"only the first {SIGNATURES_MAX} of {present} DKIM signatures" if present > SIGNATURES_MAX else None
-    ours = [_computed(each, source.body, key) for each in _dkim_signatures(source)]
-    sealed = [_computed(each, source.body, key) for each in _arc_signatures(source)]
+    body = SignedBody(source.body)
+    ours = [_computed(each, body, key) for each in _dkim_signatures(source)]
+    sealed = [_computed(each, body, key) for each in _arc_signatures(source)]
     return Recomputation((*ours, *sealed), _chain(source, sealed), left_out)
 
 
@@ -187,7 +191,7 @@ def _chain(source: Source, sealed: Sequence[Computed]) -> str | None:
     return None if results <= {"pass", "temperror"} else "fail"
 
 
-def _computed(signature: _Signature, body: bytes, key: Callable[[str], SigningKey]) -> Computed:
+def _computed(signature: _Signature, body: SignedBody, key: Callable[[str], SigningKey]) -> Computed:
     tags = signature.tags
     bits: int | None = None
     try:
@@ -260,25 +264,32 @@ def _check_key(parsed: dict[bytes, bytes], key: SigningKey) -> None:
 
 
 def _verify(
-    signature: _Signature, parsed: dict[bytes, bytes], signed: list[bytes], body: bytes, key: SigningKey
+    signature: _Signature, parsed: dict[bytes, bytes], signed: list[bytes], body: SignedBody, key: SigningKey
 ) -> None:
     """Raises _Wrong."""
     signer = dkim.DKIM()
     signer.headers = list(signature.fields)
-    # Relaxed bodies lose their runs of blanks here, in linear time; dkimpy alone would take the square of a run.
-    signer.body = _SPACES.sub(b" ", body) if parsed[b"c"].endswith(b"/relaxed") else body
     try:
+        if b"bh" in parsed:
+            _check_body(parsed, body)
+        headers_alone = {tag: text for tag, text in parsed.items() if tag != b"bh"}
         is_right = signer.verify_sig(
-            parsed, signed, (signature.name, signature.value), lambda name, timeout: key.record
+            headers_alone, signed, (signature.name, signature.value), lambda name, timeout: key.record
         )
     except (dkim.DKIMException, ValueError) as error:
-        if "body hash mismatch" in str(error):
-            text = "the body was changed after it was signed: its hash is another"
-            raise _Wrong("fail", text, "RFC 6376 §6.1.3") from None
         raise _Wrong("permerror", f"it cannot be read: {_told(error)}", "RFC 6376 §6.1.1") from None
     if not is_right:
         names = ", ".join(dict.fromkeys(name.decode("ascii", "replace") for name in signed[:20]))
         raise _Wrong("fail", f"{_CHANGED} {names}", "RFC 6376 §6.1.3")
+
+
+def _check_body(parsed: dict[bytes, bytes], body: SignedBody) -> None:
+    """Raises _Wrong, and ValueError for what cannot be read."""
+    length = int(parsed[b"l"]) if b"l" in parsed else None
+    digest = parsed[b"a"].rpartition(b"-")[2].decode("ascii")
+    found = body.hash(digest, is_relaxed=parsed[b"c"].endswith(b"/relaxed"), length=length)
+    if found != base64.b64decode(b"".join(parsed[b"bh"].split())):
+        raise _Wrong("fail", "the body was changed after it was signed: its hash is another", "RFC 6376 §6.1.3")
 
 
 def _notes(tags: dict[str, str], key: SigningKey) -> Iterable[str]:

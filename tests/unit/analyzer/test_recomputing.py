@@ -9,12 +9,14 @@ import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from dkim.canonicalization import Relaxed, Simple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from staffetta.analyzer.finding import Severity
 from staffetta.analyzer.recomputing import SIGNATURES_MAX, Recomputation, key_names, recompute
 from staffetta.analyzer.report import analyze
+from staffetta.analyzer.signed_body import relaxed, simple
 from staffetta.analyzer.signing_key import KeyUnavailable
 from staffetta.analyzer.source import FIELDS_MAX, NotWhole, source_of
 
@@ -71,6 +73,13 @@ def test_an_unchanged_message_passes(header: bytes, body: bytes) -> None:
     (computed,) = recompute(source, published(name=KEY_NAME)).computed
     assert (computed.field, computed.domain, computed.selector) == ("DKIM-Signature", "contoso.com", "s1")
     assert (computed.result, computed.why, computed.key_bits) == ("pass", "", 2048)
+
+
+@given(st.lists(st.sampled_from([b" ", b"\t", b"a", b"\r\n", b"\r\n\r\n", b"\r", b"  ."]), max_size=30).map(b"".join))
+def test_a_body_has_the_canonical_forms_that_dkimpy_gives_it(body: bytes) -> None:
+    assert simple(body) == Simple.canonicalize_body(body)
+    whole = body if body.endswith(b"\r\n") else body + b"\r\n"  # dkimpy leaves blanks at the end of an open line
+    assert relaxed(body) == Relaxed.canonicalize_body(whole)
 
 
 def test_line_ends_of_a_saved_message_do_no_harm() -> None:
