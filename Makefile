@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= examples/quickstart.toml
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run demo check lint types fast live test crash bench docs messages lock clean
+.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash bench docs messages lock clean
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -37,12 +37,18 @@ types: setup-dev        ## mypy, strict
 	$(BIN)/mypy
 
 fast: setup-dev         ## tests without other programs: seconds
-	$(BIN)/pytest -q -m "not live and not crash"
+	$(BIN)/pytest -q -m "not live and not crash and not browser"
 
 live: setup-dev         ## tests against real peers; a missing one is skipped, with the reason
 	$(BIN)/pytest -q -m live
 
-test: lint types fast live      ## all of it; kills the relay 20 times
+browser: setup-dev      ## tests of the console with Chromium and axe; a missing one is skipped, with the reason
+	$(BIN)/pytest -q -m browser
+
+screenshots: setup-dev  ## every page of the console to var/screenshots, to be looked at
+	$(BIN)/python -m tests.browser.screenshots
+
+test: lint types fast live browser      ## all of it; kills the relay 20 times
 	$(BIN)/pytest -q -m crash
 
 crash: setup-dev        ## the long form: at least 200 kills

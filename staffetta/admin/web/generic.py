@@ -96,7 +96,7 @@ class _Noun:
     async def show_list(self, request: Request) -> Response:
         _ = visit_of(request).language
         subject = subject_of(self.operation)
-        filters = [each for each in self.operation.parameters if each is not subject]
+        filters = [each for each in self.operation.parameters if each != subject]
         values = {each.name: request.query_params.get(each.name, "") for each in filters}
         given = {name: value for name, value in given_by(filters, values, {}).items() if value is not None}
         rows: list[Mapping[str, Any]] = []
@@ -147,7 +147,7 @@ class _Noun:
             label = _(_VERBS.get(operation.verb, operation.verb))
             if operation.noun != self.operation.noun:
                 label = f"{label}: {words(operation.noun)}"
-            others = [each for each in operation.parameters if each is not subject_of(operation)]
+            others = [each for each in operation.parameters if each != subject_of(operation)]
             is_plain = operation.verb != "Set" and not any(each.is_required for each in others)
             action = Action(operation.name, label, f"{self.entry.path}/do/{operation.name}", is_plain)
             (one if subject_of(operation) else many).append(action)
@@ -243,7 +243,7 @@ class _Deed:
     @property
     def parameters(self) -> Sequence[Parameter]:
         """Those that the form asks for."""
-        return [each for each in self.operation.parameters if each is not self.subject]
+        return [each for each in self.operation.parameters if each != self.subject]
 
     @property
     def stood(self) -> dict[str, str]:

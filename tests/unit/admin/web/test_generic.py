@@ -89,6 +89,10 @@ def test_several_are_removed_after_they_were_shown(ada: Browser, site: Console) 
     for name in ("a.example", "b.example"):
         ada.send(NEW, Name=name)
     remove = "/accepted-domains/do/Remove-AcceptedDomain"
+    page = ada.get("/accepted-domains")
+    assert f'formaction="{remove}"' in page
+    assert 'name="id" value="a.example" form="chosen"' in page
+    assert 'name="Identity"' not in page
     ada.get(f"{remove}?id=a.example&id=b.example")
     assert "2 objects" in ada.text
     form = ada.form(remove)

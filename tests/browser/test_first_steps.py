@@ -1,0 +1,86 @@
+"""From installing to the first domain, with scripts and without; and what a session is."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.stage import PASSWORD, Stage, stage
+from tests.browser.visitor import Visitor, visitor
+from tests.live.relay import open_folder
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_code_that_the_relay_printed_leads_to_a_console(chromium: Browser) -> None:
+    with stage(open_folder(), is_fresh=True) as fresh:
+        assert fresh.relay.process is not None
+        assert fresh.relay.process.stdout is not None
+        printed = next(line for line in fresh.relay.process.stdout if "first-" in line)
+        found = re.search(r"first-[\w-]+", printed.replace("first-administrator", ""))
+        assert found is not None
+        somebody = visitor(chromium, fresh.address)
+        page = somebody.go("/")
+        page.get_by_label("One-time code").fill(found[0])
+        page.get_by_label("Your name").fill("ada")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Make the first administrator").click()
+        expect(page.get_by_role("navigation", name="Menu")).to_be_visible()
+        page.get_by_role("link", name="Accepted domains").first.click()
+        page.get_by_role("link", name="Add").first.click()
+        page.get_by_label("Name", exact=False).first.fill("first.test")
+        page.locator("main").get_by_role("button", name="Add").click()
+        expect(page.get_by_role("status")).to_contain_text("Done")
+        expect(page.get_by_role("table")).to_contain_text("first.test")
+        assert somebody.troubles == []
+        somebody.page.context.close()
+
+
+def test_lists_and_forms_work_without_scripts(chromium: Browser, served: Stage) -> None:
+    plain = visitor(chromium, served.address, java_script_enabled=False)
+    page = plain.sign_in("ada")
+    page.goto(f"{served.address}/accepted-domains")
+    page.get_by_role("link", name="Add").click()
+    page.locator("#field-Name").fill("plain.test")
+    page.locator("main").get_by_role("button", name="Add").click()
+    expect(page.get_by_role("table")).to_contain_text("plain.test")
+    page.get_by_label("Choose plain.test").check()
+    page.locator("form#chosen button", has_text="Remove").click()
+    page.locator("main button.danger").click()
+    expect(page.get_by_role("table")).not_to_contain_text("plain.test")
+    page.context.close()
+
+
+def test_after_signing_out_the_back_button_shows_nothing(ada: Visitor) -> None:
+    page = ada.go("/accepted-domains")
+    page.locator("summary", has_text="ada").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_contain_text("You have signed out")
+    page.go_back()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_times_are_shown_in_the_browser_s_zone_and_utc_beside_them(ada: Visitor) -> None:
+    page = ada.go("/audit")
+    time = page.locator("time").first
+    expect(time).to_have_attribute("title", re.compile("UTC$"))
+    expect(time).not_to_have_text(re.compile("UTC"))
+
+
+def test_theme_and_language_are_chosen_and_kept(ada: Visitor) -> None:
+    page = ada.go("/queues")
+    page.locator("summary", has_text="EN").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.locator("summary", has_text="EN").click()
+    page.get_by_role("button", name="Italiano").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Code")
+    assert page.url == f"{ada.address}/queues"
+
+
+def test_a_tick_at_the_head_chooses_all(ada: Visitor) -> None:
+    page = ada.go("/connectors")
+    page.get_by_label("Choose all on this page").check()
+    boxes = page.locator("tbody input[type=checkbox]")
+    assert boxes.count() >= 2
+    assert all(box.is_checked() for box in boxes.all())

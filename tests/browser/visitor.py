@@ -1,0 +1,79 @@
+"""Who sits at the browser: signs in, goes to pages, and hears of everything that went wrong there."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page, Response
+
+from tests.browser.stage import PASSWORD
+
+AXE = Path("axe-core", "axe.min.js")
+
+
+@dataclass
+class Visitor:
+    """page: of Playwright. troubles: errors of scripts and of the console, and requests that went elsewhere.
+
+    responses: since the last go().
+    """
+
+    page: Page
+    address: str
+    troubles: list[str] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda message: self._hear(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("request", lambda request: self._look(request.url))
+        self.page.on("response", self.responses.append)
+
+    def go(self, path: str) -> Page:
+        """Load a page of the console."""
+        self.responses.clear()
+        self.page.goto(f"{self.address}{path}", wait_until="load")
+        return self.page
+
+    def sign_in(self, name: str, password: str = PASSWORD) -> Page:
+        self.go("/sign-in")
+        self.page.locator("#name").fill(name)
+        self.page.locator("#password").fill(password)
+        self.page.locator("main button.primary").click()
+        return self.page
+
+    def violations(self, axe: Path) -> list[str]:
+        """What axe finds wrong on the page as it is now."""
+        self.page.evaluate(axe.read_text(encoding="utf-8"))
+        found: list[dict[str, Any]] = self.page.evaluate("async () => (await axe.run()).violations")
+        return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+
+    def octets(self) -> int:
+        """What the page that was loaded last weighs, with all that it asked for."""
+        return sum(len(response.body()) for response in self.responses if response.status == 200)
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and "status of 4" not in text:
+            self.troubles.append(text)
+
+    def _look(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and f"{parts.scheme}://{parts.netloc}" != self.address:
+            self.troubles.append(f"asked {url}")
+
+
+def visitor(
+    chromium: Browser, address: str, *, language: str = "en", theme: Any = "light", width: int = 1280, **options: Any
+) -> Visitor:
+    """Return somebody with a browser of his own. language: of the browser; theme: of his system."""
+    context = chromium.new_context(
+        locale=language,
+        color_scheme=theme,
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
+        timezone_id="Europe/Rome",
+        **options,
+    )
+    context.set_default_timeout(15_000)
+    return Visitor(context.new_page(), address)
