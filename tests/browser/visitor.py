@@ -28,7 +28,7 @@ class Visitor:
         self.page.on("console", lambda message: self._hear(message.type, message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("request", lambda request: self._look(request.url))
-        self.page.on("response", self.responses.append)
+        self.page.on("response", lambda response: self.responses.append(response))
 
     def go(self, path: str) -> Page:
         """Load a page of the console."""

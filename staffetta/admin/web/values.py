@@ -8,10 +8,10 @@ from typing import Any
 
 from staffetta.operations.registry import Output
 
-_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_WORDS = re.compile(r"IPs|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _KEPT = {
-    *("IP", "TLS", "DNS", "MX", "SMTP", "AD", "OAuth", "URL", "UTC", "DANE", "MTA", "STS", "CA", "NDR", "HELO"),
-    *("DKIM", "SPF", "DMARC", "ARC", "TOTP", "CIDR", "GUID", "ID", "API"),
+    *("IP", "IPs", "EF", "TLS", "DNS", "MX", "SMTP", "AD", "OAuth", "URL", "UTC", "DANE", "MTA", "STS", "CA"),
+    *("NDR", "HELO", "DKIM", "SPF", "DMARC", "ARC", "TOTP", "CIDR", "GUID", "ID", "API"),
 }
 _SPELT = {"ip": "IP", "tls": "TLS", "smtp": "SMTP", "mx": "MX", "utc": "UTC", "guid": "GUID", "id": "ID", "api": "API"}
 
