@@ -38,6 +38,7 @@ from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.outbound import all_routes
 from staffetta.spool.spool import SpoolUnavailable
+from staffetta.trace.flow_recorder import FlowRecorder
 from staffetta.trace.next_hops import HopState, write_states
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
@@ -90,11 +91,13 @@ class Relay:
         )
         await self._queue.start()
         await self._listen(settings, iter(sockets))
+        self._flow = FlowRecorder(self._spool.count_flow, time.time)
         watch = ExpiryWatch(self.current_settings, lambda: datetime.now(UTC))
         self._watches = [
             asyncio.create_task(watch.run(), name="expiry watch"),
             asyncio.create_task(self._live.watch(), name="directory watch"),
             asyncio.create_task(self._tls_reporter().run(), name="TLS reports"),
+            asyncio.create_task(self._flow.run(), name="flow"),
         ]
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
@@ -139,6 +142,7 @@ class Relay:
             self._capture.stop()
         if self._web:
             await self._web.stop()
+        self._flow.look()
         await self._spool.close()
         self._directory.close()
         _log.info("stopped")
@@ -264,6 +268,7 @@ class Relay:
             listeners=[listener.name for listener in self._settings.listeners],
             routes=list(all_routes(self._settings)),
             reasons=[reason for reason in Reason if reason not in _ACCEPTING],
+            connectors=[connector.name for connector in self._settings.inbound_connectors],
             token_sources=[source.name for source in self._settings.token_sources],
         )
 

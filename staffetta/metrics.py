@@ -39,6 +39,11 @@ MESSAGES_RECEIVED = Counter("staffetta_messages_received_total", "Messages answe
 RECEIVED_BYTES = Counter(
     "staffetta_received_bytes_total", "Octets of content of messages answered with 250.", ["listener"]
 )
+CONNECTOR_MESSAGES = Counter(
+    "staffetta_connector_messages_total",
+    "Messages answered with 250, by the inbound connector that let them in; empty where none did.",
+    ["connector"],
+)
 SENDERS_REWRITTEN = Counter(
     "staffetta_senders_rewritten_total", "Messages answered with 250 whose sender a connector has rewritten."
 )
@@ -96,11 +101,16 @@ def all_metrics() -> list[Counter | Gauge | Histogram]:
 
 
 def present_at_zero(
-    *, listeners: Iterable[str], routes: Iterable[str], reasons: Iterable[str], token_sources: Iterable[str] = ()
+    *,
+    listeners: Iterable[str],
+    routes: Iterable[str],
+    reasons: Iterable[str],
+    connectors: Iterable[str] = (),
+    token_sources: Iterable[str] = (),
 ) -> None:
     """Create every label combination that can occur, so that a rate over it is right from the first event.
 
-    listeners, routes, token_sources: names from the settings. reasons: the words of policy's refusals.
+    listeners, routes, connectors, token_sources: names from the settings. reasons: the words of policy's refusals.
     """
     BUILD_INFO.labels(__version__).set(1)
     for listener in listeners:
@@ -109,6 +119,8 @@ def present_at_zero(
         RECEIVED_BYTES.labels(listener)
         for result in SESSION_RESULTS:
             SESSIONS.labels(listener, result)
+    for connector in ("", *connectors):
+        CONNECTOR_MESSAGES.labels(connector)
     for route in routes:
         QUEUE_OLDEST_AGE.labels(route)
         for result in ATTEMPT_RESULTS:

@@ -146,6 +146,8 @@ $script:Columns = @{
     HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
     HealthReport = @('Severity', 'Code', 'Seen', 'Action')
     InboundConnector = @('Connector', 'IsMatched', 'MatchedConnector', 'Reply', 'Summary')
+    InboundConnectorUsage = @('Identity', 'MessageCount', 'LastUsedTime', 'LastClientAddress')
+    MailFlowStatusReport = @('Date', 'EventType', 'MessageCount')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
@@ -2142,6 +2144,62 @@ function Get-MessageTraceDetailV2 {
     }
 }
 
+function Get-MailFlowStatusReport {
+    <#
+    .SYNOPSIS
+    Show how much mail came, left, waited and was refused, over time.
+
+    .PARAMETER StartDate
+    From this time, UTC; left out, a day before the end.
+
+    .PARAMETER EndDate
+    Up to this time, UTC; left out, now.
+
+    .PARAMETER Interval
+    The time of which a row tells.
+    #>
+    [CmdletBinding()]
+    param(
+        [datetime] $StartDate,
+
+        [datetime] $EndDate,
+
+        [ValidateSet('FiveMinutes', 'Hour', 'Day')]
+        [string] $Interval
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-MailFlowStatusReport' -Given $PSBoundParameters
+    }
+}
+
+function Get-InboundConnectorUsage {
+    <#
+    .SYNOPSIS
+    Show how much mail inbound connectors have let in, and when and from where the last came.
+
+    .PARAMETER Identity
+    The connector; left out, all.
+
+    .PARAMETER StartDate
+    From this time, UTC; left out, a week ago.
+
+    .EXAMPLE
+    Get-InboundConnectorUsage Loopback
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [datetime] $StartDate
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-InboundConnectorUsage' -Given $PSBoundParameters
+    }
+}
+
 function Get-Queue {
     <#
     .SYNOPSIS
@@ -3126,6 +3184,8 @@ Export-ModuleMember -Function @(
     'Get-CertificateExpiry',
     'Get-MessageTraceV2',
     'Get-MessageTraceDetailV2',
+    'Get-MailFlowStatusReport',
+    'Get-InboundConnectorUsage',
     'Get-Queue',
     'Retry-Queue',
     'Get-Message',

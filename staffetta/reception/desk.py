@@ -65,6 +65,7 @@ class Desk:
     _proxies: tuple[Network, ...] = field(init=False)
     _messages: PromCounter = field(init=False)
     _octets: PromCounter = field(init=False)
+    _by_connector: dict[str | None, PromCounter] = field(default_factory=dict)
     _open: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
@@ -185,6 +186,7 @@ class Desk:
         """Write down that a message was kept. size: octets as received."""
         self._messages.inc()
         self._octets.inc(size)
+        self._of_connector(message.connector).inc()
         sender = message.envelope.reverse_path
         _log.info(
             "received",
@@ -197,6 +199,12 @@ class Desk:
             size=size,
             connector=message.connector,
         )
+
+    def _of_connector(self, name: str | None) -> PromCounter:
+        found = self._by_connector.get(name)
+        if found is None:
+            found = self._by_connector[name] = metrics.CONNECTOR_MESSAGES.labels(name or "")
+        return found
 
     def note_rewriting(self, message: NewMessage, broken: Sequence[str]) -> None:
         """Write down that a connector has rewritten the sender. broken: domains whose DKIM signatures that has cost."""

@@ -29,6 +29,7 @@ from staffetta.spool.spool import (
     SpoolUnavailable,
 )
 from staffetta.trace.events import Detail, Event, EventKind, Refusal
+from staffetta.trace.flow import FlowCount
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class MemorySpool:
     """See the Spool protocol.
 
     trouble: a test sets it; while it is set, nothing is kept and SpoolUnavailable is raised.
-    recipients, contents, events, refusals, commands, remembered, notices: what is kept, for tests to look at.
+    recipients, contents, events, refusals, commands, remembered, flow, notices: what is kept, for tests to look at.
     contents: by message number, gone when the last recipient is closed.
     """
 
@@ -83,6 +84,7 @@ class MemorySpool:
     refusals: list[Refusal] = field(default_factory=list)
     commands: list[QueueCommand] = field(default_factory=list)
     remembered: dict[tuple[object, ...], Mark] = field(default_factory=dict)
+    flow: list[FlowCount] = field(default_factory=list)
     notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
     _hand: Hand = field(default_factory=Hand)
     _offer: Offer | None = None
@@ -182,6 +184,9 @@ class MemorySpool:
         self.notices.pop((notice.route, notice.destination), None)
         if notice.reason:
             self.notices[notice.route, notice.destination] = notice
+
+    def count_flow(self, counts: Sequence[FlowCount]) -> None:
+        self.flow.extend(counts)
 
     async def next_commands(self) -> list[QueueCommand]:
         return list(self.commands)

@@ -9,6 +9,7 @@ from staffetta.spool.change import Change, RowMaker, write
 from staffetta.spool.database import SQL, transaction
 from staffetta.spool.spool import RecipientState, Settlement
 from staffetta.trace.events import Detail, Event, EventKind
+from staffetta.trace.flow import SLOT_SECONDS
 
 MESSAGES_PER_SWEEP = 500  # some 10 ms of the commit thread; clients do not notice
 SWEEP_SECONDS = 10.0
@@ -105,5 +106,6 @@ class Sweeper:
         now = self._clock()
         connection.execute(SQL["sweep_pace"], (now,))
         connection.execute(SQL["sweep_hours"], (int(now // 3600) - _HOURS_KEPT,))
+        connection.execute("DELETE FROM flow WHERE slot < ?", (int(oldest_kept // SLOT_SECONDS),))
         if MESSAGES_PER_SWEEP in (len(expired), refused.rowcount):
             self._next_sweep = 0.0  # there is more: at the next tick

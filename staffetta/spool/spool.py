@@ -14,6 +14,7 @@ from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Outcome
 from staffetta.spool.marks import Mark, Notice
 from staffetta.trace.events import Detail, Event, Refusal
+from staffetta.trace.flow import FlowCount
 
 Key = tuple[int, int]
 """A recipient: number of its message, and its place in the envelope, from 0."""
@@ -286,6 +287,9 @@ class Spool(Protocol):
 
     def post(self, notice: Notice) -> None:
         """Tell other processes, soon; an empty reason takes back what was told. Never raises."""
+
+    def count_flow(self, counts: Sequence[FlowCount]) -> None:
+        """Add to the counts of mail flow, soon; a crash may lose them. Never raises."""
 
     async def next_commands(self) -> list[QueueCommand]:
         """Commands not yet carried out, oldest first. Cheap when there are none."""

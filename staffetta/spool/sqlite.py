@@ -47,6 +47,7 @@ from staffetta.spool.spool import (
     SpoolUnavailable,
 )
 from staffetta.trace.events import Detail, Event, EventKind, Refusal
+from staffetta.trace.flow import FlowCount, write_flow
 
 T = TypeVar("T")
 _COUNTING_SECONDS_SMALL = 0.05  # some 100,000 recipients are counted as often as anybody asks
@@ -262,6 +263,9 @@ class SqliteSpool:
 
     def post(self, notice: Notice) -> None:
         self._commits.put_aside(Change(act=lambda connection: write_notice(connection, notice)))
+
+    def count_flow(self, counts: Sequence[FlowCount]) -> None:
+        self._commits.put_aside(Change(act=lambda connection: write_flow(connection, counts)))
 
     async def next_commands(self) -> list[QueueCommand]:
         return await self._read(self._reader.commands)
