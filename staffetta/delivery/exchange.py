@@ -21,7 +21,7 @@ from staffetta.delivery.mtasts import Mode, StsPolicy
 from staffetta.delivery.mx import Exchanger, Exchangers, MxFinder
 from staffetta.delivery.opening import Hop, hop_of
 from staffetta.delivery.requiretls import TlsWish
-from staffetta.delivery.sts_policies import StsPolicies
+from staffetta.delivery.sts_policies import StsPolicies, StsProblem
 from staffetta.delivery.tlspolicy import TlsDemand, with_level
 from staffetta.delivery.trouble import HopTrouble
 from staffetta.mail.outcome import Stage
@@ -39,11 +39,13 @@ class Destination:
     """Where a domain's mail goes, and what its policy is.
 
     sts: the policy that is enforced, None where there is none. sts_in_testing: one that is only reported on.
+    sts_problem: why there is none, although the domain announces one.
     """
 
     exchangers: Exchangers
     sts: StsPolicy | None = None
     sts_in_testing: StsPolicy | None = None
+    sts_problem: StsProblem | None = None
 
     def is_vouched_for(self, exchanger: Exchanger) -> bool:
         """Whether nobody could have put this host on the list (RFC 8689 §4.2.1)."""
@@ -76,12 +78,14 @@ class Exchange:
         exchangers = await finder.find(domain, allows_private=route.allow_private_addresses)
         if not route.mta_sts or domain.startswith("["):
             return Destination(exchangers)
-        policy = await self._sts(settings, resolver).of(domain, allows_private=route.allow_private_addresses)
+        policies = self._sts(settings, resolver)
+        policy = await policies.of(domain, allows_private=route.allow_private_addresses)
         mode = policy.mode if policy is not None else Mode.NONE
         return Destination(
             exchangers,
             policy if mode is Mode.ENFORCE else None,
             policy if mode is Mode.TESTING else None,
+            policies.problem_of(domain) if policy is None else None,
         )
 
     async def hop(
@@ -122,13 +126,17 @@ class Exchange:
             try:
                 found = await dane.published_by(exchanger, self._port, self.resolver(settings))
             except LookupFailed as error:
-                raise HopTrouble("4.4.3", f"{error}; without it {exchanger.host} is not used", Stage.TLS) from None
+                trouble = HopTrouble("4.4.3", f"{error}; without it {exchanger.host} is not used", Stage.TLS)
+                trouble.result_type = "dnssec-invalid"
+                raise trouble from None
         if route.dane_required and not found.usable:
-            raise HopTrouble(
+            trouble = HopTrouble(
                 "4.7.5",
                 f"the route asks for DANE, and {exchanger.host} has no TLSA records that can be honoured",
                 Stage.TLS,
             )
+            trouble.result_type = "tlsa-invalid" if found.is_published else "dane-required"
+            raise trouble
         if found.usable:
             names = tuple(dict.fromkeys((found.base, exchanger.host, domain)))
             return replace(with_level(demand, TlsLevel.VERIFIED, "dane"), names=names, tlsa=found.usable)

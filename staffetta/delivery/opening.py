@@ -202,7 +202,7 @@ async def _shake_hands(channel: Channel, hop: Hop, means: Means, context: Client
         channel.judgement = await judge(hop.tls, hop.host, chain, means.settings, now)
     except Mistrusted as error:
         channel.judgement = error.judgement
-        raise HopTrouble("4.7.5", str(error), Stage.TLS) from None
+        raise error.as_trouble() from None
 
 
 async def _log_in(channel: Channel, hop: Hop, means: Means) -> None:

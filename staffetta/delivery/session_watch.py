@@ -18,6 +18,7 @@ from staffetta.settings.model import Settings
 from staffetta.settings.roads import TlsLevel
 
 _NO_STARTTLS = "starttls-not-supported"
+_OF_DANE = ("dnssec-invalid", "dane-required", "tlsa-invalid")
 
 
 @dataclass(slots=True)
@@ -30,6 +31,10 @@ class SessionWatch:
     settings: Settings
     hop: Hop | None = None
 
+    @property
+    def _has_dane(self) -> bool:
+        return self.hop is not None and bool(self.hop.tls.tlsa)
+
     async def opened(self, channel: Channel) -> None:
         """The session is good for mail. A policy in testing is looked at now, since nobody has yet."""
         if not self.settings.tls_reports.enabled:
@@ -38,7 +43,9 @@ class SessionWatch:
         address = channel.address or ""
         if channel.tls is None:
             self._count(_NO_STARTTLS, address)
-        elif testing is not None and (self.hop is None or not self.hop.tls.tlsa):
+        elif (problem := self.destination.sts_problem) is not None and not self._has_dane:
+            self._count(problem.result_type, address, problem.reason)
+        elif testing is not None and not self._has_dane:
             result, reason = await self._as_if_enforced(testing, channel)
             self._count(result, address, reason)
         else:
@@ -58,13 +65,13 @@ class SessionWatch:
             demand = TlsDemand(level=TlsLevel.VERIFIED, names=(host,), policy="mta-sts")
             await judge(demand, host, channel.peer_certificates(), self.settings, time.time())
         except Mistrusted as error:
-            trouble = HopTrouble("4.7.5", str(error), Stage.TLS)
-            trouble.judgement = error.judgement
-            return result_of(trouble, host), str(error)
+            return result_of(error.as_trouble(), host), str(error)
         return "", ""
 
     def _count(self, result: str, address: str, reason: str = "") -> None:
         domain = self.destination.exchangers.domain
         sts = self.destination.sts or self.destination.sts_in_testing
-        policy: dict[str, Any] = policy_of(domain, sts, self.hop)
+        is_announced = result in _OF_DANE or self.destination.sts_problem is not None
+        announced = ("tlsa" if result in _OF_DANE else "sts") if is_announced else None
+        policy: dict[str, Any] = policy_of(domain, sts, self.hop, announced=announced)
         self.tally.count(domain, policy, result=result, host=self.exchanger.host, address=address, reason=reason)

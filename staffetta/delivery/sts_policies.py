@@ -9,6 +9,7 @@ Rule 3: its server is a stranger's: no redirects, so many octets, so many second
 
 import asyncio
 import json
+import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -34,18 +35,30 @@ _HTTPS_PORT = 443
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class StsProblem:
+    """Why a policy that a domain announces cannot be had. result_type: of RFC 8460 §4.3."""
+
+    result_type: str
+    reason: str
+
+
 class _Unavailable(Exception):
     """The policy cannot be had now. The text says why."""
 
 
 @dataclass(slots=True)
 class _Kept:
-    """A domain's policy. Times are seconds since 1970. id: of the record that announced it."""
+    """A domain's policy. Times are seconds since 1970. id: of the record that announced it.
+
+    problem: what kept us from getting the one that is announced now.
+    """
 
     policy: StsPolicy | None = None
     id: str = ""
     got_at: float = 0.0
     not_before: float = 0.0
+    problem: StsProblem | None = None
     getting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def in_force(self, now: float) -> StsPolicy | None:
@@ -82,11 +95,18 @@ class StsPolicies:
             found = read_record((await self._resolver.txt(f"_mta-sts.{domain}")).records)
         except LookupFailed:
             found = None
-        if found is not None and self._is_due(kept, found):
+        if found is None:
+            kept.problem = None
+        elif self._is_due(kept, found):
             async with kept.getting:
                 if self._is_due(kept, found):
                     await self._get(domain, kept, found, allows_private)
         return kept.in_force(self._now())
+
+    def problem_of(self, domain: str) -> StsProblem | None:
+        """Return why the policy that a domain announces could not be had when it was asked for last."""
+        kept = self._kept.get(domain)
+        return kept.problem if kept is not None else None
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -116,14 +136,15 @@ class StsPolicies:
                 kept.policy = read_policy(await self._fetch(f"mta-sts.{domain}", allows_private))
         except (_Unavailable, NoPublicAddress, BadPolicy, LookupFailed, httpx2.HTTPError, TimeoutError) as error:
             kept.not_before = self._now() + AFTER_FAILURE_SECONDS
+            kept.problem = StsProblem(_result_type(error), str(error) or type(error).__name__)
             _log.warning(
                 "no MTA-STS policy",
                 domain=domain,
-                error=str(error) or type(error).__name__,
+                error=kept.problem.reason,
                 is_old_one_in_force=kept.in_force(self._now()) is not None,
             )
             return
-        kept.id, kept.got_at, kept.not_before = found, self._now(), 0.0
+        kept.id, kept.got_at, kept.not_before, kept.problem = found, self._now(), 0.0, None
         await asyncio.to_thread(self._write, domain, kept)
 
     async def _fetch(self, host: str, allows_private: bool) -> str:
@@ -166,3 +187,15 @@ class StsPolicies:
             new.replace(file)
         except OSError as error:  # it counts until the next start all the same
             _log.warning("MTA-STS policy not kept", domain=domain, error=error.strerror)
+
+
+def _result_type(error: BaseException) -> str:
+    """RFC 8460 §4.3.2.2: it cannot be got, is none, or comes from whom nobody vouches for."""
+    if isinstance(error, BadPolicy):
+        return "sts-policy-invalid"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "sts-webpki-invalid"
+        cause = cause.__cause__ or cause.__context__
+    return "sts-policy-fetch-error"

@@ -50,23 +50,26 @@ def mailbox_of(uri: str) -> str:
     return unquote(uri[len("mailto:") :].partition("?")[0])
 
 
-def policy_of(domain: str, sts: StsPolicy | None, hop: Hop | None) -> dict[str, Any]:
-    """Return the report's `policy` object (§4.4). hop: None where there was none."""
+def policy_of(domain: str, sts: StsPolicy | None, hop: Hop | None, *, announced: str | None = None) -> dict[str, Any]:
+    """Return the report's `policy` object (§4.4). hop: None where there was none.
+
+    announced: `sts` or `tlsa` where there is a policy, and it could not be had.
+    """
     if hop is not None and hop.tls.tlsa:
         records = [f"{each.usage} {each.selector} {each.matching} {each.data.hex()}" for each in hop.tls.tlsa]
         return {"policy-type": "tlsa", "policy-string": records, "policy-domain": domain}
     if sts is not None:
         lines = print_policy(sts).splitlines()
         return {"policy-type": "sts", "policy-string": lines, "policy-domain": domain, "mx-host": list(sts.mx)}
-    return {"policy-type": "no-policy-found", "policy-domain": domain}
+    return {"policy-type": announced or "no-policy-found", "policy-domain": domain}
 
 
 def result_of(trouble: HopTrouble, host: str) -> str:
     """Return the result type of a failure (§4.3)."""
+    if trouble.result_type is not None:
+        return trouble.result_type
     if trouble.status == "4.7.4":
         return "starttls-not-supported"
-    if trouble.status == "4.4.3":
-        return "dnssec-invalid"
     if trouble.judgement is None or trouble.judgement.policy.startswith("dane"):
         return "validation-failure"
     if not any(names_match(host, name) for name in trouble.judgement.names):

@@ -2,6 +2,7 @@
 
 Rule 1: a report goes by mail, as any message of ours, or by HTTPS; the first place that takes it is enough.
 Rule 2: what nobody took within two days is forgotten.
+Rule 3: where settings name a key, no report is mailed without its signature.
 """
 
 import asyncio
@@ -15,13 +16,15 @@ from urllib.parse import urlsplit
 import httpx2
 import structlog
 
+from staffetta.delivery.report_signature import KeyUnusable, signed
 from staffetta.delivery.tls_report import Reporter, document, mail, mailbox_of, packed, read_rua
 from staffetta.delivery.tls_tally import TlsTally, day_of, finished_days, forget, results
 from staffetta.mail.address import Mailbox, parse_mailbox
 from staffetta.net.https import https_client
 from staffetta.net.own_addresses import pinned
 from staffetta.net.resolver import LookupFailed, Resolver
-from staffetta.settings.model import Settings
+from staffetta.settings.model import Settings, TlsReports
+from staffetta.settings.secrets import SecretUnavailable, read_secret
 
 FLUSH_SECONDS = 60.0
 LOOK_SECONDS = 3600.0
@@ -122,4 +125,16 @@ class TlsReporter:
         to = mailbox_of(place)
         at = datetime.fromtimestamp(self._now(), UTC)
         content = mail(reporter, to, domain, day, report, at)
+        content = await asyncio.to_thread(_signed, content, reporter, self._get_settings().tls_reports)
         await self._send_mail(parse_mailbox(reporter.contact), parse_mailbox(to), content)
+
+
+def _signed(content: bytes, reporter: Reporter, settings: TlsReports) -> bytes:
+    """Return the content, signed where a key is named. Reads the key; raises KeyUnusable."""
+    if settings.dkim_selector is None or settings.dkim_key is None:
+        return content
+    try:
+        key = read_secret(settings.dkim_key)
+    except SecretUnavailable as error:
+        raise KeyUnusable(str(error)) from None
+    return signed(content, domain=reporter.domain, selector=settings.dkim_selector, key=key)

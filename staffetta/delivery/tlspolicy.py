@@ -14,7 +14,8 @@ import ipaddress
 from dataclasses import dataclass, replace
 
 from staffetta.delivery.dane import problem_with
-from staffetta.mail.outcome import TlsJudgement
+from staffetta.delivery.trouble import HopTrouble
+from staffetta.mail.outcome import Stage, TlsJudgement
 from staffetta.net.resolver import Tlsa
 from staffetta.policy.certificate import names_match, problem_of_pinned, problem_under, read
 from staffetta.policy.decision import PeerCertificate
@@ -29,12 +30,20 @@ _NAMES_SHOWN = 5
 class Mistrusted(Exception):
     """The certificate is not what the policy asks for. The text says what it is, and what was wanted.
 
-    judgement: what was seen all the same, so that the trace has a fingerprint to pin.
+    judgement: what was seen all the same, so that the trace has a fingerprint to pin. is_expired: its time is over.
     """
 
-    def __init__(self, problem: str, judgement: TlsJudgement) -> None:
+    def __init__(self, problem: str, judgement: TlsJudgement, *, is_expired: bool) -> None:
         super().__init__(problem)
         self.judgement = judgement
+        self.is_expired = is_expired
+
+    def as_trouble(self) -> HopTrouble:
+        """Return it as what a next hop was like."""
+        trouble = HopTrouble("4.7.5", str(self), Stage.TLS)
+        trouble.judgement = self.judgement
+        trouble.result_type = "certificate-expired" if self.is_expired else None
+        return trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,8 @@ async def judge(demand: TlsDemand, host: str, chain: tuple[bytes, ...], settings
     # Authorities are read from files, and a chain takes arithmetic: neither holds up the other connections.
     problem = await asyncio.to_thread(_problem, demand, host, shown, settings, at)
     if problem is not None:
-        raise Mistrusted(problem, seen)
+        is_expired = not demand.tlsa and at > presented.not_after  # DANE has times of its own
+        raise Mistrusted(problem, seen, is_expired=is_expired)
     return replace(seen, is_verified=True)
 
 

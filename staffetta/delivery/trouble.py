@@ -10,6 +10,7 @@ class HopTrouble(Exception):
     status: class 4; class 5 where waiting would not help, so that the message goes back unless another hop is of use.
     diagnostic: the remote's reply, or our words. is_remote_reply: which of the two.
     address, tls, judgement: as in an Outcome, set where a connection was made.
+    result_type: what a report on TLS calls it (RFC 8460 §4.3), where that does not follow from the rest.
     """
 
     def __init__(self, status: str, diagnostic: str, stage: Stage, *, is_remote_reply: bool = False) -> None:
@@ -21,6 +22,7 @@ class HopTrouble(Exception):
         self.address: str | None = None
         self.tls: str | None = None
         self.judgement: TlsJudgement | None = None
+        self.result_type: str | None = None
 
     @property
     def is_permanent(self) -> bool:

@@ -7,7 +7,7 @@ import re
 from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain, parse_mailbox
-from staffetta.settings.found import Found, Where, address_entry
+from staffetta.settings.found import Found, Where, address_entry, domain_name
 from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
 from staffetta.settings.objects import TokenIssuer
@@ -157,6 +157,12 @@ def _header_analysis(settings: Settings) -> Found:
 
 def _tls_reports(settings: Settings) -> Found:
     contact, where = settings.tls_reports.contact, ("tls_reports", "contact")
+    selector, key = settings.tls_reports.dkim_selector, settings.tls_reports.dkim_key
+    if (selector is None) != (key is None):
+        missing = "dkim_key" if key is None else "dkim_selector"
+        yield ("tls_reports", missing), "it is missing; dkim_selector and dkim_key go together"
+    if selector is not None:
+        yield from domain_name(("tls_reports", "dkim_selector"), selector)
     if contact is None:
         if settings.tls_reports.enabled:
             yield where, 'it is missing; write a mailbox that people read, such as contact = "postmaster@contoso.com"'

@@ -213,6 +213,12 @@ class TlsReports(Section):
     contact: Annotated[
         str | None, Field(description="Mailbox that they come from and that answers questions about them.")
     ] = None
+    dkim_selector: Annotated[
+        str | None, Field(description="Sign mailed reports for the contact's domain, with the key of this selector.")
+    ] = None
+    dkim_key: Annotated[
+        str | None, Field(description="Its private key, PEM, by reference: `${VARIABLE}` or `file:/path`.")
+    ] = None
 
 
 class Doctor(Section):

@@ -35,6 +35,8 @@ def check_secrets(settings: Settings) -> Found:
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[Where, str]]:
+    if settings.tls_reports.dkim_key is not None:
+        yield ("tls_reports", "dkim_key"), settings.tls_reports.dkim_key
     for index, source in enumerate(settings.token_sources):
         if source.client_secret is not None:
             yield ("token_sources", index, "client_secret"), source.client_secret

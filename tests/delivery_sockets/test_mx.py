@@ -24,6 +24,7 @@ from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Stage
 from staffetta.settings.model import Delivery, Dns, Settings, TlsReports
 from staffetta.settings.objects import TrustedAuthority
 from staffetta.settings.roads import Route, TlsLevel, Transport
+from tests.certificates import make
 from tests.delivery_sockets.carrying import consignment, run
 from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop
 from tests.dns_server import DnsServer
@@ -64,6 +65,8 @@ class World:
     policy: str = ""
     route: dict[str, Any] = field(default_factory=dict)
     reports: TlsReports = field(default_factory=TlsReports)
+    policy_status: int = 200
+    policy_host: str = f"mta-sts.{DOMAIN}"
 
     def carry(self, *consignments: Consignment) -> list[Sequence[Outcome]]:
         pem = self.folder / "authority.pem"
@@ -74,14 +77,14 @@ class World:
         trust = ssl.create_default_context(cafile=str(pem))
 
         async def handler(request: object) -> Answer:
-            return Answer(200, self.policy.encode(), {"Content-Type": "text/plain"})
+            return Answer(self.policy_status, self.policy.encode(), {"Content-Type": "text/plain"})
 
         if self.policy:
             self.zone |= {
                 (f"_mta-sts.{DOMAIN}", "TXT"): ['"v=STSv1; id=1;"'],
                 (f"mta-sts.{DOMAIN}", "A"): ["127.0.0.1"],
             }
-        web = Web(handler, server_context(f"mta-sts.{DOMAIN}"))
+        web = Web(handler, server_context(self.policy_host))
         dns = DnsServer(self.zone, authenticated=self.authenticated, broken=self.broken)
         async with dns.listening(), web.listening(), self.hop.listening():
             route = Route(name="out", transport=Transport.MX, **({"allow_private_addresses": True} | self.route))
@@ -403,6 +406,61 @@ def test_how_tls_went_is_counted_for_the_domains_report(
     world.carry()
     ((counted, sessions),) = results(world.folder, day, DOMAIN)
     assert (json.loads(counted.policy)["policy-type"], counted.result, sessions) == (policy_type, result, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "result"),
+    [
+        (policy("enforce", HOST), {"policy_status": 503}, "sts-policy-fetch-error"),
+        ("version: STSv2\r\n", {}, "sts-policy-invalid"),
+        (policy("enforce", HOST), {"policy_host": "elsewhere.test"}, "sts-webpki-invalid"),
+    ],
+)
+def test_a_policy_that_is_announced_and_cannot_be_had_is_counted(
+    world: World, text: str, how: dict[str, Any], result: str
+) -> None:
+    world.hop = FakeHop(capabilities=WITH_TLS, tls=server_context(HOST))
+    world.policy, world.reports = text, TlsReports(enabled=True, contact="tls@relay.example")
+    for name, value in how.items():
+        setattr(world, name, value)
+    day = day_of(time.time())
+    ((outcome,),) = world.carry()
+    assert isinstance(outcome, Delivered)
+    ((counted, sessions),) = results(world.folder, day, DOMAIN)
+    assert (counted.result, sessions) == (result, 1)
+    assert json.loads(counted.policy) == {"policy-type": "sts", "policy-domain": DOMAIN}
+    assert counted.reason
+
+
+@pytest.mark.parametrize("wrong", ["certificate-expired", "certificate-not-trusted"])
+def test_what_is_wrong_with_a_certificate_is_counted_by_its_kind(world: World, tmp_path: Path, wrong: str) -> None:
+    made = make(HOST, days=(-30, -2) if wrong == "certificate-expired" else (-2, 30))
+    files = made.write(tmp_path / "made")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files / "certificate.pem", files / "key.pem")
+    world.hop = FakeHop(capabilities=WITH_TLS, tls=context)
+    world.policy, world.reports = policy("enforce", HOST), TlsReports(enabled=True, contact="tls@relay.example")
+    day = day_of(time.time())
+    ((outcome,),) = world.carry()
+    assert isinstance(outcome, Deferred)
+    ((counted, _),) = results(world.folder, day, DOMAIN)
+    assert counted.result == wrong
+
+
+@pytest.mark.parametrize(
+    ("usage", "is_broken", "result"),
+    [(None, True, "dnssec-invalid"), (None, False, "dane-required"), (1, False, "tlsa-invalid")],
+)
+def test_dane_that_cannot_be_had_is_counted(signed: World, usage: int | None, is_broken: bool, result: str) -> None:
+    if usage is not None:
+        publish(signed, text_of(usage))
+    if is_broken:
+        signed.broken = {f"_{signed.hop.port}._tcp.{HOST}": 2}
+    signed.route, signed.reports = {"dane_required": True}, TlsReports(enabled=True, contact="tls@relay.example")
+    day = day_of(time.time())
+    signed.carry()
+    ((counted, _),) = results(signed.folder, day, DOMAIN)
+    assert (json.loads(counted.policy)["policy-type"], counted.result) == ("tlsa", result)
 
 
 def test_a_kept_connection_counts_once_and_none_where_reports_are_off(world: World) -> None:

@@ -1,5 +1,6 @@
 """Reports on TLS: counted by session, kept on disk, and sent once a day to who asks for them."""
 
+import base64
 import email
 import email.policy
 import gzip
@@ -10,9 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dkim
 import httpx2
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from staffetta.delivery.tls_report import Reporter, document, mail, packed, read_rua
 from staffetta.delivery.tls_reporter import KEPT_SECONDS, TlsReporter
@@ -120,9 +126,18 @@ def test_the_mail_holds_the_report(tmp_path: Path) -> None:
 
 
 def report(
-    folder: Path, rua: str | None, *, later: float = DAY_SECONDS, status: int = 201, times: int = 1
+    folder: Path,
+    rua: str | None,
+    *,
+    later: float = DAY_SECONDS,
+    status: int = 201,
+    times: int = 1,
+    **keys: str,
 ) -> tuple[list[tuple[str, str, bytes]], Web]:
-    """Count, wait, and look for what is to be reported. Returns the mails (from, to, content), and the web server."""
+    """Count, wait, and look for what is to be reported. Returns the mails (from, to, content), and the web server.
+
+    keys: of the settings of reports.
+    """
     clock, mails = Clock(), []
     tally = counted(folder, clock)
     clock.now += later
@@ -148,7 +163,7 @@ def report(
             settings = Settings(
                 hostname="relay.contoso.test",
                 data_dir=folder,
-                tls_reports=TlsReports(enabled=True, contact="tls@contoso.test"),
+                tls_reports=TlsReports(enabled=True, contact="tls@contoso.test", **keys),
             )
             reporter = TlsReporter(
                 lambda: settings,
@@ -212,3 +227,61 @@ def test_who_asks_for_no_report_gets_none(tmp_path: Path) -> None:
 def test_a_day_is_reported_when_it_is_over(tmp_path: Path) -> None:
     mails, _ = report(tmp_path, "mailto:tls@example.test", later=60)
     assert mails == []
+
+
+def public_record(key: RSAPrivateKey | Ed25519PrivateKey) -> bytes:
+    """What the domain publishes for a key (RFC 6376 §3.6.1, RFC 8463 §4)."""
+    public = key.public_key()
+    if isinstance(public, Ed25519PublicKey):
+        return b"v=DKIM1; k=ed25519; s=tlsrpt; p=" + base64.b64encode(public.public_bytes_raw())
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return b"v=DKIM1; k=rsa; s=tlsrpt; p=" + base64.b64encode(der)
+
+
+KEYS: dict[str, RSAPrivateKey | Ed25519PrivateKey] = {
+    "rsa": generate_private_key(65537, 2048),
+    "ed25519": Ed25519PrivateKey.generate(),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_mailed_report_is_signed_for_the_contacts_domain(tmp_path: Path, kind: str) -> None:
+    pem = KEYS[kind].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "dkim.pem").write_bytes(pem)
+    mails, _ = report(
+        tmp_path, "mailto:tls@example.test", dkim_selector="reports", dkim_key=f"file:{tmp_path}/dkim.pem"
+    )
+    ((_, _, content),) = mails
+    asked: list[bytes] = []
+
+    def txt(name: bytes, timeout: int = 5) -> bytes:
+        asked.append(name)
+        return public_record(KEYS[kind])
+
+    assert dkim.verify(content, dnsfunc=txt, tlsrpt="strict")
+    assert asked == [b"reports._domainkey.contoso.test."]
+    signature = email.message_from_bytes(content, policy=email.policy.default)["DKIM-Signature"]
+    assert "l=" not in signature.replace(" ", "").split(";")
+    assert not dkim.verify(content.replace(b"tls@example.test", b"tls@example.best"), dnsfunc=txt)
+
+
+@pytest.mark.parametrize("key", ["nothing", "rubbish", "an elliptic curve"])
+def test_a_report_that_cannot_be_signed_is_not_mailed_and_no_key_is_told(
+    tmp_path: Path, key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: dict[str, bytes] = {
+        "rubbish": b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
+        "an elliptic curve": ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        ),
+    }
+    if key in made:
+        (tmp_path / "dkim.pem").write_bytes(made[key])
+    mails, _ = report(
+        tmp_path, "mailto:tls@example.test", dkim_selector="reports", dkim_key=f"file:{tmp_path}/dkim.pem"
+    )
+    assert mails == []
+    assert finished_days(tmp_path, day_of(NOON + DAY_SECONDS)) != []
+    said = capsys.readouterr()
+    assert "TLS report not taken" in said.out + said.err
+    assert "c2VjcmV0" not in said.out + said.err
