@@ -20,14 +20,17 @@ from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsis
 from staffetta.mail.address import Mailbox
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.header import HeaderSection, section_end
-from staffetta.mail.queue_id import made_at
+from staffetta.mail.queue_id import made_at, to_text
 from staffetta.net.tls import ServerContext, self_signed
 from staffetta.operations.config import contradiction
 from staffetta.operations.expiry import ExpiryWatch, certificate_of
 from staffetta.operations.office import Office
-from staffetta.operations.spools import open_spool
+from staffetta.operations.spools import open_spool, spool_folder
 from staffetta.policy.decision import Reason
-from staffetta.policy.route import route
+from staffetta.policy.route import by_route, route
+from staffetta.probing.canary import Canary
+from staffetta.probing.desk import ProbeDesk
+from staffetta.probing.plan import Marked, Plan, ProbeFailed
 from staffetta.queue.manager import QueueManager
 from staffetta.queue.own_mail import own_message
 from staffetta.reception.authentication import Authenticator
@@ -98,6 +101,8 @@ class Relay:
             asyncio.create_task(self._live.watch(), name="directory watch"),
             asyncio.create_task(self._tls_reporter().run(), name="TLS reports"),
             asyncio.create_task(self._flow.run(), name="flow"),
+            asyncio.create_task(ProbeDesk(self.current_settings, self._put_probe).run(), name="probes asked for"),
+            asyncio.create_task(self._canary().run(), name="probes by the clock"),
         ]
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
@@ -222,21 +227,39 @@ class Relay:
 
     async def _post_report(self, author: Mailbox, to: Mailbox, content: bytes) -> None:
         """Raises OSError where the spool cannot take it."""
-        header = HeaderSection(content[: section_end(content)])
+        envelope = Envelope(author, (Recipient(to),))
+        try:
+            await self._post(envelope, content, self._route_notification(to), reason="TLS report")
+        except SpoolUnavailable as error:
+            raise OSError(str(error)) from error
+
+    def _canary(self) -> Canary:
+        return Canary(self.current_settings, self._put_probe, spool_folder(self._settings))
+
+    async def _put_probe(self, plan: Plan, probe: Marked) -> str:
+        """Raises ProbeFailed where the spool cannot take it."""
+        to = by_route(plan.to, plan.route, self._settings)
+        try:
+            number = await self._post(probe.envelope, probe.content, (to.route, to.destination), reason="probe")
+        except SpoolUnavailable as error:
+            raise ProbeFailed(f"the relay cannot take it: {error}") from None
+        return to_text(number)
+
+    async def _post(self, envelope: Envelope, content: bytes, routed_to: tuple[str, str], *, reason: str) -> int:
+        """Put a message of our own into the queue, and return its number. Raises SpoolUnavailable."""
+        header, number = HeaderSection(content[: section_end(content)]), self._spool.next_number()
         message = own_message(
-            self._spool.next_number(),
-            Envelope(author, (Recipient(to),)),
+            number,
+            envelope,
             content,
             message_id=header.first(b"message-id") or "",
             subject=header.first(b"subject") or "",
-            routed_to=self._route_notification(to),
-            told={"reason": "TLS report"},
+            routed_to=routed_to,
+            told={"reason": reason},
             now=time.time(),
         )
-        try:
-            await self._spool.commit(message)
-        except SpoolUnavailable as error:
-            raise OSError(str(error)) from error
+        await self._spool.commit(message)
+        return number
 
     def _listener(self, declared: model.Listener) -> Listener:
         own = None if declared.certificate else self._own_certificate(declared)
@@ -270,6 +293,7 @@ class Relay:
             reasons=[reason for reason in Reason if reason not in _ACCEPTING],
             connectors=[connector.name for connector in self._settings.inbound_connectors],
             token_sources=[source.name for source in self._settings.token_sources],
+            probes=[probe.name for probe in self._settings.probes],
         )
 
 

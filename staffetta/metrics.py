@@ -22,6 +22,9 @@ QUEUE_PARTS = ("poll", "orders", "settler", "lane")
 """poll: looks for what is due. orders: carries out what administrators ask. settler: writes outcomes down.
 lane: carries messages to one destination."""
 
+PROBE_RESULTS = ("arrived", "failed")
+PROBE_LEGS = ("queue", "handover", "arrival")
+"""queue: until the attempt. handover: to the next hop. arrival: from there to where it is looked for."""
 TOKEN_RESULTS = ("got", "failed")
 LOGIN_RESULTS = ("accepted", "failed")
 TLS_DIRECTIONS = ("inbound", "outbound")
@@ -78,6 +81,15 @@ COMMIT_SECONDS = Histogram(
 COMMIT_BATCH = Histogram(
     "staffetta_spool_batch_size", "Changes written by one spool transaction.", buckets=_BATCH_BUCKETS
 )
+PROBES = Counter("staffetta_probes_total", "Probes by the clock that ended, by how.", ["probe", "result"])
+PROBE_SUCCESS = Gauge(
+    "staffetta_probe_last_success_timestamp_seconds",
+    "When the last probe that arrived was sent, in seconds since 1970; 0 before the first.",
+    ["probe"],
+)
+PROBE_LEG_SECONDS = Gauge(
+    "staffetta_probe_leg_seconds", "How long each leg of the last probe that arrived took.", ["probe", "leg"]
+)
 CERTIFICATE_EXPIRY = Gauge(
     "staffetta_certificate_expiry_timestamp_seconds",
     "When the certificate ends, in seconds since 1970; where there are several of a name, the first that ends.",
@@ -107,10 +119,12 @@ def present_at_zero(
     reasons: Iterable[str],
     connectors: Iterable[str] = (),
     token_sources: Iterable[str] = (),
+    probes: Iterable[str] = (),
 ) -> None:
     """Create every label combination that can occur, so that a rate over it is right from the first event.
 
-    listeners, routes, connectors, token_sources: names from the settings. reasons: the words of policy's refusals.
+    listeners, routes, connectors, token_sources, probes: names from the settings. reasons: the words of policy's
+    refusals.
     """
     BUILD_INFO.labels(__version__).set(1)
     for listener in listeners:
@@ -134,6 +148,12 @@ def present_at_zero(
         TOKEN_EXPIRY.labels(source)
         for result in TOKEN_RESULTS:
             TOKEN_REQUESTS.labels(source, result)
+    for probe in probes:
+        PROBE_SUCCESS.labels(probe)
+        for result in PROBE_RESULTS:
+            PROBES.labels(probe, result)
+        for leg in PROBE_LEGS:
+            PROBE_LEG_SECONDS.labels(probe, leg)
     for reason in reasons:
         REFUSALS.labels(reason)
     for mechanism in AUTHENTICATION_MECHANISMS:

@@ -148,6 +148,7 @@ $script:Columns = @{
     InboundConnector = @('Connector', 'IsMatched', 'MatchedConnector', 'Reply', 'Summary')
     InboundConnectorUsage = @('Identity', 'MessageCount', 'LastUsedTime', 'LastClientAddress')
     MailFlowStatusReport = @('Date', 'EventType', 'MessageCount')
+    Mailflow = @('TestMailflowResult', 'MessageLatencyTime', 'Route', 'TargetEmailAddress', 'Error')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
@@ -2625,6 +2626,55 @@ function Send-TestMessage {
     }
 }
 
+function Test-Mailflow {
+    <#
+    .SYNOPSIS
+    Send a marked message by a road, follow it to where it arrives, and tell how long each leg took.
+
+    .PARAMETER Identity
+    Name of a probe of the settings; else give Route and To.
+
+    .PARAMETER Route
+    The route, or the outbound connector, that is tried.
+
+    .PARAMETER TargetEmailAddress
+    Mailbox that the message goes to.
+
+    .PARAMETER From
+    Its sender; left out, our postmaster.
+
+    .PARAMETER WaitForNotification
+    Arrived means: a notification of success came back.
+
+    .PARAMETER TimeoutSeconds
+    How long it may take.
+
+    .EXAMPLE
+    Test-Mailflow -Route outside -TargetEmailAddress somebody@fabrikam.com
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $Route,
+
+        [string] $TargetEmailAddress,
+
+        [string] $From,
+
+        [switch] $WaitForNotification,
+
+        [int] $TimeoutSeconds
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Test-Mailflow')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Test-Mailflow' -Given $PSBoundParameters
+        }
+    }
+}
+
 function Get-HeaderAnalysis {
     <#
     .SYNOPSIS
@@ -3198,6 +3248,7 @@ Export-ModuleMember -Function @(
     'Get-ReplyMeaning',
     'Test-Relay',
     'Send-TestMessage',
+    'Test-Mailflow',
     'Get-HeaderAnalysis',
     'Get-HealthReport',
     'Get-Administrator',

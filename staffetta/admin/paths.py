@@ -53,6 +53,8 @@ def _places(operation: Operation, *, is_plural: bool) -> Iterator[Place]:
     one = f"{root}/{{identity}}" if identity else root
     match operation.verb:
         case "Test" if identity is not None:  # what tests one object takes secrets, which do not belong into a path
+            if not identity.is_required:
+                yield Place(operation, "POST", f"{root}/test", None, (), others, is_list=True)
             yield Place(operation, "POST", f"{one}/test", identity, (), others, is_list=True)
         case "Get" | "Search" | "Test":
             if identity is None or not identity.is_required:

@@ -47,6 +47,7 @@ _LOADED_WHERE_NEEDED = {
     "headers": ("headers:headers", "Show the road of a message by its headers: hops, delays, findings."),
     "doctor": ("doctor:doctor", "Examine the set-up: what is wrong, why it matters, what to do."),
     "send": ("send:send_message", "Send one message to any server, and show all that was said."),
+    "probe": ("probe:probe", "Send a marked message through the whole chain, and follow it to where it arrives."),
     "demo": ("demo:demo", "The story of a relay on this machine, played step by step."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),

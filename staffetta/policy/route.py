@@ -58,6 +58,11 @@ def route(
     return _to(mailbox, domain.route if domain is not None else settings.default_route or NO_ROUTE, settings)
 
 
+def by_route(mailbox: Mailbox, name: str, settings: Settings) -> RoutedTo:
+    """Return the road where somebody says by which route."""
+    return _to(mailbox, name, settings)
+
+
 def has_road(
     mailbox: Mailbox, attribution: Attribution | None, settings: Settings, *, sender: Mailbox | None = None
 ) -> bool:

@@ -12,6 +12,7 @@ from staffetta.settings.model import Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
 from staffetta.settings.objects import TokenIssuer
 from staffetta.settings.outbound import smart_host
+from staffetta.settings.probe_checks import check_probes
 from staffetta.settings.road_checks import check_roads
 from staffetta.settings.route_checks import check_routes
 from staffetta.settings.secret_checks import check_secrets
@@ -37,6 +38,7 @@ def check(settings: Settings) -> Found:
         yield from _issuer(("token_issuers", index), issuer)
     yield from check_objects(settings)
     yield from check_secrets(settings)
+    yield from check_probes(settings)
     yield from _doctor(settings)
     for section in ("console", "capture"):
         value = getattr(settings, section)
@@ -57,6 +59,7 @@ def _names(settings: Settings) -> Found:
         ("token_issuers", "issuer"),
         ("outbound_connectors", "name"),
         ("route_rules", "name"),
+        ("probes", "name"),
     ):
         seen: set[str] = set()
         for index, entry in enumerate(getattr(settings, section)):

@@ -17,6 +17,7 @@ from staffetta.settings.objects import (
     TokenIssuer,
     TrustedAuthority,
 )
+from staffetta.settings.probes import Probe
 from staffetta.settings.roads import Route, RouteRule, TokenSource
 
 # Above these a number is a slip of the keyboard, and below a date or an integer of the database that it would break.
@@ -299,6 +300,7 @@ class Settings(Section):
     header_analysis: Annotated[HeaderAnalysis, Field(description="What the header analyzer believes.")] = (
         HeaderAnalysis()
     )
+    probes: Annotated[tuple[Probe, ...], Field(description="Roads that are tried by the clock.")] = ()
     tls_reports: Annotated[TlsReports, Field(description="Daily reports on TLS.")] = TlsReports()
     log: Annotated[Logging, Field(description="How the log looks.")] = Logging()
     doctor: Annotated[Doctor, Field(description="What the doctor needs to know.")] = Doctor()
