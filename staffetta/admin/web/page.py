@@ -89,7 +89,7 @@ async def render(
         "flashes": visit.console.memory.told(visit.key) if visit.caller else (),
         **values,
     }
-    text = _environment(visit.language.code).get_template(template).render(shown)
+    text = environment_of(visit.language.code).get_template(template).render(shown)
     return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
 
 
@@ -114,7 +114,8 @@ _TITLES = {
 
 
 @cache
-def _environment(code: str) -> Environment:
+def environment_of(code: str) -> Environment:
+    """Return what templates are read with in a language; a name that is not there is an error."""
     environment = Environment(
         loader=PackageLoader("staffetta.admin.web"),
         autoescape=True,

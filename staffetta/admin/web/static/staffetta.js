@@ -7,6 +7,11 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   }
 }
 
+for (const label of document.querySelectorAll("[data-time]")) {
+  const at = new Date(label.dataset.time);
+  label.textContent = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
   button.hidden = false;
