@@ -35,6 +35,7 @@ from staffetta.queue.manager import QueueManager
 from staffetta.queue.own_mail import own_message
 from staffetta.reception.authentication import Authenticator
 from staffetta.reception.capture import CaptureHost
+from staffetta.reception.crowd import Crowd
 from staffetta.reception.listener import Listener
 from staffetta.settings import model
 from staffetta.settings.file import Problem, SettingsError, load
@@ -63,6 +64,7 @@ class Relay:
         self._config = config
         self._is_draining = False
         self._authenticator = Authenticator()
+        self._crowd = Crowd()
         self._listeners: list[Listener] = []
         self._capture: CaptureHost | None = None
         self._web: WebServer | None = None
@@ -270,6 +272,7 @@ class Relay:
                 get_settings=self.current_settings,
                 tls=own,
                 authenticator=self._authenticator,
+                crowd=self._crowd,
             )
         except (OSError, ValueError) as error:
             key = f"listeners.{declared.name}.certificate"

@@ -54,6 +54,10 @@ SIGNATURES_BROKEN = Counter(
     "staffetta_signatures_broken_total", "Messages of these that had a DKIM signature, which rewriting has broken."
 )
 REFUSALS = Counter("staffetta_refusals_total", "Connections, commands and messages that policy refused.", ["reason"])
+REFUSALS_UNTOLD = Counter(
+    "staffetta_refusals_untold_total", "Refusals of strangers, of these, that a flood kept out of trace and log."
+)
+STRESSED = Gauge("staffetta_stressed", "1 while places or memory are short and strangers must hurry.")
 AUTHENTICATIONS = Counter(
     "staffetta_authentications_total", "Clients that logged in; who could not is among the refusals.", ["mechanism"]
 )

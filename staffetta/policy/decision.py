@@ -83,6 +83,9 @@ class Reason(StrEnum):
     AMBIGUOUS_ADDRESS = "ambiguous address"
     TOO_MANY_RECIPIENTS = "too many recipients"
     TOO_MANY_CONNECTIONS = "too many connections"
+    TOO_FAST = "too fast"  # for an address that no connector names
+    MEMORY_SHORT = "memory short"
+    EARLY_TALK = "early talk"
     MESSAGE_TOO_LARGE = "message too large"
     HEADER_TOO_LARGE = "header too large"
     LOOP = "loop"

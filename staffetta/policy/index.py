@@ -144,6 +144,7 @@ class PolicyIndex:
     only_organization: the one that everything belongs to; None where there are several.
     on_premises, partners: enabled connectors of that type, by organisation.
     addresses: of every connector, of whatever type, on or off. addresses_of: the same for each, by its name.
+    known_addresses: of connectors that are on, but for those that cover every address.
     clear_authentication: who may log in without TLS.
     accounts: those that are on, by lower-case user name.
     recipients: an accepted domain's name to the local parts that exist in it, lower case.
@@ -156,6 +157,7 @@ class PolicyIndex:
     on_premises: dict[str, Roster] = field(default_factory=dict)
     partners: dict[str, Roster] = field(default_factory=dict)
     addresses: AddressTable = field(default_factory=AddressTable)
+    known_addresses: AddressTable = field(default_factory=AddressTable)
     addresses_of: dict[str, AddressTable] = field(default_factory=dict)
     clear_authentication: AddressTable = field(default_factory=AddressTable)
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -219,6 +221,8 @@ def _add(index: PolicyIndex, connector: InboundConnector) -> None:
     rosters = index.on_premises if is_on_premises else index.partners
     rosters.setdefault(connector.organization, Roster()).add(connector)
     index.wants_certificate |= names_certificates(connector)
+    if not connector.allow_any_address:
+        index.known_addresses.add(connector)
     if connector.allow_authentication_without_tls:
         index.clear_authentication.add(connector)
 

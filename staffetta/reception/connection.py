@@ -31,11 +31,13 @@ class Connection(asyncio.Protocol):
     """See the head of this file.
 
     local: our IP address, as the client knows it. deadline: loop time; when it has passed, the desk calls expire().
+    progress_at: loop time of the last achievement. is_known: to the crowd, which counts it so.
     """
 
     __slots__ = (
         "_address",
         "_desk",
+        "_is_counted",
         "_is_writing_paused",
         "_loop",
         "_preface",
@@ -44,7 +46,9 @@ class Connection(asyncio.Protocol):
         "_tls",
         "_transport",
         "deadline",
+        "is_known",
         "local",
+        "progress_at",
     )
 
     _transport: asyncio.Transport
@@ -52,14 +56,17 @@ class Connection(asyncio.Protocol):
     def __init__(self, desk: Desk, loop: asyncio.AbstractEventLoop) -> None:
         self._desk = desk
         self._loop = loop
-        self._address: IPAddress | None = None  # of the client, once it is counted
+        self._address: IPAddress | None = None  # of the client, once it is known
+        self._is_counted = False  # in the crowd
         self._preface: bytes | None = None  # what has come of the PROXY header; None: none is awaited
         self._tls: TlsSession | None = None
         self._serving: Serving | None = None
         self._is_writing_paused = False
         self._result = ""  # how the session ended; empty while it lasts
         self.local = ""
+        self.is_known = False
         self.deadline = _NEVER
+        self.progress_at = loop.time()
 
     # Called by the loop.
 
@@ -95,7 +102,9 @@ class Connection(asyncio.Protocol):
         self._result = self._result or "lost"
         if self._serving is not None:
             self._serving.lost()
-        self._desk.leave(self, self._address, self._result)
+        if self._is_counted and self._address is not None:
+            self._desk.crowd.leave(self._address, is_known=self.is_known)
+        self._desk.leave(self, self._result)
 
     def pause_writing(self) -> None:
         self._is_writing_paused = True
@@ -184,27 +193,38 @@ class Connection(asyncio.Protocol):
 
     def suspend_deadline(self) -> None:
         """It is us whom the client waits for."""
-        self.deadline = _NEVER
+        self.deadline = self.progress_at = _NEVER
 
     def extend_deadline(self) -> None:
         """Something was achieved."""
         if self._result or self._is_writing_paused or self._serving is None:
             return
-        seconds = _HANDSHAKE_SECONDS if self._is_shaking_hands() else self._serving.patience_seconds
-        self.deadline = self._loop.time() + seconds
+        self.progress_at = now = self._loop.time()
+        is_shaking_hands = self._is_shaking_hands()
+        self.deadline = now + _HANDSHAKE_SECONDS if is_shaking_hands else self._serving.next_deadline(now)
+
+    def prove(self) -> None:
+        """The client is more than a stranger, and so is from now on what comes from its address."""
+        assert self._address is not None
+        self._desk.crowd.proved(self._address, was_known=self.is_known)
+        self.is_known = True
 
     # Inside.
 
     def _begin(self, client: IPAddress) -> None:
         self._address = client
         self._serving = Serving(self._desk, self, self._loop, client)
-        has_place = self._desk.admit(client)
+        crowd, settings = self._desk.crowd, self._desk.get_settings()
+        refusal = crowd.refusal(client, settings, self._loop.time())
+        if refusal is None:
+            self._is_counted = True
+            self.is_known = crowd.enter(client, settings, self._loop.time())
         if self._desk.declared.implicit_tls:
             assert self._desk.tls is not None  # a certificate of our own, where none is declared
             self.start_tls(self._desk.tls)
-        if has_place and self._tls is not None:
+        if refusal is None and self._tls is not None:
             return  # the greeting comes after the handshake; who is sent away is spared it
-        self._serving.begin(has_place=has_place)
+        self._serving.begin(refusal)
 
     def _receive(self, data: bytes) -> None:
         if self._preface is not None:
@@ -248,6 +268,6 @@ class Connection(asyncio.Protocol):
         certificate = PeerCertificate(certificates[0], certificates[1:]) if certificates else None
         self._serving.secured(TlsFacts(tls.version, tls.cipher, certificate))
         if self._desk.declared.implicit_tls:
-            self._serving.begin(has_place=True)
+            self._serving.begin()
         metrics.TLS_SESSIONS.labels("inbound", tls.version).inc()
         self.extend_deadline()

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
+import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +19,7 @@ from staffetta.net.tls import ServerContext
 from staffetta.policy import authentication
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
 from staffetta.reception.authentication import Authenticator
+from staffetta.reception.crowd import Crowd
 from staffetta.settings.addresses import Network, networks
 from staffetta.settings.model import Listener as Declared
 from staffetta.settings.model import Settings
@@ -32,9 +33,14 @@ _log = structlog.get_logger()
 
 
 class Visitor(Protocol):
-    """A connection, as the desk sees it."""
+    """A connection, as the desk sees it.
+
+    deadline, progress_at: loop time. is_known: to the crowd.
+    """
 
     deadline: float
+    progress_at: float
+    is_known: bool
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -58,14 +64,15 @@ class Desk:
     get_settings: Callable[[], Settings]
     tls: ServerContext | None
     authenticator: Authenticator
+    crowd: Crowd
     is_draining: bool = False
     visitors: set[Visitor] = field(default_factory=set)
-    per_address: Counter[IPAddress] = field(default_factory=Counter)
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
     _proxies: tuple[Network, ...] = field(init=False)
     _messages: PromCounter = field(init=False)
     _octets: PromCounter = field(init=False)
     _by_connector: dict[str | None, PromCounter] = field(default_factory=dict)
+    _turned_away: PromCounter = field(init=False)
     _open: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +81,7 @@ class Desk:
         self._proxies = tuple(network for text in self.declared.proxy_protocol_from for network in networks(text))
         self._messages = metrics.MESSAGES_RECEIVED.labels(name)
         self._octets = metrics.RECEIVED_BYTES.labels(name)
+        self._turned_away = metrics.SESSIONS.labels(name, "refused")
         self._open = metrics.SESSIONS_OPEN.labels(name)
 
     def is_proxy(self, address: IPAddress) -> bool:
@@ -85,20 +93,28 @@ class Desk:
         self.visitors.add(visitor)
         self._open.inc()
 
-    def admit(self, client: IPAddress) -> bool:
-        """Count a client in; False where the limits leave no place for it. It must leave in either case."""
-        limits = self.get_settings().limits
-        self.per_address[client] += 1
-        is_full = len(self.visitors) > limits.connections_max
-        return not is_full and self.per_address[client] <= limits.connections_per_address_max
+    def farewell(self, client: IPAddress, now: float) -> bytes | None:
+        """What a client hears that there is no room for; None where there is, or where that cannot be said yet."""
+        if self.is_proxy(client):
+            return None
+        decision = self.crowd.refusal(client, self.get_settings(), now)
+        if decision is None:
+            return None
+        self._turned_away.inc()
+        answer = decision.reply
+        is_known = self.crowd.is_known(client, self.get_settings())
+        if is_known or self.crowd.may_tell(
+            time.monotonic()
+        ):  # in a flood a stamp finds nothing, and costs more than the rest
+            facts = SessionFacts(to_text(self.spool.next_number()), self.declared.name, client)
+            answer = self.refuse(facts, decision, is_known=True)
+        else:
+            metrics.REFUSALS.labels(decision.reason).inc()
+        return b"" if self.declared.implicit_tls else answer.wire
 
-    def leave(self, visitor: Visitor, client: IPAddress | None, result: str) -> None:
-        """Count out. client: as given to admit(). result: one of metrics.SESSION_RESULTS."""
+    def leave(self, visitor: Visitor, result: str) -> None:
+        """Count out. result: one of metrics.SESSION_RESULTS."""
         self.visitors.discard(visitor)
-        if client is not None:
-            self.per_address[client] -= 1
-            if self.per_address[client] <= 0:
-                del self.per_address[client]
         self._open.dec()
         metrics.SESSIONS.labels(self.declared.name, result).inc()
         if not self.visitors:
@@ -116,23 +132,46 @@ class Desk:
         return authentication.asks_for_certificate(self.declared, self.get_settings())
 
     def sweep(self, now: float) -> None:
-        """Tell each visitor whose deadline has passed. One timer serves all sessions."""
-        for visitor in [visitor for visitor in self.visitors if visitor.deadline < now]:
-            visitor.expire()
+        """Tell each visitor whose deadline has passed, and look at the disk. One timer serves all sessions."""
+        limits = self.get_settings().limits
+        is_stressed = self.crowd.is_stressed(limits, now)
+        hurried = now - limits.stress_timeout_seconds if is_stressed else -math.inf
+        for visitor in [each for each in self.visitors if each.deadline < now or each.progress_at < hurried]:
+            if visitor.deadline < now or not visitor.is_known:
+                visitor.expire()
+        metrics.STRESSED.set(is_stressed)
+        self.crowd.is_disk_low = self.spool.free_octets_seen < limits.spool_free_octets_low
+        if untold := self.crowd.told():
+            metrics.REFUSALS_UNTOLD.inc(untold)
+            _log.warning("refusals not written down one by one", count=untold)
 
     def refuse(
-        self, facts: SessionFacts, decision: Decision, reverse_path: str | None = None, forward_path: str | None = None
+        self,
+        facts: SessionFacts,
+        decision: Decision,
+        reverse_path: str | None = None,
+        forward_path: str | None = None,
+        *,
+        is_known: bool,
     ) -> reply.Reply:
-        """Write the refusal down in log, trace and metrics, and return the reply that names the session."""
+        """Write the refusal down in log, trace and metrics, and return the reply that names the session.
+
+        is_known: to the crowd; of strangers' refusals a flood is counted and not told one by one.
+        """
         now = time.time()
         answer = decision.reply.stamped(self.get_settings().hostname, now, facts.session_id)
-        self._tell(facts, answer, decision, now, shown(reverse_path), shown(forward_path))
+        metrics.REFUSALS.labels(decision.reason).inc()
+        if is_known or self.crowd.may_tell(time.monotonic()):
+            self._tell(facts, answer, decision, now, shown(reverse_path), shown(forward_path))
         return answer
 
-    def note_refused_line(self, facts: SessionFacts, line: bytes, answer: reply.Reply) -> None:
+    def note_refused_line(self, facts: SessionFacts, line: bytes, answer: reply.Reply, *, is_known: bool) -> None:
         """Write down that the session itself refused a line: syntax, order or limit."""
-        evidence = {"line": shown(line.decode("utf-8", "backslashreplace"))}
-        self._tell(facts, answer, Decision(answer, Reason.PROTOCOL, evidence), time.time(), None, None)
+        now = time.time()
+        metrics.REFUSALS.labels(Reason.PROTOCOL).inc()
+        if is_known or self.crowd.may_tell(time.monotonic()):
+            evidence = {"line": shown(line.decode("utf-8", "backslashreplace"))}
+            self._tell(facts, answer, Decision(answer, Reason.PROTOCOL, evidence), now, None, None)
 
     def _tell(
         self,
@@ -143,7 +182,6 @@ class Desk:
         reverse_path: str | None,
         forward_path: str | None,
     ) -> None:
-        metrics.REFUSALS.labels(decision.reason).inc()
         refusal = Refusal(
             at=now,
             session_id=facts.session_id,

@@ -54,6 +54,11 @@ class Intake:
     def is_refused(self) -> bool:
         return self.is_header_too_large or self.trouble is not None
 
+    @property
+    def is_in_file(self) -> bool:
+        """Whether content flows on to a draft instead of staying in memory."""
+        return self._draft is not None
+
     def write(self, octets: bytes) -> None:
         """Take a piece of canonical content. Never raises; what went wrong is in is_header_too_large and trouble."""
         if self.is_refused:

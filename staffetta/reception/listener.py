@@ -1,28 +1,33 @@
 """A listener: an address where clients connect, and the connections that came of it."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from staffetta.net.proxy import plain_address
 from staffetta.net.tls import ServerContext
+from staffetta.reception.acceptor import Acceptor
 from staffetta.reception.authentication import Authenticator
 from staffetta.reception.connection import Connection
+from staffetta.reception.crowd import Crowd
 from staffetta.reception.desk import Desk
 from staffetta.settings.model import Listener as Declared
 from staffetta.settings.model import Settings
 from staffetta.smtp import reply
 from staffetta.spool.spool import Spool
 
-_BACKLOG = 4096  # connections that wait to be accepted; the kernel caps it (net.core.somaxconn)
-_SWEEP_SECONDS = 1.0
+_TICK_SECONDS = 0.25
+_TICKS_PER_SWEEP = 4
+_CLOSING_SECONDS = 1.0
 
 
 class Listener:
     """One of the settings' listeners, running between start() and drain().
 
     declared: holds until a restart. get_settings: the snapshot of now. tls: instead of the declared certificate.
-    authenticator: shared by all listeners; left out, one of its own.
+    authenticator, crowd: shared by all listeners; left out, of its own.
     Raises OSError or ValueError where the declared certificate or key cannot be read or used.
     """
 
@@ -34,24 +39,25 @@ class Listener:
         get_settings: Callable[[], Settings],
         tls: ServerContext | None = None,
         authenticator: Authenticator | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         self.name = declared.name
         self.declared = declared
         context = tls or _declared_context(declared)
-        self.desk = Desk(declared, spool, get_settings, context, authenticator or Authenticator())
-        self._server: asyncio.Server | None = None
-        self._sweeping: asyncio.TimerHandle | None = None
+        self.desk = Desk(declared, spool, get_settings, context, authenticator or Authenticator(), crowd or Crowd())
+        self._acceptor: Acceptor | None = None
+        self._ticking: asyncio.TimerHandle | None = None
 
     @property
     def port(self) -> int:
         """The port, once started; useful where 0 was declared."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        assert self._acceptor is not None
+        return self._acceptor.port
 
     @property
     def address(self) -> str:
         """`IP:port` as it is now; IPv6 in brackets."""
-        return f"{self.declared.address.rpartition(':')[0]}:{self.port if self._server else 0}"
+        return f"{self.declared.address.rpartition(':')[0]}:{self.port if self._acceptor else 0}"
 
     async def start(self, listening: socket.socket | None = None) -> None:
         """Take connections, from a bound socket where one is given. Raises OSError."""
@@ -60,35 +66,42 @@ class Listener:
         listening = listening or socket.create_server(
             (host.strip("[]"), int(port)), family=socket.AF_INET6 if host.startswith("[") else socket.AF_INET
         )
-        listening.setblocking(False)
-        self._server = await loop.create_server(lambda: Connection(self.desk, loop), sock=listening, backlog=_BACKLOG)
-        self._sweep(loop)
+        self._acceptor = Acceptor(listening, loop, lambda: Connection(self.desk, loop), self._farewell)
+        self._acceptor.start()
+        self._tick(loop)
 
     async def drain(self, grace_seconds: float) -> None:
         """Take nobody new, send idle clients away, let transactions end within the grace, then end the rest."""
         self.desk.is_draining = True
-        if self._server is not None:
-            self._server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         for visitor in list(self.desk.visitors):
             visitor.leave_when_idle()
         await self.desk.wait_until_empty(grace_seconds)
         for visitor in list(self.desk.visitors):
             visitor.hang_up(reply.SHUTTING_DOWN, "closed")
-        await self.desk.wait_until_empty(_SWEEP_SECONDS)
+        await self.desk.wait_until_empty(_CLOSING_SECONDS)
         self.close()
 
     def close(self) -> None:
         """Stop at once: clients that are still there lose their connection."""
-        if self._server is not None:
-            self._server.close()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        if self._acceptor is not None:
+            self._acceptor.close()
+        if self._ticking is not None:
+            self._ticking.cancel()
         for visitor in list(self.desk.visitors):
             visitor.abort()
 
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.desk.sweep(loop.time())
-        self._sweeping = loop.call_later(_SWEEP_SECONDS, self._sweep, loop)
+    def _farewell(self, peer: str) -> bytes | None:
+        return self.desk.farewell(plain_address(peer), asyncio.get_running_loop().time())
+
+    def _tick(self, loop: asyncio.AbstractEventLoop, ticks: int = 0, due_at: float = math.inf) -> None:
+        """Look how late the event loop is, and at every fourth tick at deadlines."""
+        now = loop.time()
+        self.desk.crowd.note_lateness(now - due_at, now)
+        if ticks % _TICKS_PER_SWEEP == 0:
+            self.desk.sweep(now)
+        self._ticking = loop.call_at(now + _TICK_SECONDS, self._tick, loop, ticks + 1, now + _TICK_SECONDS)
 
 
 def _declared_context(declared: Declared) -> ServerContext | None:

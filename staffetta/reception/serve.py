@@ -16,6 +16,7 @@ from staffetta.net.tls import ServerContext
 from staffetta.policy import authentication, relay
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
 from staffetta.reception.desk import Desk
+from staffetta.reception.pace import Deed
 from staffetta.reception.stamp import Stamp
 from staffetta.reception.transaction import Transaction
 from staffetta.smtp import reply
@@ -34,7 +35,9 @@ from staffetta.smtp.events import (
     Want,
 )
 from staffetta.smtp.server import ServerSession
+from staffetta.smtp.server_state import PART_OCTETS
 from staffetta.spool.spool import SpoolUnavailable
+from staffetta.trace.events import Detail
 
 _PROGRESS_OCTETS = 16_384  # of content, within data_timeout_seconds: by default 90 octets a second
 _HELD_OCTETS_MAX = 65536  # pipelined input while we work, beyond which we stop reading
@@ -44,6 +47,7 @@ class Wire(Protocol):
     """What a session asks of its connection (connection.py)."""
 
     local: str
+    is_known: bool
 
     @property
     def is_closed(self) -> bool: ...
@@ -56,15 +60,21 @@ class Wire(Protocol):
     def resume_reading(self) -> None: ...
     def suspend_deadline(self) -> None: ...
     def extend_deadline(self) -> None: ...
+    def prove(self) -> None: ...
 
 
 class Serving:
     """See the head of this file."""
 
     __slots__ = (
+        "_charged_octets",
+        "_content_began_at",
+        "_content_octets",
         "_desk",
         "_facts",
         "_fresh_octets",
+        "_fruitful_at",
+        "_has_proved",
         "_held_octets",
         "_hello",
         "_loop",
@@ -96,6 +106,11 @@ class Serving:
         self._working: asyncio.Task[None] | None = None  # on an answer; held here, since the loop holds it weakly
         self._held_octets = 0
         self._fresh_octets = 0  # that came since the deadline moved on
+        self._fruitful_at = loop.time()  # when the last message was kept, or the session began
+        self._content_began_at = 0.0
+        self._content_octets = 0  # that came since
+        self._charged_octets = 0  # what the crowd knows that we hold
+        self._has_proved = False
 
     # Asked and told by the connection.
 
@@ -107,20 +122,25 @@ class Serving:
     def is_holding_much(self) -> bool:
         return self._held_octets > _HELD_OCTETS_MAX
 
-    @property
-    def patience_seconds(self) -> float:
-        """How long the client may take for its next step."""
+    def next_deadline(self, now: float) -> float:
+        """When the next step must have been taken, after one at `now`.
+
+        Content must come at a least pace on the whole, and a session must bring a message now and then.
+        """
         limits = self._desk.get_settings().limits
-        return limits.data_timeout_seconds if self._is_in_content else limits.command_timeout_seconds
+        if not self._is_in_content:
+            return min(now + limits.command_timeout_seconds, self._fruitful_at + limits.message_wait_seconds)
+        earned_seconds = self._content_octets / limits.data_octets_per_second_min
+        return min(now, self._content_began_at + earned_seconds) + limits.data_timeout_seconds
 
     @property
     def _is_in_content(self) -> bool:
         return self._transaction is not None and self._transaction.intake is not None
 
-    def begin(self, *, has_place: bool) -> None:
-        """Greet, or send away."""
-        if not has_place:
-            decision = Decision(reply.TOO_MANY_CONNECTIONS, Reason.TOO_MANY_CONNECTIONS)
+    def begin(self, refusal: Decision | None = None) -> None:
+        """Greet, or send away. refusal: where there is no room."""
+        if refusal is not None:
+            decision = refusal
         elif self._desk.is_draining:
             decision = Decision(reply.SHUTTING_DOWN, Reason.SHUTTING_DOWN)
         else:
@@ -129,18 +149,25 @@ class Serving:
             self._session.greet()
             self._turn()
         else:
-            self._wire.hang_up(self._desk.refuse(self._facts, decision), "refused")
+            self._wire.hang_up(self._refuse(decision), "refused")
 
     def receive(self, data: bytes) -> None:
         """Take octets, already decrypted."""
         self._session.receive(data)
         self._fresh_octets += len(data)
-        if self._working is None:
-            self._turn()
+        if self._working is not None:
+            self._held_octets += len(data)
+            if self.is_holding_much:
+                self._wire.pause_reading()
+            self._hold(self._charged_octets + len(data))
             return
-        self._held_octets += len(data)
-        if self.is_holding_much:
-            self._wire.pause_reading()
+        if self._is_in_content:
+            self._content_octets += len(data)
+            self._turn()
+            if self._working is None:  # what came whole in one piece is gone in a moment
+                self._hold_content()
+        else:
+            self._turn()
 
     def secured(self, tls: TlsFacts) -> None:
         """The handshake is complete; what was said in clear is forgotten (RFC 3207 §4.2)."""
@@ -148,6 +175,24 @@ class Serving:
         self._hello = (None, False)
         self._stamp = None
         self._session.tls_started()
+
+    def _hold_content(self) -> None:
+        """Tell the crowd how much of the content is in memory, and give up where it is too much for all together."""
+        transaction = self._transaction
+        if transaction is None or transaction.intake is None or self._wire.is_closed:
+            return
+        in_memory = 0 if transaction.intake.is_in_file else transaction.settings.limits.content_in_memory_octets_max
+        self._hold(min(self._content_octets, in_memory + PART_OCTETS))
+
+    def _hold(self, octets: int) -> None:
+        crowd, limits = self._desk.crowd, self._desk.get_settings().limits
+        crowd.octets_held += octets - self._charged_octets
+        self._charged_octets = octets
+        if octets and crowd.is_memory_short(limits, is_known=self._wire.is_known) and not self._wire.is_closed:
+            decision = Decision(reply.MEMORY_SHORT, Reason.MEMORY_SHORT, {"octets_held": crowd.octets_held})
+            self._wire.hang_up(self._refuse(decision), "closed")
+            if self._working is None:
+                self._forget_transaction()
 
     def lost(self) -> None:
         """The client has gone. A commit under way goes on: the client may have seen neither answer, and will retry."""
@@ -198,7 +243,8 @@ class Serving:
             case Authenticate():
                 self._on_authenticate(event)
             case Refused():
-                self._desk.note_refused_line(self._facts, event.line, event.reply)
+                self._note_error(event.reply)
+                self._desk.note_refused_line(self._facts, event.line, event.reply, is_known=self._wire.is_known)
             case Closing():
                 self._on_closing(event)
 
@@ -208,12 +254,44 @@ class Serving:
         if self._desk.spool.trouble is not None:
             decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": self._desk.spool.trouble})
         else:
-            decision = transaction.judge_sender()
+            decision = self._no_room_for(event) or transaction.judge_sender()
         if decision.is_accepted:
             self._transaction = transaction
             self._session.answer(decision.reply)
         else:
-            self._session.answer(self._desk.refuse(self._facts, decision, _path(event)))
+            self._session.answer(self._refuse(decision, _path(event)))
+
+    def _no_room_for(self, event: Mail) -> Decision | None:
+        """Why a message of this size, or a stranger's at all, cannot be taken now."""
+        settings, free = self._desk.get_settings(), self._desk.spool.free_octets_seen
+        if event.size is not None and event.size > max(0, free - settings.limits.spool_free_octets_min):
+            told: Detail = {"trouble": "more is announced than there is space", "size": event.size, "free": free}
+            return Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, told)
+        if self._wire.is_known:
+            return None
+        if self._desk.crowd.is_disk_low:
+            told = {"trouble": "space is low and kept for known clients", "free": free}
+            return Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, told)
+        return self._too_fast(Deed.MESSAGE)
+
+    def _too_fast(self, deed: Deed) -> Decision | None:
+        """Count what a stranger does; say how it is refused where its address does too many of it."""
+        if self._wire.is_known:
+            return None
+        limits = self._desk.get_settings().limits
+        return self._desk.crowd.hastiness(self._facts.peer, deed, limits, self._loop.time())
+
+    def _note_error(self, answer: reply.Reply) -> None:
+        """Count a stranger's fault. The next connection feels it; this one has errors_max, or none under stress."""
+        if answer.code < 500 or self._wire.is_known:
+            return
+        self._too_fast(Deed.ERROR)
+        if self._desk.crowd.is_stressed(self._desk.get_settings().limits, self._loop.time()):
+            self._wire.hang_up(reply.TOO_MANY_ERRORS, "closed")
+
+    def _refuse(self, decision: Decision, path: str | None = None, recipient: str | None = None) -> reply.Reply:
+        self._note_error(decision.reply)
+        return self._desk.refuse(self._facts, decision, path, recipient, is_known=self._wire.is_known)
 
     def _note_hello(self) -> None:
         hello = (self._session.helo, self._session.is_esmtp)
@@ -224,15 +302,22 @@ class Serving:
 
     def _on_rcpt(self, event: Rcpt) -> None:
         assert self._transaction is not None
-        decision = self._transaction.judge_recipient(event)
+        decision = self._too_fast(Deed.RECIPIENT) or self._transaction.judge_recipient(event)
+        if decision.reason is Reason.RECIPIENT_UNKNOWN:
+            decision = self._too_fast(Deed.UNKNOWN_RECIPIENT) or decision
         if decision.is_accepted:
             self._session.answer(decision.reply)
         else:
             recipient = str(event.recipient.mailbox)
-            self._session.answer(self._desk.refuse(self._facts, decision, _path(self._transaction.mail), recipient))
+            self._session.answer(self._refuse(decision, _path(self._transaction.mail), recipient))
 
     def _on_content_start(self, event: ContentStart) -> None:
         assert self._transaction is not None
+        if not event.is_chunked and self._session.is_ahead:  # a request of another protocol, it may be (RFC 2920 §3.1)
+            decision = Decision(reply.EARLY_TALK, Reason.EARLY_TALK)
+            self._session.answer(self._refuse(decision, _path(self._transaction.mail)))
+            return
+        self._content_began_at, self._content_octets = self._loop.time(), 0
         self._transaction.start_content(self._desk.spool)
         self._session.answer(reply.OK if event.is_chunked else reply.START_MAIL_INPUT)
 
@@ -244,7 +329,7 @@ class Serving:
             self._answer_later(self._kept(transaction, event.size))
         else:
             self._forget_transaction()
-            self._session.answer(self._desk.refuse(self._facts, decision, _path(transaction.mail)))
+            self._session.answer(self._refuse(decision, _path(transaction.mail)))
 
     def _on_authenticate(self, event: Authenticate) -> None:
         self._note_hello()
@@ -254,10 +339,11 @@ class Serving:
         """Return the answer to AUTH."""
         verdict = await self._desk.authenticator.judge(event, self._facts.peer, self._desk.get_settings())
         if verdict.account is None:
-            return self._desk.refuse(self._facts, verdict.decision)
+            return self._refuse(verdict.decision)
         self._facts = replace(self._facts, account=verdict.account.user_name)
         self._stamp = None
         self._desk.note_login(self._facts, event.mechanism)
+        self._prove()
         return verdict.decision.reply
 
     def _answer_later(self, answering: Coroutine[None, None, reply.Reply]) -> None:
@@ -268,6 +354,7 @@ class Serving:
         try:
             answer = await answering
             self._working = self._transaction = None
+            self._hold(0)
             if self._wire.is_closed:
                 return
             self._session.answer(answer)
@@ -277,6 +364,7 @@ class Serving:
             self._turn()
         except Exception:
             self._working = self._transaction = None
+            self._hold(0)
             self._wire.fail()
 
     async def _kept(self, transaction: Transaction, size: int) -> reply.Reply:
@@ -286,14 +374,23 @@ class Serving:
         except SpoolUnavailable as error:
             transaction.discard()
             decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": str(error)})
-            return self._desk.refuse(self._facts, decision, _path(transaction.mail))
+            return self._refuse(decision, _path(transaction.mail))
         except BaseException:  # ours: what is not kept leaves no file; what became durable all the same keeps its own
             transaction.discard()
             raise
         self._desk.note_message(message, size)
+        self._fruitful_at = self._loop.time()
+        connector = transaction.attribution.connector
+        if connector is not None and not connector.allow_any_address:
+            self._prove()
         if transaction.is_rewritten:
             self._desk.note_rewriting(message, transaction.broken_signatures)
         return reply.queued(message.message_id, to_text(message.number), self._desk.get_settings().hostname)
+
+    def _prove(self) -> None:
+        if not self._has_proved and not self._wire.is_closed:
+            self._has_proved = True
+            self._wire.prove()
 
     def _stamp_of_session(self) -> Stamp:
         if self._stamp is None:
@@ -316,6 +413,7 @@ class Serving:
         if self._transaction is not None:
             self._transaction.discard()
             self._transaction = None
+            self._hold(0)
 
 
 def _path(mail: Mail) -> str:

@@ -107,14 +107,56 @@ class Limits(Section):
         StrictInt, Field(ge=1, le=100_000, description="Recipients of one transaction; one more gets 452.")
     ] = 1000
     connections_max: Annotated[
-        StrictInt, Field(ge=1, le=1_000_000, description="Open connections per listener; one more gets 421.")
+        StrictInt, Field(ge=1, le=1_000_000, description="Open connections of all listeners; one more gets 421.")
     ] = 20_000
+    connections_for_known_percent: Annotated[
+        StrictInt,
+        Field(
+            ge=0,
+            le=90,
+            description="Share of these for known clients alone: from connectors' addresses, or proved before.",
+        ),
+    ] = 25
     connections_per_address_max: Annotated[
-        StrictInt, Field(ge=1, le=1_000_000, description="Open connections per client address and listener.")
-    ] = 20_000
+        StrictInt, Field(ge=1, le=1_000_000, description="Open connections of a stranger's address (of IPv6 its /64).")
+    ] = 100
+    connections_per_known_address_max: Annotated[
+        StrictInt, Field(ge=1, le=1_000_000, description="Open connections of a known client's address.")
+    ] = 5000
+    connections_per_minute_max: Annotated[
+        StrictInt, Field(ge=1, le=1_000_000, description="Connections a minute of a stranger's address.")
+    ] = 600
+    messages_per_minute_max: Annotated[
+        StrictInt, Field(ge=1, le=1_000_000, description="Transactions a minute of a stranger's address.")
+    ] = 600
+    recipients_per_minute_max: Annotated[
+        StrictInt, Field(ge=1, le=1_000_000, description="Recipients a minute of a stranger's address.")
+    ] = 6000
+    unknown_recipients_per_minute_max: Annotated[
+        StrictInt,
+        Field(ge=1, le=1_000_000, description="Recipients a minute that do not exist, of a stranger's address."),
+    ] = 60
+    errors_per_minute_max: Annotated[
+        StrictInt,
+        Field(ge=1, le=1_000_000, description="Refused commands a minute after which an address gets 421."),
+    ] = 200
+    octets_held_max: Annotated[
+        StrictInt,
+        Field(
+            ge=1_048_576,
+            le=_TEBI,
+            description="Memory for content under way of all sessions; above it strangers get 421, above twice all.",
+        ),
+    ] = 134_217_728
     errors_max: Annotated[
         StrictInt, Field(ge=1, le=1_000_000, description="Refused commands after which a session is closed.")
     ] = 20
+    idle_commands_max: Annotated[
+        StrictInt,
+        Field(
+            ge=1, le=1_000_000, description="Commands that lead nowhere (NOOP, RSET, EHLO, VRFY) between two messages."
+        ),
+    ] = 100
     command_timeout_seconds: Annotated[
         float,
         Field(gt=0, le=_DAY, description="How long a client may be silent between commands (RFC 5321 §4.5.3.2)."),
@@ -122,12 +164,26 @@ class Limits(Section):
     data_timeout_seconds: Annotated[
         float, Field(gt=0, le=_DAY, description="How long the next 16 KiB of content, or its end, may take.")
     ] = 180
+    data_octets_per_second_min: Annotated[
+        StrictInt,
+        Field(ge=1, le=1_000_000, description="How fast content must come on the whole, data_timeout_seconds apart."),
+    ] = 500
+    message_wait_seconds: Annotated[
+        float, Field(gt=0, le=_DAY, description="How long a session may last without a message, whatever it says.")
+    ] = 1800
+    stress_timeout_seconds: Annotated[
+        float,
+        Field(gt=0, le=_DAY, description="How long a stranger may achieve nothing while places or memory are short."),
+    ] = 10
     received_max: Annotated[
         StrictInt, Field(ge=1, le=10_000, description="Received fields above which a message is a loop.")
     ] = 50
     spool_free_octets_min: Annotated[
         StrictInt, Field(ge=0, le=2**62, description="Below this much free disk new mail gets 452.")
     ] = 67_108_864
+    spool_free_octets_low: Annotated[
+        StrictInt, Field(ge=0, le=2**62, description="Below this much free disk new mail of strangers gets 452.")
+    ] = 268_435_456
 
 
 class Console(Section):

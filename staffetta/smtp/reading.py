@@ -33,6 +33,11 @@ class LineReader:
         else:
             self._input = self._input + data if self._input else data
 
+    @property
+    def has_more(self) -> bool:
+        """Whether octets have come that nobody has read."""
+        return len(self._input) > self._position
+
     def take(self) -> bytes:
         """Return and forget all that has come and was not read yet."""
         octets = self._input[self._position :] if self._position else self._input

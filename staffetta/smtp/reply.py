@@ -79,7 +79,12 @@ SHUTTING_DOWN = Reply(421, "3.2", "Service not available, closing transmission c
 INTERNAL_ERROR = Reply(421, "3.0", "Internal error, closing transmission channel")
 TOO_MANY_CONNECTIONS = Reply(421, "7.0", "Too many connections")
 TOO_MANY_ERRORS = Reply(421, "7.0", "Too many errors, closing transmission channel")
+TOO_MANY_UNKNOWN = Reply(421, "7.0", "Too many unknown recipients, closing transmission channel")
+TOO_MANY_IDLE = Reply(421, "7.0", "Too many commands without a message, closing transmission channel")
+SUBMISSION_RATE = Reply(421, "4.2", "Message submission rate for this client has exceeded the configured limit")
+MEMORY_SHORT = Reply(421, "3.2", "System not accepting this much at present, closing transmission channel")
 NOT_SMTP = Reply(421, "5.0", "This is not SMTP, closing transmission channel")
+EARLY_TALK = Reply(421, "5.0", "Content came before it was asked for, closing transmission channel")
 OUT_OF_STEP = Reply(421, "5.2", "The chunk's size cannot be read, closing transmission channel")
 
 # Not now.

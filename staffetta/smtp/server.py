@@ -71,7 +71,8 @@ class ServerSession(CommandSession):
                 self._answer_content_start(event, answer)
             case ContentEnd():
                 self._forget_transaction()
-                self._errors = 0 if answer.is_positive else self._errors  # a connection may be kept for thousands
+                if answer.is_positive:
+                    self._errors = self._idle_commands = 0  # a connection may be kept for thousands
                 self._answer_plainly(answer)
             case StartTls():
                 self._answer_start_tls(answer)
@@ -87,6 +88,11 @@ class ServerSession(CommandSession):
         octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out = []
         return octets
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether more has come than was acted upon. Where 354 is about to be said, the client did not wait for it."""
+        return self._reader.has_more
 
     def tls_started(self) -> None:
         """The handshake is done: everything that was learnt in clear is forgotten (RFC 3207 §4.2)."""
@@ -194,6 +200,8 @@ class ServerSession(CommandSession):
             self._state = State.MAIL
             self._is_smtputf8 = mail.smtputf8
         self._answer_plainly(answer)
+        if not answer.is_positive:
+            self._count_idle_command()
 
     def _answer_rcpt(self, answer: Reply) -> None:
         if answer.is_positive:

@@ -77,6 +77,7 @@ class CommandSession(SessionState):
             mechanisms=self._auth.offered,
         )
         self._say(reply.hello(self._hostname, self._client_address, offered if is_esmtp else ()))
+        self._count_idle_command()
 
     def _on_mail(self, argument: bytes) -> None:
         mail = grammar.parse_mail(
@@ -91,6 +92,11 @@ class CommandSession(SessionState):
 
     def _on_rcpt(self, argument: bytes) -> None:
         if self._recipients >= self._limits.recipients_max:
+            self._overshoot += 1  # who was not counting says as many again, pipelined, before it knows
+            if self._overshoot > self._limits.recipients_max:
+                self._count_idle_command()
+            if self._is_closed:
+                return
             raise grammar.Rejection(reply.TOO_MANY_RECIPIENTS)
         recipient = grammar.parse_rcpt(
             argument,
@@ -119,6 +125,8 @@ class CommandSession(SessionState):
             self._events.append(Refused(self._line[:SHOWN_OCTETS_MAX], order))
             self._throw_away(octets, order)
             return
+        if not octets and not is_last:
+            self._count_idle_command()
         self._is_last_chunk = is_last
         if self._state is State.CHUNKS:
             self._chunk_reader.start(octets)
@@ -136,17 +144,21 @@ class CommandSession(SessionState):
     def _on_rset(self, argument: bytes) -> None:
         self._abandon()
         self._say(reply.RESET)
+        self._count_idle_command()
 
     def _on_noop(self, argument: bytes) -> None:
         self._say(reply.OK)
+        self._count_idle_command()
 
     def _on_vrfy(self, argument: bytes) -> None:
         if not argument:
             raise grammar.Rejection(reply.ARGUMENT)
         self._say(reply.CANNOT_VERIFY)
+        self._count_idle_command()
 
     def _on_help(self, argument: bytes) -> None:
         self._say(reply.HELP)
+        self._count_idle_command()
 
     def _on_quit(self, argument: bytes) -> None:
         self._say(reply.CLOSING)

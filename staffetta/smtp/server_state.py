@@ -66,6 +66,7 @@ class SessionState:
         self._awaiting: Event | None = None
         self._is_closed = False
         self._errors = 0
+        self._idle_commands = 0  # since the last message
         self._line = b""
         self._forget_transaction()
 
@@ -76,19 +77,34 @@ class SessionState:
 
     def _answer_plainly(self, answer: Reply) -> None:
         self._say(answer)
-        self._count_error(answer)
+        if answer.code >= 400:
+            self._count_error(answer)
 
     def _count_error(self, answer: Reply) -> None:
-        """Count what the client did wrong. 4yz is not its fault: it may send what it was told to send later."""
+        """Count what the client did wrong. 4yz is not its fault: it may send what it was told to send later.
+
+        421 is our last word, whoever said it.
+        """
+        if answer.code == 421:
+            self._close()
         if answer.code < 500:
             return
         self._errors += 1
         if self._errors > self._limits.errors_max:
             self._close_after_errors()
 
+    def _count_idle_command(self) -> None:
+        """Count a command that leads nowhere: a session of nothing else ends."""
+        self._idle_commands += 1
+        if self._idle_commands > self._limits.idle_commands_max:
+            self._end(reply.TOO_MANY_IDLE)
+
     def _close_after_errors(self) -> None:
+        self._end(reply.TOO_MANY_ERRORS)
+
+    def _end(self, last_word: Reply) -> None:
         if not self._is_closed:
-            self._say(reply.TOO_MANY_ERRORS)
+            self._say(last_word)
             self._close()
 
     def _close(self) -> None:
@@ -111,6 +127,7 @@ class SessionState:
         if self._state is not State.CONNECTED:
             self._state = State.GREETED
         self._recipients = 0
+        self._overshoot = 0
         self._is_smtputf8 = False
         self._is_last_chunk = False
         self._refused_octets = 0

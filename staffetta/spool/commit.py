@@ -76,6 +76,7 @@ class CommitThread:
         self._loop = asyncio.get_running_loop()
         self._waiting: SimpleQueue[_Waiter | None] = SimpleQueue()
         self._aside: deque[Change] = deque(maxlen=10_000)  # written with the next batch; the oldest are lost first
+        self.free_octets_seen = 0
         self._disk_trouble: str | None = None
         self._space_trouble: str | None = None
         self._is_closing = False
@@ -245,6 +246,7 @@ class CommitThread:
         except OSError as error:
             self._space_trouble = f"free space cannot be read: {error.strerror}"
             return
+        self.free_octets_seen = free
         is_low = free < self._free_octets_min
         self._space_trouble = f"only {free} octets of disk are free" if is_low else None
 

@@ -70,6 +70,7 @@ class MemorySpool:
     """See the Spool protocol.
 
     trouble: a test sets it; while it is set, nothing is kept and SpoolUnavailable is raised.
+    free_octets_seen: a test sets it.
     recipients, contents, events, refusals, commands, remembered, flow, notices: what is kept, for tests to look at.
     contents: by message number, gone when the last recipient is closed.
     """
@@ -78,6 +79,7 @@ class MemorySpool:
     partition: int = 0
     unknown_retry_seconds: float = 300.0
     trouble: str | None = None
+    free_octets_seen: int = 2**40
     recipients: dict[Key, Kept] = field(default_factory=dict)
     contents: dict[int, Content] = field(default_factory=dict)
     events: dict[int, list[Event]] = field(default_factory=dict)

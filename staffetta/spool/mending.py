@@ -13,6 +13,8 @@ from staffetta.trace.flow import SLOT_SECONDS
 
 MESSAGES_PER_SWEEP = 500  # some 10 ms of the commit thread; clients do not notice
 SWEEP_SECONDS = 10.0
+REFUSALS_MAX = 1_000_000  # some 300 MB; a flood must not fill the disk with what it was told
+_SWEEPS_PER_COUNT = 60  # counting a million takes some 50 ms
 _HOURS_KEPT = 48  # of what routes carried; limits look at 24 (queue/shaping.py)
 _REASON = "the attempt was cut short; whether the next hop has the message is not known"
 _CUT_SHORT = Unknown(status="4.4.2", diagnostic=_REASON, stage=Stage.FINAL_DOT)
@@ -77,10 +79,16 @@ def mend_interrupted(
 
 
 class Sweeper:
-    """Removes closed messages and refusals past their time, a few at a time, now and then."""
+    """Removes closed messages and refusals past their time, a few at a time, now and then.
 
-    def __init__(self, seconds_kept: float, clock: Callable[[], float]) -> None:
+    refusals_max: beyond it the oldest go before their time.
+    """
+
+    def __init__(self, seconds_kept: float, clock: Callable[[], float], *, refusals_max: int = REFUSALS_MAX) -> None:
         self._seconds_kept = seconds_kept
+        self._refusals_max = refusals_max
+        self._refusals_below = 0  # as of the last count
+        self._sweeps = 0
         self._clock = clock
         self._next_sweep = clock()
 
@@ -98,9 +106,12 @@ class Sweeper:
         expired = connection.execute(SQL["expired_messages"], (below, MESSAGES_PER_SWEEP)).fetchall()
         for table in ("event", "recipient", "content", "message"):
             connection.executemany(f"DELETE FROM {table} WHERE number = ?", expired)
+        if self._sweeps % _SWEEPS_PER_COUNT == 0:
+            self._count_refusals(connection)
+        self._sweeps += 1
         refused = connection.execute(
             "DELETE FROM refusal WHERE number IN (SELECT number FROM refusal WHERE number < ? LIMIT ?)",
-            (below, MESSAGES_PER_SWEEP),
+            (max(below, self._refusals_below), MESSAGES_PER_SWEEP),
         )
         connection.execute("DELETE FROM queue_command WHERE done_at < ?", (oldest_kept,))
         now = self._clock()
@@ -109,3 +120,9 @@ class Sweeper:
         connection.execute("DELETE FROM flow WHERE slot < ?", (int(oldest_kept // SLOT_SECONDS),))
         if MESSAGES_PER_SWEEP in (len(expired), refused.rowcount):
             self._next_sweep = 0.0  # there is more: at the next tick
+
+    def _count_refusals(self, connection: sqlite3.Connection) -> None:
+        newest_too_many = connection.execute(
+            "SELECT number FROM refusal ORDER BY number DESC LIMIT 1 OFFSET ?", (self._refusals_max,)
+        ).fetchone()
+        self._refusals_below = newest_too_many[0] + 1 if newest_too_many else 0

@@ -235,6 +235,10 @@ class Spool(Protocol):
     def trouble(self) -> str | None:
         """Why new mail cannot be kept now (disk full, failed sync), None when all is well. No I/O."""
 
+    @property
+    def free_octets_seen(self) -> int:
+        """Free disk space, as it was about a second ago. No I/O."""
+
     def open_draft(self) -> Draft:
         """Start large content. Raises SpoolUnavailable."""
 

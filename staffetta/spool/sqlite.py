@@ -178,6 +178,10 @@ class SqliteSpool:
             raise
         await self._commits.submit(change, lambda: self._offer_new((message,)), lambda: self._forget_files((message,)))
 
+    @property
+    def free_octets_seen(self) -> int:
+        return self._commits.free_octets_seen
+
     def record_refusal(self, refusal: Refusal) -> None:
         self._commits.put_aside(Change(refusals=(refusal_row(self.next_number(), refusal),)))
 

@@ -330,7 +330,7 @@ def test_certificate_is_asked_for_from_the_moment_on_that_a_connector_needs_it()
 
 def test_who_is_one_too_many_is_sent_away_before_the_handshake() -> None:
     async def main() -> None:
-        async with submission(limits=Limits(connections_per_address_max=1)) as bench:
+        async with submission(limits=Limits(connections_per_known_address_max=1)) as bench:
             first = await secured(bench)
             second = await bench.connect()
             assert await second.rest() == ""

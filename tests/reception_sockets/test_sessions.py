@@ -103,7 +103,7 @@ def test_a_message_is_kept_even_when_the_client_goes_during_the_commit():
 
 async def wait_for_nobody(bench: Bench) -> None:
     await bench.listener.desk.wait_until_empty(5)
-    assert not bench.listener.desk.visitors and not bench.listener.desk.per_address
+    assert not bench.listener.desk.visitors and not bench.listener.desk.crowd.per_network
 
 
 def test_large_content_flows_to_a_draft():
@@ -217,7 +217,7 @@ def test_a_broken_handshake_ends_the_connection_only():
 
 def test_too_many_connections_of_an_address_get_421_at_once():
     async def main():
-        async with listening(connections_per_address_max=1) as bench:
+        async with listening(connections_per_known_address_max=1) as bench:
             first = await bench.greeted()
             second = await bench.connect()
             assert (await second.rest()).startswith("421 4.7.0")
@@ -300,7 +300,7 @@ def test_a_named_proxy_speaks_for_its_client(proxies):
             (message,) = bench.messages
             assert message.peer_address == "203.0.113.7"
             assert b"(203.0.113.7)\r\n by relay.contoso.test (192.0.2.9)" in octets_of(message)
-            assert list(bench.listener.desk.per_address) == [ipaddress.ip_address("203.0.113.7")]
+            assert list(bench.listener.desk.crowd.per_network) == [int(ipaddress.ip_address("203.0.113.7"))]
 
     run(main)
 

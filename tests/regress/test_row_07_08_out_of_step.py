@@ -56,18 +56,29 @@ def test_row_07_after_refused_data_a_command_is_still_a_command() -> None:
     asyncio.run(main())
 
 
-def test_row_07_content_before_354_is_content_and_nothing_else() -> None:
-    """Where DATA is accepted, early content becomes the one message, whatever commands it spells."""
+@pytest.mark.parametrize("early", ["\n", "x\n.\n", "\nMAIL FROM:<ceo@contoso.test>\n.\n", "QUIT\n", "."])
+def test_row_07_content_that_does_not_wait_for_354_ends_the_session(early: str) -> None:
+    """Whoever sends blindly speaks another protocol, it may be, and reads no replies: 421, and nothing is kept."""
 
     async def main() -> None:
         async with relay() as running:
             client = await running.connect()
-            early = f"MAIL FROM:<{INSIDER}>\nRCPT TO:<{OUTSIDER}>\nDATA\n\nMAIL FROM:<ceo@contoso.test>\n.\n"
-            replies = await client.say(early + "NOOP\n", 5)
-            assert [reply[:3] for reply in replies] == ["250", "250", "354", "250", "250"]
-            await running.settled()
-            (message,) = running.left()
-            assert INSIDER in message.mail and message.content.endswith(b"\r\n\r\nMAIL FROM:<ceo@contoso.test>\r\n")
+            client.send(f"MAIL FROM:<{INSIDER}>\nRCPT TO:<{OUTSIDER}>\nDATA\n{early}".replace("\n", "\r\n").encode())
+            assert [(await client.reply())[:9] for _ in range(3)] == ["250 2.1.0", "250 2.1.5", "421 4.5.0"]
+            assert await client.rest() == ""
+            assert not running.spool.recipients and running.reasons == ["early talk"]
+
+    asyncio.run(main())
+
+
+def test_row_07_chunks_may_come_before_they_are_asked_for() -> None:
+    """RFC 3030 §4.2: BDAT is pipelined, since its size says where it ends."""
+
+    async def main() -> None:
+        async with relay() as running:
+            client = await running.connect()
+            replies = await client.say(f"MAIL FROM:<{INSIDER}>\nRCPT TO:<{OUTSIDER}>\nBDAT 3 LAST\nx\nNOOP\n", 4)
+            assert [reply[:3] for reply in replies] == ["250", "250", "250", "250"]
 
     asyncio.run(main())
 

@@ -1,4 +1,4 @@
-"""Row 13, in part: a client that sends an octet now and then keeps no session open (Slowloris)."""
+"""Row 13: a client that sends an octet now and then keeps no session open (Slowloris)."""
 
 import asyncio
 

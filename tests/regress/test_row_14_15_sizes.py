@@ -111,7 +111,7 @@ def test_row_14_a_client_that_reads_nothing_is_read_no_further() -> None:
     """Replies that nobody reads do not pile up: the client is stopped long before its commands are all taken."""
 
     async def main() -> None:
-        async with relay() as running:
+        async with relay(limits={"idle_commands_max": 1_000_000}) as running:
             client = await running.connect()
             client.reader._transport.pause_reading()  # type: ignore[attr-defined]
             sent = 0

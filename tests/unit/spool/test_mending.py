@@ -104,22 +104,34 @@ def test_counts_tell_routes_and_states(tmp_path: Path) -> None:
     asyncio.run(test())
 
 
+REFUSAL = Refusal(
+    at=START,
+    session_id="S",
+    listener="relay",
+    peer_address="192.0.2.1",
+    helo=None,
+    tls=None,
+    reverse_path=None,
+    forward_path=None,
+    reply="550 5.7.64 TenantAttribution; Relay Access Denied",
+    reason="relay denied",
+)
+
+
+def test_refusals_are_bounded_by_count_and_the_newest_stay(tmp_path: Path) -> None:
+    connection = prepare(tmp_path, connect)
+    new = [make_number(int(START * 1e6) + n, 0, 0) for n in range(20)]
+    with transaction(connection):
+        write(connection, [Change(refusals=[refusal_row(number, REFUSAL) for number in new])])
+    assert sweep(connection, Sweeper(90 * DAY, lambda: START, refusals_max=7))
+    assert numbers(connection, "refusal") == new[-7:]
+    connection.close()
+
+
 def test_a_flood_of_refusals_is_swept_as_fast_as_it_came(tmp_path: Path) -> None:
     connection = prepare(tmp_path, connect)
-    refusal = Refusal(
-        at=START,
-        session_id="S",
-        listener="relay",
-        peer_address="192.0.2.1",
-        helo=None,
-        tls=None,
-        reverse_path=None,
-        forward_path=None,
-        reply="550 5.7.64 TenantAttribution; Relay Access Denied",
-        reason="relay denied",
-    )
     old = int((START - 99 * DAY) * 1e6)
-    rows = [refusal_row(make_number(old + n, 0, 0), refusal) for n in range(MESSAGES_PER_SWEEP + 1)]
+    rows = [refusal_row(make_number(old + n, 0, 0), REFUSAL) for n in range(MESSAGES_PER_SWEEP + 1)]
     with transaction(connection):
         write(connection, [Change(refusals=rows)])
     sweeper = Sweeper(90 * DAY, lambda: START)
