@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from staffetta.analyzer.alignment import Alignment
+from staffetta.analyzer.alignment import Agreement, Alignment
 from staffetta.analyzer.arc import INSTANCE_MAX, ArcSet
 from staffetta.analyzer.authentication import Result, Verdict
 from staffetta.analyzer.finding import Finding, Severity
@@ -34,9 +34,8 @@ def of_verdicts(verdicts: Sequence[Verdict]) -> Iterator[Finding]:
             if result.result not in (*_BAD, "pass") or told == _FINDINGS_MAX:
                 continue
             told += 1
-            said = f"{verdict.host or 'a host that is not named'} says {result.method.upper()} {result.result}"
+            said = f"{verdict.host or 'A host that is not named'} says {result.method.upper()} {result.result}"
             said += f" ({why})" if (why := _why(result)) else ""
-            said = said[0].upper() + said[1:]
             if not verdict.is_trusted:
                 text = f"{said}; nothing shows that this host can be trusted."
                 yield Finding(Severity.INFO, text, verdict.field, "RFC 8601 §7.1")
@@ -87,11 +86,17 @@ def of_alignment(from_domains: Sequence[str], alignments: Sequence[Alignment]) -
     if not judged:
         return
     if vouching := next((row for row in judged if row.vouches), None):
-        text = f"{vouching.method.upper()} passes for {vouching.domain}, which is {vouching.in_words} with From"
-        yield Finding(Severity.GOOD, f"{text} ({vouching.from_domain}): what DMARC asks.", "From", "RFC 7489 §3.1")
+        text = f"{vouching.method.upper()} passes for {vouching.domain}, {_agreement(vouching)}: what DMARC asks."
+        yield Finding(Severity.GOOD, text, "From", "RFC 7489 §3.1")
     elif not any(row.result == "pass" and row.common for row in judged):
         text = f"No domain that passes SPF or DKIM is aligned with From ({judged[0].from_domain}): DMARC fails."
         yield Finding(Severity.WARNING, text, "From", "RFC 7489 §3.1")
+
+
+def _agreement(row: Alignment) -> str:
+    if row.agreement is Agreement.STRICT:
+        return "the domain of From"
+    return f"aligned with that of From ({row.from_domain}) where DMARC is relaxed"
 
 
 def of_chain(chain: Sequence[ArcSet]) -> Iterator[Finding]:

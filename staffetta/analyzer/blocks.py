@@ -45,7 +45,15 @@ def blocks_of(report: Report) -> Iterator[Block]:
         Block("Antispam report", (), tuple((each.label, _meant(each)) for each in report.antispam)),
         Block("Other headers", (), tuple((each.name, each.value) for each in report.others)),
     )
-    return (block for block in blocks if block.rows)
+    return (_without_empty_columns(block) for block in blocks if block.rows)
+
+
+def _without_empty_columns(block: Block) -> Block:
+    if not block.columns:
+        return block
+    kept = [place for place in range(len(block.columns)) if any(row[place] for row in block.rows)]
+    rows = tuple(tuple(row[place] for place in kept) for row in block.rows)
+    return Block(block.heading, tuple(block.columns[place] for place in kept), rows)
 
 
 def _results(verdicts: Sequence[Verdict]) -> Iterator[tuple[str, ...]]:

@@ -15,10 +15,10 @@ from staffetta.analyzer.blocks import Block, blocks_of
 from staffetta.analyzer.finding import Finding, Severity
 from staffetta.analyzer.hops import Hop
 from staffetta.analyzer.report import Report
-from staffetta.analyzer.words import clock, duration, moment, secured, sending_host, summary_lines
+from staffetta.analyzer.words import carried, clock, duration, moment, secured, sending_host, summary_lines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_BAR_CELLS_MIN = 6
+_BAR_CELLS = 12
 _COLOURS = {Severity.GOOD: "green", Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.ERROR: "red"}
 
 
@@ -60,7 +60,7 @@ def hop_table(report: Report) -> Table:
         table.add_column(heading, overflow="fold", ratio=3)
     table.add_column("Time (UTC)", no_wrap=True)
     table.add_column("Delay", justify="right", no_wrap=True)
-    table.add_column("Share", min_width=_BAR_CELLS_MIN, ratio=1)
+    table.add_column("Share", width=_BAR_CELLS)
     for hop in report.hops:
         table.add_row(*_cells(hop))
     return table
@@ -73,14 +73,11 @@ def printable(text: str) -> Text:
 
 def _cells(hop: Hop) -> tuple[RenderableType, ...]:
     received = hop.received
-    protocol = received.with_protocol or ""
-    if received.via:
-        protocol += f" via {received.via}"
     return (
         str(hop.number),
         printable(sending_host(received)),
         printable(received.by_name or received.by_comment or ""),
-        printable(" ".join(filter(None, (protocol, secured(received.tls))))),
+        printable(" ".join(filter(None, (carried(received), secured(received.tls))))),
         moment(received.at),
         _delay(hop),
         Bar(hop.share or 0.0),
@@ -91,7 +88,7 @@ def _delay(hop: Hop) -> Text:
     if hop.delay_seconds is not None:
         return Text(duration(hop.delay_seconds))
     if hop.clock_offset_seconds is not None:
-        return Text(clock(hop.clock_offset_seconds), style="yellow")
+        return Text(clock(hop.clock_offset_seconds).replace(" ", "\n", 1), style="yellow")
     return Text()
 
 
@@ -122,7 +119,7 @@ def _table(block: Block) -> Table:
         title_justify="left",
         title_style="bold",
     )
-    for heading in block.columns:
+    for heading in block.columns or ("", ""):
         table.add_column(heading, overflow="fold")
     for row in block.rows:
         table.add_row(*map(printable, row))

@@ -30,6 +30,7 @@ LONG_WAIT_SECONDS = 300
 DATE_AHEAD_SECONDS_MIN = 300
 _LEARN_ANTISPAM = "Microsoft Learn: Anti-spam message headers"
 _BULK_FROM = 4
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.GOOD, Severity.INFO)
 _SECTION = "header section"
 
 
@@ -57,8 +58,11 @@ class Seen:
 
 
 def findings_of(seen: Seen) -> tuple[Finding, ...]:
-    """Return the findings: what was not read, the road, then Exchange, then authentication, then the filters."""
-    return (
+    """Return the findings, the gravest first.
+
+    Among those of one weight: what was not read, the road, then Exchange, then authentication, then the filters.
+    """
+    found = (
         *_of_limits(seen),
         *_of_hops(seen),
         *of_exchange(seen.exchange, seen.hops, seen.parties),
@@ -68,6 +72,7 @@ def findings_of(seen: Seen) -> tuple[Finding, ...]:
         *of_recomputation(seen.recomputation, seen.signed_by),
         *_of_filters(seen),
     )
+    return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
 
 
 def _of_limits(seen: Seen) -> Iterator[Finding]:

@@ -36,6 +36,11 @@ def secured(tls: Tls | None) -> str:
     return " ".join(filter(None, (tls.version, tls.cipher))) or "TLS"
 
 
+def carried(received: Received) -> str:
+    """Return protocol and link, such as `ESMTPS` or `Microsoft SMTP Server via Frontend Transport`."""
+    return " via ".join(filter(None, (received.with_protocol, received.via)))
+
+
 def sending_host(received: Received) -> str:
     """Return name and address of who sent to this hop."""
     name, address = received.from_name, received.from_address

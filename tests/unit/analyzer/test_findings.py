@@ -66,12 +66,12 @@ def test_a_wrong_clock_is_told() -> None:
 
 def test_results_count_from_trusted_hosts_alone() -> None:
     assert (
-        sentences(RESULTS + RELAY, "mx.fabrikam.com")["Mx.fabrikam.com says SPF fail (sender IP is 203.0.113.7)."]
+        sentences(RESULTS + RELAY, "mx.fabrikam.com")["mx.fabrikam.com says SPF fail (sender IP is 203.0.113.7)."]
         is Severity.ERROR
     )
     doubted = [text for text, severity in sentences(RESULTS + RELAY).items() if "SPF" in text]
     assert doubted == [
-        "Mx.fabrikam.com says SPF fail (sender IP is 203.0.113.7); nothing shows that this host can be trusted."
+        "mx.fabrikam.com says SPF fail (sender IP is 203.0.113.7); nothing shows that this host can be trusted."
     ]
 
 

@@ -69,7 +69,7 @@ def test_whom_to_trust_is_a_setting_that_a_parameter_overrides(office: Office) -
     office.settings = office.settings.model_copy(
         update={"header_analysis": HeaderAnalysis(trusted_hosts=("mx.example",))}
     )
-    assert "good: Mx.example says SPF pass" in says()
+    assert "good: mx.example says SPF pass" in says()
     assert "nothing shows that this host can be trusted" in says(TrustedHosts=["other.example"])
 
 
