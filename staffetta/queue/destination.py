@@ -4,66 +4,16 @@ A destination in trouble is left alone until `not_before`; then one lane probes 
 lets one lane more go, until the route's concurrency is reached. Times are seconds since 1970.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from staffetta.mail.outcome import Deferred, Stage
+from staffetta.queue.lines import Line, Lines
 from staffetta.queue.schedule import destination_back_off_seconds
 from staffetta.queue.shaper import Wait
 from staffetta.settings.model import QueueSettings
 from staffetta.spool.marks import Notice
-from staffetta.spool.spool import Claim
 
 _NO_TROUBLE = Deferred(status="4.4.0", diagnostic="", stage=Stage.ROUTE)
-
-
-class Line:
-    """Claims that wait, oldest first. octets: what they cost in memory."""
-
-    __slots__ = ("_claims", "octets")
-
-    def __init__(self) -> None:
-        self._claims: deque[Claim] = deque()
-        self.octets = 0
-
-    def __len__(self) -> int:
-        return len(self._claims)
-
-    @property
-    def first(self) -> Claim:
-        """The oldest."""
-        return self._claims[0]
-
-    def append(self, claim: Claim) -> None:
-        """Put the claim at the end."""
-        self._claims.append(claim)
-        self.octets += claim.octets_in_memory
-
-    def extend(self, claims: Iterable[Claim]) -> None:
-        """Put the claims at the end, in their order."""
-        for claim in claims:
-            self.append(claim)
-
-    def popleft(self) -> Claim:
-        """Take the oldest."""
-        claim = self._claims.popleft()
-        self.octets -= claim.octets_in_memory
-        return claim
-
-    def pop_younger_half(self) -> list[Claim]:
-        """Take the younger half, at least one if there is any."""
-        half = [self._claims.pop() for _ in range((len(self._claims) + 1) // 2)]
-        self.octets -= sum(claim.octets_in_memory for claim in half)
-        return half
-
-    def withdraw(self, is_wanted: Callable[[Claim], bool]) -> list[Claim]:
-        """Take out those claims, and return them in order."""
-        withdrawn = [claim for claim in self._claims if is_wanted(claim)]
-        if withdrawn:
-            self._claims = deque(claim for claim in self._claims if not is_wanted(claim))
-            self.octets -= sum(claim.octets_in_memory for claim in withdrawn)
-        return withdrawn
 
 
 @dataclass(slots=True)
@@ -74,12 +24,11 @@ class Destination:
     is_probe_asked: an administrator wants the next lane, whose failure lengthens no wait.
     wait: for what its route may carry; a long one empties the line.
     told: what other processes know of it.
-    has_backlog: the spool has more for it than was taken. has_overdue: some of that may have waited too long.
     """
 
     route: str
     name: str
-    waiting: Line = field(default_factory=Line)
+    waiting: Lines = field(default_factory=Lines)
     lanes: int = 0
     lanes_max: int | None = None
     troubles: int = 0
@@ -89,8 +38,6 @@ class Destination:
     wait: Wait | None = None
     is_wait_long: bool = False
     told: Notice | None = None
-    has_backlog: bool = False
-    has_overdue: bool = False
 
     def window(self, concurrency: int) -> int:
         """How many lanes may carry now. concurrency: what the route allows."""
@@ -105,14 +52,18 @@ class Destination:
         """From when on it may be tried."""
         return max(self.not_before, self.wait.until) if self.wait and self.is_wait_long else self.not_before
 
+    def is_to_be_swept(self, line: Line) -> bool:
+        """Whether some of a line's backlog may be overdue, by the trouble of now."""
+        return self.troubles > 0 and line.is_unswept
+
     def is_idle(self) -> bool:
         """Whether there is nothing to remember about it."""
-        return not (self.waiting or self.lanes or self.troubles or self.has_backlog)
+        return not (self.waiting or self.lanes or self.troubles or self.waiting.has_backlog)
 
     def well(self, concurrency: int) -> None:
         """An attempt got through."""
         self.troubles, self.trouble, self.not_before = 0, _NO_TROUBLE, 0.0
-        self.has_overdue = self.is_probe_asked = False  # nobody is given up by a trouble that is over
+        self.is_probe_asked = False
         if self.lanes_max is not None:
             self.lanes_max = self.lanes_max + 1 if self.lanes_max < concurrency else None
 
@@ -130,4 +81,5 @@ class Destination:
         """An administrator says that it is worth a probe."""
         self.is_probe_asked = bool(self.troubles)
         self.not_before = 0.0
-        self.has_overdue = False
+        for line in self.waiting:  # nobody is given up by a trouble before the probe
+            line.is_unswept = False

@@ -17,6 +17,7 @@ from staffetta.mail.outcome import Deferred, Delivered, Outcome
 from staffetta.queue.alarm import Alarm
 from staffetta.queue.attempt import NotBegun, all_alike, attempt
 from staffetta.queue.destination import Destination
+from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room
 from staffetta.queue.settler import Settler
@@ -87,20 +88,20 @@ class Lanes:
                 lane.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def ask_for_more(self, destination: Destination, now: float) -> None:
+    def ask_for_more(self, destination: Destination, line: Line, now: float) -> None:
         """Poll for a backlog when it is worth it; with no room, the end of a claim asks."""
-        if self._room.wants_more(destination) and not self._room.is_full:
+        if self._room.wants_more(destination, line) and not self._room.is_full:
             self._alarm.by(max(now, destination.open_at))
 
-    def turn_away(self, destination: Destination, now: float) -> None:
-        """Empty the line of a destination in trouble: settle the overdue by what the probe met, give back the rest."""
+    def turn_away(self, destination: Destination, line: Line, now: float) -> None:
+        """Empty a line to a destination in trouble: settle the overdue by what the probe met, give back the rest."""
         settings = self._get_settings().queue
-        overdue = destination.waiting.withdraw(lambda claim: is_overdue(claim, now, settings))
+        overdue = destination.waiting.withdraw(lambda claim: is_overdue(claim, now, settings), only=line)
         for claim in overdue:
             self._give_up(claim, destination.trouble)
-        destination.has_overdue = bool(overdue)
+        line.is_unswept = bool(overdue)
         self._alarm.by(now if overdue else destination.not_before)
-        self._give_back_line(destination)
+        self._room.give_back(destination.waiting.empty(only=line))
 
     def is_to_wait(self, destination: Destination, now: float) -> bool:
         """Whether the destination still waits for its route; a change of the settings ends a wait."""
@@ -109,10 +110,14 @@ class Lanes:
             destination.wait, destination.is_wait_long = None, False
         return destination.wait is not None
 
-    def _give_back_line(self, destination: Destination) -> None:
-        if rest := destination.waiting.withdraw(lambda claim: True):
-            destination.has_backlog = True
-            self._room.give_back(rest)
+    def _turn_all_away(self, destination: Destination, now: float) -> None:
+        self._alarm.by(destination.not_before)
+        for line in destination.waiting:
+            if line.claims:
+                self.turn_away(destination, line, now)
+            else:  # nothing here by which to tell whether some of its backlog is overdue
+                line.is_unswept = True
+                self._alarm.by(now)
 
     def _concurrency(self, destination: Destination) -> int:
         return self._shaper.limits(destination.route).concurrency
@@ -121,12 +126,13 @@ class Lanes:
         try:
             while destination.waiting and destination.lanes <= destination.window(self._concurrency(destination)):
                 now = self._now()
-                if wait := self._shaper.wait_for(destination.waiting.first, now):
+                line = destination.waiting.next
+                if wait := self._shaper.wait_for(line.claims[0], now):
                     self._hold_up(destination, wait, now)
                     return
                 claim = destination.waiting.popleft()
-                if destination.has_backlog:
-                    self.ask_for_more(destination, now)
+                if line.has_backlog:
+                    self.ask_for_more(destination, line, now)
                 if self._orders.stand_on(claim):
                     self._room.give_back([claim])
                 else:
@@ -135,7 +141,7 @@ class Lanes:
                     await self._supervisor.survives("lane", self._carry(destination, claim))
         finally:
             destination.lanes -= 1
-            if not (destination.waiting or destination.has_backlog or destination.troubles):
+            if not (destination.waiting or destination.waiting.has_backlog or destination.troubles):
                 self._tell(destination, "", None)
             self._room.forget_if_idle(destination)
 
@@ -144,7 +150,7 @@ class Lanes:
         self._tell(destination, wait.reason, wait.until)
         if wait.until - now > _SHORT_SECONDS:
             destination.is_wait_long = True
-            self._give_back_line(destination)
+            self._room.give_back(destination.waiting.empty())
             self._alarm.by(wait.until)
         elif not is_known:
             self._go_on_at(destination, wait.until - now)
@@ -192,8 +198,8 @@ class Lanes:
         now = self._now()
         self._shaper.give_back(claim, (), now)
         destination.not_before = max(destination.not_before, now + _TROUBLE_SECONDS)
-        destination.has_backlog = True
-        self._room.give_back([claim, *destination.waiting.withdraw(lambda claim: True)])
+        destination.waiting.line(claim.connector).has_backlog = True
+        self._room.give_back([claim, *destination.waiting.empty()])
         self._alarm.by(destination.not_before)
 
     def _learn(self, destination: Destination, outcomes: tuple[Outcome, ...]) -> None:
@@ -203,7 +209,7 @@ class Lanes:
             now = self._now()
             destination.unwell(trouble, now, self._get_settings().queue, self._draw())
             self._tell(destination, f"{trouble.host or trouble.stage}: {trouble.diagnostic}", destination.not_before)
-            self.turn_away(destination, now)
+            self._turn_all_away(destination, now)
         elif any(isinstance(each, Delivered) for each in outcomes):
             if destination.troubles:
                 self._alarm.by(self._now())

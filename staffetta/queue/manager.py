@@ -2,7 +2,7 @@
 
 - A claim comes by offer (just committed) or by poll (due on disk). Either way it waits in its Destination.
 - What may be in hand, and each destination's share of it, is the Room's to say; Lanes carry, the Settler writes down.
-- Older mail goes first: while the spool has a backlog for a destination, offers for it are refused.
+- Older mail goes first: while the spool has a backlog of a connector for a destination, offers of it are refused.
 - The parts are supervised: an error of ours costs a message a delay, and never the queue.
 """
 
@@ -18,14 +18,16 @@ from staffetta.queue.alarm import Alarm
 from staffetta.queue.bounce import RouteNotification
 from staffetta.queue.destination import Destination
 from staffetta.queue.lanes import Lanes
+from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room, Space
 from staffetta.queue.settler import Settler
 from staffetta.queue.shaper import Shaper
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
-from staffetta.spool.spool import Claim, CommandVerb, DueDestination, QueueCommand, Spool, SpoolUnavailable
+from staffetta.spool.spool import Claim, CommandVerb, DueLine, QueueCommand, Spool, SpoolUnavailable
 
+_PROBE_CLAIMS_MAX = 100  # what is read for a destination in trouble: most of it will be given back
 _POLL_SECONDS_MIN = 0.02  # many due times lie close together; they share a poll
 _TROUBLE_SECONDS = 5.0  # how long a destination is left alone that could not be read
 _SETTLE_SECONDS = 10.0  # how long a stop waits for outcomes to become durable
@@ -122,14 +124,15 @@ class QueueManager:
     def _offer(self, claim: Claim) -> bool:
         """Take a claim that was just committed, if nothing older waits on disk, and there is room."""
         destination = self._room.destination(claim.route, claim.destination)
+        line = destination.waiting.line(claim.connector)
         now = self._now()
-        if not destination.has_backlog and destination.is_open(now) and self._room.space(destination):
+        if not line.has_backlog and destination.is_open(now) and self._room.space(destination, line):
             self._room.take(destination, [claim])
             self._lanes.open(destination)
             return True
-        destination.has_backlog = True
+        line.has_backlog = True
         if not self._room.is_closed:
-            self._lanes.ask_for_more(destination, now)
+            self._lanes.ask_for_more(destination, line, now)
         return False
 
     async def _poll(self) -> None:
@@ -148,8 +151,8 @@ class QueueManager:
             await asyncio.sleep(max(_POLL_SECONDS_MIN, self._now() - began, 4 * walk_seconds))
             await self._alarm.wait()
 
-    async def _pull(self, found: Sequence[DueDestination], now: float) -> None:
-        """Take what is due now, as far as there is room. A destination that cannot be read harms no other.
+    async def _pull(self, found: Sequence[DueLine], now: float) -> None:
+        """Take what is due now, as far as there is room. A line that cannot be read harms no other destination.
 
         found: earliest first.
         """
@@ -158,57 +161,68 @@ class QueueManager:
                 self._alarm.by(due.due_at)
                 return
             if not await self._supervisor.survives("poll", self._pull_due(due, now)):
-                self._leave_alone(self._room.destination(due.route, due.destination))
+                destination = self._room.destination(due.route, due.destination)
+                destination.waiting.line(due.connector).has_backlog = True
+                self._leave_alone(destination)
 
-    async def _pull_due(self, due: DueDestination, now: float) -> None:
+    async def _pull_due(self, due: DueLine, now: float) -> None:
         destination = self._room.destination(due.route, due.destination)
+        line = destination.waiting.line(due.connector)
         self._lanes.is_to_wait(destination, now)
         if not destination.is_open(now):
-            destination.has_backlog = True
+            line.has_backlog = True
             self._alarm.by(destination.open_at)
-            if destination.has_overdue:
-                await self._sweep(destination, now)
-        elif self._room.wants_more(destination):
-            await self._pull_from(destination, now)
+            if destination.is_to_be_swept(line):
+                await self._sweep(destination, line, now)
+        elif self._room.wants_more(destination, line):
+            await self._pull_from(destination, line, now)
         else:
-            destination.has_backlog = True  # a lane asks when enough of it is done
+            line.has_backlog = True  # a lane asks when enough of it is done
 
-    async def _pull_from(self, destination: Destination, now: float) -> None:
-        space = self._room.space(destination)
+    async def _pull_from(self, destination: Destination, line: Line, now: float) -> None:
+        space = self._room.space(destination, line)
         if not space:
-            self._room.is_full = destination.has_backlog = True
+            self._room.is_full = line.has_backlog = True
             return
-        destination.has_backlog = False  # an offer that is refused from here on sets it again
-        await self._claim(destination, space, now)
+        line.has_backlog = False  # an offer that is refused from here on sets it again
+        destination, line = await self._claim(destination, line, space, now)
         self._lanes.open(destination)
+        destination.waiting.forget_if_idle(line)
         self._room.forget_if_idle(destination)
 
-    async def _sweep(self, destination: Destination, now: float) -> None:
+    async def _sweep(self, destination: Destination, line: Line, now: float) -> None:
         """Go through the backlog of a destination in trouble for those whose sender must hear of it by now.
 
         They are at the front, since the oldest are due first; so the first batch without one is the last.
         """
-        if space := self._room.space(destination):
-            await self._claim(destination, space, now)
-            self._lanes.turn_away(destination, now)
+        if space := self._room.space(destination, line):
+            self._lanes.turn_away(*await self._claim(destination, line, space, now), now)
 
-    async def _claim(self, destination: Destination, space: Space, now: float) -> None:
-        """Have what is due of the destination wait, as far as there is space."""
+    async def _claim(self, destination: Destination, line: Line, space: Space, now: float) -> tuple[Destination, Line]:
+        """Have what is due of the line wait, as far as there is space. Return both as they are known after the read."""
+        route, name, connector = destination.route, destination.name, line.connector
+        if destination.troubles:
+            space = Space(min(space.claims, _PROBE_CLAIMS_MAX), space.octets)
+        claims: Sequence[Claim] = ()
+        error: SpoolUnavailable | None = None
         try:
             with self._room.promising(space):
-                claims = await self._spool.claim(
-                    destination.route, destination.name, now, space.claims, octets_max=space.octets
-                )
-        except SpoolUnavailable as error:
-            _log.error("destination cannot be read", destination=destination.name, error=str(error))
+                claims = await self._spool.claim(route, name, connector, now, space.claims, octets_max=space.octets)
+        except SpoolUnavailable as unavailable:
+            error = unavailable
+        # Meanwhile a lane may have ended, and what had nothing left was forgotten.
+        destination = self._room.destination(route, name)
+        line = destination.waiting.line(connector)
+        if error is not None:
+            _log.error("destination cannot be read", destination=name, error=str(error))
             self._leave_alone(destination)
-            return
+            line.has_backlog = True
         self._room.take(destination, claims)
         octets = sum(claim.octets_in_memory for claim in claims)
-        destination.has_backlog |= len(claims) >= space.claims or octets >= space.octets
+        line.has_backlog |= len(claims) >= space.claims or octets >= space.octets
+        return destination, line
 
     def _leave_alone(self, destination: Destination) -> None:
-        destination.has_backlog = True
         destination.not_before = max(destination.not_before, self._now() + _TROUBLE_SECONDS)
         self._alarm.by(destination.not_before)
 

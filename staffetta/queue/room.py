@@ -1,8 +1,9 @@
 """Room: which destinations the queue knows, and how much it may have in hand, in claims and in octets.
 
 Rule 1: what was taken ends by over() or give_back(), once per claim.
-Rule 2: a destination has a share of the room for what waits; when all is taken, the longest line gives some back to
-one that has nothing, so that no number of slow destinations keeps another from being tried.
+Rule 2: a destination has a share of the room for what waits, and each of its lines the same part of that; when all is
+taken, the longest line gives half back to one that has nothing, so that no number of slow destinations keeps another
+from being tried, and no burst of one connector another connector's mail.
 Rule 3: the claim that reaches the bound on octets is taken, so that one larger than the bound goes all the same.
 """
 
@@ -11,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from staffetta.queue.destination import Destination
+from staffetta.queue.lines import Line, Lines
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, Spool
 
-_SHARES = 4  # a destination's line takes at most a fourth of the room
+_SHARES = 4  # what waits for a destination takes at most a fourth of the room
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,31 @@ class Room:
         if destination.is_idle():
             self.destinations.pop((destination.route, destination.name), None)
 
-    def space(self, destination: Destination) -> Space:
-        """Return what more the destination may have. One that has none finds room as long as any claim waits."""
+    def space(self, destination: Destination, line: Line) -> Space:
+        """Return what more the line may have. One that has none finds room as long as any claim waits."""
         if self.is_closed:
             return Space(0, 0)
-        most = self._most()
+        most, waiting = self._most(), destination.waiting
+        share = _share(most, 1)
         is_taken = self.claims >= most.claims or self.octets >= most.octets
-        if is_taken and not destination.waiting and not destination.lanes:
+        if len(waiting) > 1 and not line.claims:
+            are_octets_short = self.octets >= most.octets or waiting.octets >= share.octets
+            if is_taken or are_octets_short or len(waiting) >= share.claims:
+                self._give_back_half(waiting, are_octets_short=are_octets_short)
+        elif is_taken and not waiting and not destination.lanes:
             self._make_room(most)
-        share, line = _share(most), destination.waiting
+        own = _share(most, waiting.lines)
         return Space(
-            min(most.claims - self.claims - self._promised.claims, share.claims - len(line)),
-            min(most.octets - self.octets - self._promised.octets, share.octets - line.octets),
+            min(
+                most.claims - self.claims - self._promised.claims,
+                share.claims - len(waiting),
+                own.claims - len(line),
+            ),
+            min(
+                most.octets - self.octets - self._promised.octets,
+                share.octets - waiting.octets,
+                own.octets - line.octets,
+            ),
         )
 
     @contextmanager
@@ -78,9 +93,9 @@ class Room:
         finally:
             self._promised = Space(0, 0)
 
-    def wants_more(self, destination: Destination) -> bool:
-        """Whether half of the destination's share is free: then it is worth reading from the disk."""
-        share, line = _share(self._most()), destination.waiting
+    def wants_more(self, destination: Destination, line: Line) -> bool:
+        """Whether half of the line's share is free: then it is worth reading from the disk."""
+        share = _share(self._most(), destination.waiting.lines)
         return len(line) <= share.claims // 2 and line.octets <= share.octets // 2
 
     def take(self, destination: Destination, claims: Iterable[Claim]) -> None:
@@ -122,10 +137,14 @@ class Room:
             self.destinations.values(),
             key=lambda each: each.waiting.octets if are_octets_short else len(each.waiting),
         )
-        if half := longest.waiting.pop_younger_half():
-            longest.has_backlog = True
-            self.give_back(half)
+        if longest.waiting:
+            self._give_back_half(longest.waiting, are_octets_short=are_octets_short)
+
+    def _give_back_half(self, waiting: Lines, *, are_octets_short: bool) -> None:
+        self.give_back(waiting.pop_younger_half(waiting.longest(by_octets=are_octets_short)))
 
 
-def _share(most: Space) -> Space:
-    return Space(max(1, most.claims // _SHARES), max(1, most.octets // _SHARES))
+def _share(most: Space, lines: int) -> Space:
+    """What one of so many lines of a destination may have wait."""
+    shares = _SHARES * max(1, lines)
+    return Space(max(1, most.claims // shares), max(1, most.octets // shares))

@@ -189,6 +189,7 @@ def _recipient_rows(message: NewMessage) -> list[Row]:
             routed.recipient.original,
             routed.route,
             routed.destination,
+            message.connector or "",
             "held" if routed.is_held else "ready",
             None if routed.is_held else message.received_at,
         )

@@ -17,7 +17,7 @@ from staffetta.spool.spool import (
     CarriedOut,
     Claim,
     CommandVerb,
-    DueDestination,
+    DueLine,
     Key,
     NewMessage,
     Offer,
@@ -43,6 +43,11 @@ class Kept:
     attempts: int = 0
     is_delay_notified: bool = False
     retries_asked: int = 0
+
+    @property
+    def line(self) -> tuple[str, str, str | None]:
+        """Route, destination and connector."""
+        return self.routed.route, self.routed.destination, self.message.connector
 
 
 class MemoryDraft:
@@ -111,21 +116,26 @@ class MemorySpool:
     def subscribe(self, offer: Offer) -> None:
         self._offer = offer
 
-    async def due(self) -> list[DueDestination]:
-        earliest: dict[tuple[str, str], float] = {}
+    async def due(self) -> list[DueLine]:
+        earliest: dict[tuple[str, str, str | None], float] = {}
         for key, kept in self._waiting():
             if key not in self._hand and kept.due_at is not None:
-                place = (kept.routed.route, kept.routed.destination)
-                earliest[place] = min(kept.due_at, earliest.get(place, kept.due_at))
-        return sorted((DueDestination(*place, at) for place, at in earliest.items()), key=lambda found: found.due_at)
+                earliest[kept.line] = min(kept.due_at, earliest.get(kept.line, kept.due_at))
+        return sorted((DueLine(*line, at) for line, at in earliest.items()), key=lambda found: found.due_at)
 
     async def claim(
-        self, route: str, destination: str, now: float, limit: int, octets_max: int | None = None
+        self,
+        route: str,
+        destination: str,
+        connector: str | None,
+        now: float,
+        limit: int,
+        octets_max: int | None = None,
     ) -> list[Claim]:
         due = [
             (kept.due_at, key)
             for key, kept in self._waiting()
-            if (kept.routed.route, kept.routed.destination) == (route, destination)
+            if kept.line == (route, destination, connector)
             and key not in self._hand
             and kept.due_at is not None
             and kept.due_at <= now

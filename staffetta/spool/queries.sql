@@ -7,8 +7,9 @@ INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 INSERT INTO content VALUES (?, ?, ?)
 
 -- name: insert_recipient
-INSERT INTO recipient (number, recipient, address, address_key, notify, original, route, destination, state, due_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO recipient (number, recipient, address, address_key, notify, original, route, destination, connector, state,
+    due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_event
 INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)
@@ -34,23 +35,28 @@ DELETE FROM content WHERE number = ?1 AND NOT EXISTS (
 SELECT number FROM content INDEXED BY content_with_file
 WHERE file IS NOT NULL AND number IN (SELECT value FROM json_each(?))
 
+-- name: next_connector
+SELECT route, destination, connector FROM recipient
+WHERE due_at IS NOT NULL AND route = ? AND destination = ? AND connector > ? ORDER BY connector LIMIT 1
+
 -- name: next_destination
-SELECT route, destination FROM recipient WHERE due_at IS NOT NULL AND route = ? AND destination > ?
-ORDER BY destination LIMIT 1
+SELECT route, destination, connector FROM recipient WHERE due_at IS NOT NULL AND route = ? AND destination > ?
+ORDER BY destination, connector LIMIT 1
 
 -- name: next_route
-SELECT route, destination FROM recipient WHERE due_at IS NOT NULL AND route > ?
-ORDER BY route, destination LIMIT 1
+SELECT route, destination, connector FROM recipient WHERE due_at IS NOT NULL AND route > ?
+ORDER BY route, destination, connector LIMIT 1
 
--- name: destination_due
+-- name: line_due
 SELECT number, recipient, due_at FROM recipient
-WHERE due_at IS NOT NULL AND route = ? AND destination = ? AND state <> 'in attempt' ORDER BY due_at
+WHERE due_at IS NOT NULL AND route = ? AND destination = ? AND connector = ? AND state <> 'in attempt' ORDER BY due_at
 
 -- name: claimable
 SELECT number, recipient, address, address_key, notify, original, attempts, state, is_delay_notified,
     retries_asked
 FROM recipient
-WHERE route = ? AND destination = ? AND due_at <= ? AND state <> 'in attempt' ORDER BY due_at, number, recipient
+WHERE route = ? AND destination = ? AND connector = ? AND due_at <= ? AND state <> 'in attempt'
+ORDER BY due_at, number, recipient
 
 -- name: message_to_claim
 SELECT m.message_id, m.subject, m.reverse_path, m.reverse_path_key, m.body, m.smtputf8, m.require_tls, m.ret,

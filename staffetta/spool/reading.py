@@ -22,7 +22,7 @@ from staffetta.spool.spool import (
     RECIPIENT_OCTETS,
     Claim,
     CommandVerb,
-    DueDestination,
+    DueLine,
     Key,
     QueueCommand,
     QueuedRecipient,
@@ -51,31 +51,35 @@ class Reader:
         self._connection: sqlite3.Connection | None = None
         self._version_without_commands: int | None = None
 
-    def due(self, in_hand: Container[Key]) -> list[DueDestination]:
-        """Return destinations with recipients not in hand, earliest first: a walk from one destination to the next."""
+    def due(self, in_hand: Container[Key]) -> list[DueLine]:
+        """Return lines with recipients not in hand, earliest first: a walk from one line to the next."""
         with self._reading() as connection:
-            found: list[DueDestination] = []
-            for route, destination in _destinations(connection):
-                for number, recipient, due_at in connection.execute(SQL["destination_due"], (route, destination)):
+            found: list[DueLine] = []
+            for route, destination, connector in _lines(connection):
+                line = (route, destination, connector)
+                for number, recipient, due_at in connection.execute(SQL["line_due"], line):
                     if (number, recipient) not in in_hand:
-                        found.append(DueDestination(route, destination, due_at))
+                        found.append(DueLine(route, destination, connector or None, due_at))
                         break
-        return sorted(found, key=lambda destination: destination.due_at)
+        return sorted(found, key=lambda line: line.due_at)
 
     def claimable(
         self,
-        route: str,
-        destination: str,
+        line: tuple[str, str, str | None],
         now: float,
         limit: int,
         octets_max: int | None,
         in_hand: Container[Key],
     ) -> list[Claim]:
-        """Return claims that may be taken, oldest due first, within Spool.claim()'s bounds."""
+        """Return claims that may be taken, oldest due first, within Spool.claim()'s bounds.
+
+        line: route, destination and connector.
+        """
+        route, destination, connector = line
         found: dict[int, tuple[Any, list[QueuedRecipient]]] = {}
         octets = 0
         with self._reading() as connection:
-            for row in connection.execute(SQL["claimable"], (route, destination, now)):
+            for row in connection.execute(SQL["claimable"], (route, destination, connector or "", now)):
                 number = row[0]
                 if (number, row[1]) in in_hand:
                     continue
@@ -190,17 +194,18 @@ class Reader:
         return FileContent(self._folder / CONTENT_FOLDER / file, octets, size)
 
 
-def _destinations(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Walk the index from one destination to the next, however many recipients each has."""
-    place = ("", "")
+def _lines(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
+    """Walk the index from one line to the next, however many recipients each has."""
+    line = ("", "", "")
     while True:
-        # Two seeks, since SQLite walks all equal routes for `(route, destination) > (?, ?)`.
-        row = connection.execute(SQL["next_destination"], place).fetchone()
-        row = row or connection.execute(SQL["next_route"], place[:1]).fetchone()
+        # A seek for each column, since SQLite walks all equal routes for `(route, destination) > (?, ?)`.
+        row = connection.execute(SQL["next_connector"], line).fetchone()
+        row = row or connection.execute(SQL["next_destination"], line[:2]).fetchone()
+        row = row or connection.execute(SQL["next_route"], line[:1]).fetchone()
         if row is None:
             return
-        place = (row[0], row[1])
-        yield place
+        line = (row[0], row[1], row[2])
+        yield line
 
 
 def _affected_rows(connection: sqlite3.Connection, command: QueueCommand, now: float) -> Iterator[Key]:

@@ -125,11 +125,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class DueDestination:
-    """A destination with unclaimed recipients; due_at: the earliest, seconds since 1970 (may lie in the future)."""
+class DueLine:
+    """A connector's unclaimed recipients of one destination.
+
+    connector: None for Direct Send and our own notifications. due_at: the earliest, seconds since 1970 (may lie in the
+    future).
+    """
 
     route: str
     destination: str
+    connector: str | None
     due_at: float
 
 
@@ -253,13 +258,19 @@ class Spool(Protocol):
     def subscribe(self, offer: Offer) -> None:
         """Offer each newly committed claim (one per destination of the message) as it becomes durable."""
 
-    async def due(self) -> list[DueDestination]:
-        """Destinations that have unclaimed recipients in READY, DEFERRED or UNKNOWN with a due time, earliest first."""
+    async def due(self) -> list[DueLine]:
+        """Lines that have unclaimed recipients in READY, DEFERRED or UNKNOWN with a due time, earliest first."""
 
     async def claim(
-        self, route: str, destination: str, now: float, limit: int, octets_max: int | None = None
+        self,
+        route: str,
+        destination: str,
+        connector: str | None,
+        now: float,
+        limit: int,
+        octets_max: int | None = None,
     ) -> list[Claim]:
-        """Take up to `limit` due claims of one destination, oldest due first.
+        """Take up to `limit` due claims of one line, oldest due first.
 
         octets_max: the first claim with which octets_in_memory together reach this is the last; None: no bound.
         """

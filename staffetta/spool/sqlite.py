@@ -38,7 +38,7 @@ from staffetta.spool.spool import (
     CarriedOut,
     Claim,
     CommandVerb,
-    DueDestination,
+    DueLine,
     Key,
     NewMessage,
     Offer,
@@ -190,15 +190,22 @@ class SqliteSpool:
     def subscribe(self, offer: Offer) -> None:
         self._offer = offer
 
-    async def due(self) -> list[DueDestination]:
+    async def due(self) -> list[DueLine]:
         with self._hand.reading():
             return await self._read(self._reader.due, self._hand)
 
     async def claim(
-        self, route: str, destination: str, now: float, limit: int, octets_max: int | None = None
+        self,
+        route: str,
+        destination: str,
+        connector: str | None,
+        now: float,
+        limit: int,
+        octets_max: int | None = None,
     ) -> list[Claim]:
+        line = (route, destination, connector)
         with self._hand.reading():
-            found = await self._read(self._reader.claimable, route, destination, now, limit, octets_max, self._hand)
+            found = await self._read(self._reader.claimable, line, now, limit, octets_max, self._hand)
             # Between the read and now an offer may have taken some of them: then the whole claim waits for later.
             claims = [claim for claim in found if not any(key in self._hand for key in keys_of(claim))]
             for claim in claims:

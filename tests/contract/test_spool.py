@@ -164,7 +164,7 @@ def test_a_claim_has_all_that_was_committed(kind: str, tmp_path: Path) -> None:
             is_once=True,
         )
         await bench.spool.commit(new)
-        (claim,) = await bench.spool.claim("out", "hub", START, 10)
+        (claim,) = await bench.spool.claim("out", "hub", "printers", START, 10)
         assert (claim.envelope, claim.number, claim.subject) == (envelope, new.number, "Prüfung")
         assert (claim.has_eight_bit, claim.is_once, claim.connector) == (True, True, "printers")
         assert claim.recipients[0].recipient == recipient
@@ -178,7 +178,7 @@ def test_the_null_reverse_path_stays_null(kind: str, tmp_path: Path) -> None:
         new = message(bench.spool)
         envelope = Envelope(None, new.envelope.recipients)
         await bench.spool.commit(message(bench.spool, envelope=envelope))
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         assert claim.envelope.reverse_path is None
 
     run(kind, tmp_path, test)
@@ -187,8 +187,8 @@ def test_the_null_reverse_path_stays_null(kind: str, tmp_path: Path) -> None:
 def test_a_claimed_recipient_is_in_no_other_claim(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool))
-        assert len(await bench.spool.claim("out", "example.net", START, 10)) == 1
-        assert await bench.spool.claim("out", "example.net", START, 10) == []
+        assert len(await bench.spool.claim("out", "example.net", "printers", START, 10)) == 1
+        assert await bench.spool.claim("out", "example.net", "printers", START, 10) == []
         assert await bench.spool.due() == []
 
     run(kind, tmp_path, test)
@@ -197,7 +197,7 @@ def test_a_claimed_recipient_is_in_no_other_claim(kind: str, tmp_path: Path) -> 
 def test_a_released_claim_is_due_again(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool))
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         bench.spool.release(claim)
         assert await places(bench.spool) == [("example.net", START)]
 
@@ -245,10 +245,27 @@ def test_claims_come_oldest_due_first_up_to_the_limit(kind: str, tmp_path: Path)
             new = message(bench.spool, received_at=START + seconds)
             numbers[seconds] = new.number
             await bench.spool.commit(new)
-        first = await bench.spool.claim("out", "example.net", START + 30, 2)
+        first = await bench.spool.claim("out", "example.net", "printers", START + 30, 2)
         assert [claim.number for claim in first] == [numbers[10], numbers[20]]
-        rest = await bench.spool.claim("out", "example.net", START + 30, 10)
+        rest = await bench.spool.claim("out", "example.net", "printers", START + 30, 10)
         assert [claim.number for claim in rest] == [numbers[30]]
+
+    run(kind, tmp_path, test)
+
+
+def test_each_connector_has_a_line_of_its_own_to_a_destination(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        numbers = {}
+        for seconds, connector in ((1, "erp"), (2, "erp"), (3, "printers"), (4, None), (5, "erp")):
+            new = message(bench.spool, received_at=START + seconds, connector=connector)
+            numbers[seconds] = new.number
+            await bench.spool.commit(new)
+        found = [(line.connector, line.due_at) for line in await bench.spool.due()]
+        assert found == [("erp", START + 1), ("printers", START + 3), (None, START + 4)]
+        for connector, expected in (("printers", [3]), ("erp", [1, 2]), (None, [4])):
+            claims = await bench.spool.claim("out", "example.net", connector, START + 9, 2)
+            assert [claim.number for claim in claims] == [numbers[seconds] for seconds in expected]
+        assert [(line.connector, line.due_at) for line in await bench.spool.due()] == [("erp", START + 5)]
 
     run(kind, tmp_path, test)
 
@@ -256,7 +273,7 @@ def test_claims_come_oldest_due_first_up_to_the_limit(kind: str, tmp_path: Path)
 def test_a_settled_recipient_is_not_due_and_the_last_takes_the_content(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool, "a@example.net", "b@example.net"))
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         await bench.spool.begin_attempt(claim, [0, 1], {"host": "mx.example.net"}, START)
         await bench.spool.settle(
             [
@@ -265,7 +282,7 @@ def test_a_settled_recipient_is_not_due_and_the_last_takes_the_content(kind: str
             ]
         )
         assert await places(bench.spool) == [("example.net", START + 300)]
-        (again,) = await bench.spool.claim("out", "example.net", START + 300, 10)
+        (again,) = await bench.spool.claim("out", "example.net", "printers", START + 300, 10)
         assert [(queued.number, queued.attempts, queued.state) for queued in again.recipients] == [
             (1, 1, RecipientState.DEFERRED)
         ]
@@ -279,7 +296,7 @@ def test_a_settled_recipient_is_not_due_and_the_last_takes_the_content(kind: str
 def test_a_notification_is_committed_with_the_outcome_that_owes_it(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool))
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         offered: list[Claim] = []
         bench.spool.subscribe(lambda claim: offered.append(claim) or True)
         notification = message(bench.spool, "alice@contoso.test")
@@ -293,12 +310,12 @@ def test_a_delay_notice_is_remembered(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool))
         for is_delay_notified in (True, False):
-            (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+            (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
             settlement = Settlement(
                 claim.number, 0, RecipientState.DEFERRED, START, None, is_delay_notified, counts_as_attempt=False
             )
             await bench.spool.settle([settlement])
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         assert (claim.recipients[0].is_delay_notified, claim.recipients[0].attempts) == (True, 0)
 
     run(kind, tmp_path, test)
@@ -310,7 +327,7 @@ def test_a_claim_released_within_an_attempt_is_unknown_or_held(
 ) -> None:
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool, is_once=is_once))
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         await bench.spool.begin_attempt(claim, [0], {"host": "mx"}, START)
         bench.spool.release(claim)
         await bench.spool.commit(message(bench.spool, "x@other.test", received_at=START + 999))  # comes after it
@@ -354,8 +371,8 @@ def test_a_command_leaves_claimed_recipients_alone_and_says_so(kind: str, tmp_pa
         new = message(bench.spool, "a@example.net", "b@other.test", "c@example.net")
         await bench.spool.commit(new)
         await bench.spool.commit(message(bench.spool, "d@third.test"))
-        await bench.spool.claim("out", "third.test", START, 10)  # in hand, but not named
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        await bench.spool.claim("out", "third.test", "printers", START, 10)  # in hand, but not named
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         await bench.spool.begin_attempt(claim, [2], {"host": "mx"}, START)
         bench.leave_command(CommandVerb.DELETE, (new.number,))
         (command,) = await bench.spool.next_commands()
@@ -390,9 +407,11 @@ def test_claims_are_bounded_by_octets_and_the_first_comes_whatever_its_size(kind
     async def test(bench: Bench) -> None:
         for size in (900, 500, 10):
             await bench.spool.commit(message(bench.spool, content=MemoryContent(b"x" * size)))
-        (first,) = await bench.spool.claim("out", "example.net", START, 10, octets_max=1)
+        (first,) = await bench.spool.claim("out", "example.net", "printers", START, 10, octets_max=1)
         assert first.content.size == 900
-        rest = await bench.spool.claim("out", "example.net", START, 10, octets_max=500 + RECIPIENT_OCTETS + 1)
+        rest = await bench.spool.claim(
+            "out", "example.net", "printers", START, 10, octets_max=500 + RECIPIENT_OCTETS + 1
+        )
         assert [claim.content.size for claim in rest] == [500, 10]
 
     run(kind, tmp_path, test)
@@ -409,7 +428,7 @@ def test_a_draft_comes_back_with_its_prefix_in_front(kind: str, tmp_path: Path, 
         content = await draft.finish(b"Received: x\r\n")
         await bench.spool.commit(message(bench.spool, content=content))
         draft.discard()
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         assert claim.content.size == size + 13
         assert await octets(claim.content) == b"Received: x\r\n" + body
         await bench.spool.settle([settled(claim, RecipientState.DELIVERED)])
@@ -449,13 +468,13 @@ def test_an_attempt_cut_by_a_crash_is_unknown_or_held(
     async def test(bench: Bench) -> None:
         assert bench.restart is not None
         await bench.spool.commit(message(bench.spool, is_once=is_once))
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         await bench.spool.begin_attempt(claim, [0], {"host": "mx.example.net"}, START)
         spool = await bench.restart()
         assert await places(spool) == due_at
         (row,) = queue_rows(tmp_path / "spool")
         assert row.diagnostic is not None and "cut short" in row.diagnostic  # the queue's list says why
-        for claim in await spool.claim("out", "example.net", START + 300, 1):
+        for claim in await spool.claim("out", "example.net", "printers", START + 300, 1):
             assert (claim.recipients[0].state, claim.recipients[0].attempts) == (RecipientState.UNKNOWN, 1)
 
     run("sqlite", tmp_path, test)
@@ -482,7 +501,7 @@ def test_a_file_goes_when_its_message_is_closed(tmp_path: Path) -> None:
         draft.write(b"x" * 5000)
         await bench.spool.commit(message(bench.spool, content=await draft.finish(b"")))
         assert len(list(files.iterdir())) == 1
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         await bench.spool.settle([settled(claim, RecipientState.DELIVERED)])
         assert list(files.iterdir()) == []
 
@@ -502,7 +521,7 @@ def test_orphan_files_go_at_the_start_and_named_ones_stay(tmp_path: Path) -> Non
         assert len(list(files.iterdir())) == 2
         spool = await bench.restart()
         assert len(list(files.iterdir())) == 1
-        (claim,) = await spool.claim("out", "example.net", START, 10)
+        (claim,) = await spool.claim("out", "example.net", "printers", START, 10)
         assert await octets(claim.content) == b"pre" + b"x" * 5000
 
     run("sqlite", tmp_path, test)
@@ -515,7 +534,7 @@ def test_two_messages_never_share_a_file(tmp_path: Path) -> None:
         content = await draft.finish(b"")
         await bench.spool.commit(message(bench.spool, content=content))
         await bench.spool.commit(message(bench.spool, content=content))
-        first, second = await bench.spool.claim("out", "example.net", START, 10)
+        first, second = await bench.spool.claim("out", "example.net", "printers", START, 10)
         await bench.spool.settle([settled(first, RecipientState.DELIVERED)])
         assert await octets(second.content) == b"x" * 5000
 
@@ -569,12 +588,12 @@ def test_in_trouble_nothing_is_kept(tmp_path: Path) -> None:
 def test_marks_are_written_with_a_settlement_and_the_last_about_a_key_counts(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         await bench.spool.commit(message(bench.spool))
-        (claim,) = await bench.spool.claim("out", "example.net", START, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START, 10)
         first = HourMark("out", Scope.ALL, 500_000, 3)
         await bench.spool.settle([settled(claim, RecipientState.DEFERRED, START + 60)], marks=[first])
         last = HourMark("out", Scope.ALL, 500_000, 7)
         pace = PaceMark("out", "example.net", START + 9)
-        (claim,) = await bench.spool.claim("out", "example.net", START + 60, 10)
+        (claim,) = await bench.spool.claim("out", "example.net", "printers", START + 60, 10)
         await bench.spool.settle([settled(claim, RecipientState.DELIVERED)], marks=[pace, last])
         assert sorted(await bench.spool.marks(), key=repr) == sorted([last, pace], key=repr)
         if bench.restart is not None:

@@ -99,7 +99,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(place=st.sampled_from(DESTINATIONS), limit=st.integers(1, 3))
     def claim(self, place: str, limit: int) -> None:
-        claims = self.runner.run(self.spool.claim("out", place, self.now, limit))
+        claims = self.runner.run(self.spool.claim("out", place, None, self.now, limit))
         due = {
             key
             for key, (_, due_at) in self.states.items()

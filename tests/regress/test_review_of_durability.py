@@ -59,9 +59,11 @@ def test_an_order_reaches_every_attempt_of_a_message() -> None:
 
 
 def test_a_destination_that_is_well_again_has_nobody_to_give_up() -> None:
-    destination = Destination("out", "outside", troubles=3, has_overdue=True)
+    destination = Destination("out", "outside", troubles=3)
+    line = destination.waiting.line("printers")
+    assert destination.is_to_be_swept(line)
     destination.well(concurrency=5)
-    assert not destination.has_overdue
+    assert not destination.is_to_be_swept(line)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

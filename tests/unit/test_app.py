@@ -7,7 +7,7 @@ import pytest
 
 from staffetta.app import Relay
 from staffetta.settings.file import load
-from staffetta.spool.spool import DueDestination
+from staffetta.spool.spool import DueLine
 from staffetta.spool.sqlite import SqliteSpool
 
 FILE = """
@@ -17,7 +17,7 @@ data_dir = "var"
 
 
 def test_readiness_tells_of_a_part_of_the_queue_that_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(spool: SqliteSpool) -> list[DueDestination]:
+    async def broken(spool: SqliteSpool) -> list[DueLine]:
         raise RuntimeError("a bug")
 
     async def main() -> None:

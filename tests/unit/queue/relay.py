@@ -139,6 +139,7 @@ class Relay:
         self,
         *recipients: str | Recipient,
         destination: str = "outside",
+        connector: str | None = None,
         reverse_path: Mailbox | None = SENDER,
         is_once: bool = False,
         ret: Ret | None = None,
@@ -160,7 +161,7 @@ class Relay:
                 session_id="S",
                 peer_address="127.0.0.1",
                 helo="client.test",
-                connector=None,
+                connector=connector,
                 is_once=is_once,
             )
         )

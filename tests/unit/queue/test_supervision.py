@@ -9,7 +9,7 @@ import pytest
 
 from staffetta.metrics import QUEUE_FAULTS
 from staffetta.queue.supervision import Supervisor
-from staffetta.spool.spool import CarriedOut, Claim, CommandVerb, DueDestination, QueueCommand, RecipientState
+from staffetta.spool.spool import CarriedOut, Claim, CommandVerb, DueLine, QueueCommand, RecipientState
 from tests.unit.queue.relay import DEFERRED, DELIVERED, FAILED, CountingSpool, FakeCourier, Relay
 from tests.unit.queue.virtual_time import now, run
 
@@ -24,7 +24,7 @@ class FaultySpool(CountingSpool):
         self.bad_number = 0
         self.is_bad_whatever_it_says = False
 
-    async def due(self) -> list[DueDestination]:
+    async def due(self) -> list[DueLine]:
         if self.failing_reads:
             self.failing_reads -= 1
             raise RuntimeError("a bug in due()")

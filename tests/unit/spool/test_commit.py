@@ -121,7 +121,7 @@ def test_an_attempt_that_could_not_be_written_down_is_due_again_when_the_disk_ha
     async def test(spool: SqliteSpool) -> None:
         spool.subscribe(lambda claim: False)
         await spool.commit(message(spool))
-        (claim,) = await spool.claim("out", "example.net", START, 10)
+        (claim,) = await spool.claim("out", "example.net", None, START, 10)
         disk.fault = "disk I/O error"
         with pytest.raises(SpoolUnavailable):
             await spool.begin_attempt(claim, [0], {"host": "mx.example.net"}, START)
@@ -133,7 +133,7 @@ def test_an_attempt_that_could_not_be_written_down_is_due_again_when_the_disk_ha
             while not (due := await spool.due()):
                 pass
         assert due[0].due_at < START
-        (again,) = await spool.claim("out", "example.net", START, 10)
+        (again,) = await spool.claim("out", "example.net", None, START, 10)
         assert again.recipients[0].attempts == 0
 
     disk = FaultyDisk()
@@ -158,7 +158,7 @@ def test_a_change_with_a_fault_of_its_own_fails_alone(tmp_path: Path) -> None:
             UnicodeEncodeError,
             type(None),
         ]
-        assert len(await spool.claim("out", "example.net", START, 10)) == 3
+        assert len(await spool.claim("out", "example.net", None, START, 10)) == 3
         assert spool.trouble is None
 
     run(tmp_path, FaultyDisk(), test)
@@ -180,7 +180,7 @@ def test_a_cancelled_caller_does_not_harm_the_batch(tmp_path: Path) -> None:
         await spool.commit(message(spool))
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert len(await spool.claim("out", "example.net", START, 10)) == 2
+        assert len(await spool.claim("out", "example.net", None, START, 10)) == 2
 
     run(tmp_path, FaultyDisk(), test)
 

@@ -1,6 +1,7 @@
 """Opening a spool: versions, locks, damage; and that no query reads a queue whole."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import staffetta.spool
 from staffetta.spool.database import SQL, SpoolDamaged, SpoolTooNew, connect, prepare
 from staffetta.spool.lock import SpoolLocked
+from staffetta.spool.spool import DueLine
 from staffetta.spool.sqlite import SqliteSpool
 
 
@@ -46,6 +49,32 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
         asyncio.run(open_and_close(tmp_path))
 
 
+def test_what_an_older_version_has_queued_stands_in_its_connectors_line(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "spool.db")) as connection, connection:
+        for script in sorted(Path(staffetta.spool.__file__).with_name("migrations").glob("000[1-4]_*.sql")):
+            connection.executescript(script.read_text("utf-8"))
+        connection.execute("PRAGMA user_version = 4")
+        for number, connector, state, due_at in ((1, "erp", "ready", 5.0), (2, None, "deferred", 6.0)):
+            row = (number, None, None, None, "", "7BIT", 0, 0, None, None, 3, 0, 1.0, "S", "::1", None, connector, 0)
+            connection.execute(SQL["insert_message"], row)
+            connection.execute(SQL["insert_content"], (number, None, b"\r\n"))
+            connection.execute(
+                "INSERT INTO recipient (number, recipient, address, address_key, notify, route, destination, state,"
+                " due_at) VALUES (?, 0, 'a@b.test', 'a@b.test', 0, 'out', 'b.test', ?, ?)",
+                (number, state, due_at),
+            )
+
+    async def lines() -> list[DueLine]:
+        spool = await SqliteSpool.open(tmp_path, free_octets_min=0)
+        try:
+            assert [claim.number for claim in await spool.claim("out", "b.test", "erp", 9.0, 10)] == [1]
+            return await spool.due()
+        finally:
+            await spool.close()
+
+    assert asyncio.run(lines()) == [DueLine("out", "b.test", None, 6.0)]
+
+
 @pytest.mark.parametrize("damage", [b"\xff" * 4096, b""])
 def test_a_damaged_database_is_refused_and_left_alone(tmp_path: Path, damage: bytes) -> None:
     asyncio.run(open_and_close(tmp_path))
@@ -76,10 +105,11 @@ def test_every_committing_connection_syncs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
+        ("next_connector", ("", "", "")),
         ("next_destination", ("", "")),
         ("next_route", ("",)),
-        ("destination_due", ("", "")),
-        ("claimable", ("", "", 0.0)),
+        ("line_due", ("", "", "")),
+        ("claimable", ("", "", "", 0.0)),
         ("interrupted", ()),
         ("open_commands", ()),
         ("to_release", ()),

@@ -89,7 +89,7 @@ def test_counts_tell_routes_and_states(tmp_path: Path) -> None:
         await spool.commit(message(first, START))
         for at, is_held, route in ((START, False, "out"), (START + 9, False, "out"), (START, True, "lan")):
             await spool.commit(message(spool.next_number(), at, is_held=is_held, route=route))
-        (claim,) = await spool.claim("out", "example.net", START, 1)
+        (claim,) = await spool.claim("out", "example.net", None, START, 1)
         await spool.begin_attempt(claim, [0], {"host": "mx"}, START)
         found = {(count.route, count.state): count.recipients for count in await spool.counts()}
         assert found == {

@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await spool.commit(
             new_message(spool, START, "Alice@Contoso.test", "bob@example.net", "eve@held.test", message_id="<1@a>")
         )
-        (claim,) = await spool.claim("out", "example.net", START, 1)
+        (claim,) = await spool.claim("out", "example.net", "printers", START, 1)
         await spool.begin_attempt(claim, [0], {"host": "mx.example.net"}, START + 1)
         outcome = Deferred(status="4.2.0", diagnostic="450 later", stage=Stage.RCPT, host="mx.example.net")
         await spool.settle(
@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         now[0] += 86_400
         await spool.commit(new_message(spool, now[0], None, "alice@contoso.test", message_id="<2@a>"))
-        (claim,) = await spool.claim("out", "contoso.test", now[0], 1)
+        (claim,) = await spool.claim("out", "contoso.test", "printers", now[0], 1)
         await spool.settle([Settlement(claim.number, 0, RecipientState.DELIVERED, None, None)])
         now[0] += 86_400
         await spool.commit(new_message(spool, now[0], "carl@contoso.test", "bob@example.net", message_id="3@a"))
