@@ -44,6 +44,9 @@ def _status(report: Report) -> int:
 
 
 def _print_json(report: Report) -> None:
+    for each in report.examined:
+        for why in each.not_checked:
+            print(f"Not checked: {each.check}: {why}", file=sys.stderr)
     print_values(
         [
             {
@@ -110,8 +113,8 @@ def _sentence(report: Report) -> str:
         f"{count} {severity}{'s' if count > 1 else ''}" for severity in Severity if (count := report.count(severity))
     ]
     if not counts:
-        return f"Nothing is wrong.{beside}"
+        return f"Nothing was found.{beside}"
     found = " and ".join([", ".join(counts[:-1]), counts[-1]] if len(counts) > 1 else counts)
     first = report.findings[0][1]
-    verdict = "Mend the errors first" if first.severity is Severity.ERROR else "Mail flows"
+    verdict = "Mend the errors first" if first.severity is Severity.ERROR else "There is no error"
     return f"{verdict}: {found}.{beside}"

@@ -4,33 +4,28 @@ Rule 1: a policy that was had counts until it ends, whatever becomes of its reco
     silent for an hour must not gain clear text by it.
 Rule 2: it is got again when the record has another id, and a day after it was got; a domain whose policy cannot be had
     is left alone for a while.
-Rule 3: its server is a stranger's: no redirects, so many octets, so many seconds, and no addresses that are not public.
 """
 
 import asyncio
 import json
-import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx2
 import structlog
 
-from staffetta.delivery.mtasts import POLICY_OCTETS_MAX, BadPolicy, StsPolicy, print_policy, read_policy, read_record
+from staffetta.delivery.mtasts import StsPolicy, print_policy, read_policy, read_record
+from staffetta.delivery.sts_fetching import HTTPS_PORT, PolicyUnavailable, fetch_policy
 from staffetta.net.https import https_client
-from staffetta.net.own_addresses import NoPublicAddress, pinned
 from staffetta.net.resolver import LookupFailed, Resolver
 
 CONNECT_SECONDS = 10.0
-WHOLE_SECONDS = 30.0
 GET_AGAIN_SECONDS = 86_400.0
 AFTER_FAILURE_SECONDS = 300.0  # RFC 8461 §3.3
 _KEPT_MAX = 10_000
-_HTTPS_PORT = 443
 
 _log = structlog.get_logger()
 
@@ -41,10 +36,6 @@ class StsProblem:
 
     result_type: str
     reason: str
-
-
-class _Unavailable(Exception):
-    """The policy cannot be had now. The text says why."""
 
 
 @dataclass(slots=True)
@@ -75,7 +66,7 @@ class StsPolicies:
         resolver: Resolver,
         *,
         now: Callable[[], float] = time.time,
-        port: int = _HTTPS_PORT,
+        port: int = HTTPS_PORT,
         make_client: Callable[[], httpx2.AsyncClient] | None = None,
     ) -> None:
         self._folder = folder
@@ -131,12 +122,15 @@ class StsPolicies:
 
     async def _get(self, domain: str, kept: _Kept, found: str, allows_private: bool) -> None:
         """Get the policy, or leave the old one."""
+        if self._http is None:
+            self._http = self._make_client()
         try:
-            async with asyncio.timeout(WHOLE_SECONDS):
-                kept.policy = read_policy(await self._fetch(f"mta-sts.{domain}", allows_private))
-        except (_Unavailable, NoPublicAddress, BadPolicy, LookupFailed, httpx2.HTTPError, TimeoutError) as error:
+            kept.policy = await fetch_policy(
+                self._http, self._resolver, domain, port=self._port, allows_private=allows_private
+            )
+        except PolicyUnavailable as error:
             kept.not_before = self._now() + AFTER_FAILURE_SECONDS
-            kept.problem = StsProblem(_result_type(error), str(error) or type(error).__name__)
+            kept.problem = StsProblem(error.result_type, str(error))
             _log.warning(
                 "no MTA-STS policy",
                 domain=domain,
@@ -146,26 +140,6 @@ class StsPolicies:
             return
         kept.id, kept.got_at, kept.not_before, kept.problem = found, self._now(), 0.0, None
         await asyncio.to_thread(self._write, domain, kept)
-
-    async def _fetch(self, host: str, allows_private: bool) -> str:
-        """The certificate must be the host's (RFC 8461 §3.3), although an address is what we connect to."""
-        named = urlsplit(f"https://{host}:{self._port}/.well-known/mta-sts.txt")
-        url, headers = await pinned(named, self._resolver, allows_private=allows_private)
-        headers |= {"Host": host, "Accept-Encoding": "identity"}
-        if self._http is None:
-            self._http = self._make_client()
-        async with self._http.stream("GET", url, headers=headers, extensions={"sni_hostname": host}) as answer:
-            if answer.status_code != 200:
-                raise _Unavailable(f"{host} answers with {answer.status_code}")
-            kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            if kind != "text/plain":
-                raise _Unavailable(f"{host} sends {kind or 'no type'}, which must be text/plain")
-            octets = b""
-            async for piece in answer.aiter_raw():
-                octets += piece
-                if len(octets) > POLICY_OCTETS_MAX:
-                    raise _Unavailable(f"{host} sends more than {POLICY_OCTETS_MAX} octets")
-        return octets.decode("utf-8", "replace")
 
     # On disk: one file for each domain, whose name is its A-labels.
 
@@ -187,15 +161,3 @@ class StsPolicies:
             new.replace(file)
         except OSError as error:  # it counts until the next start all the same
             _log.warning("MTA-STS policy not kept", domain=domain, error=error.strerror)
-
-
-def _result_type(error: BaseException) -> str:
-    """RFC 8460 §4.3.2.2: it cannot be got, is none, or comes from whom nobody vouches for."""
-    if isinstance(error, BadPolicy):
-        return "sts-policy-invalid"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return "sts-webpki-invalid"
-        cause = cause.__cause__ or cause.__context__
-    return "sts-policy-fetch-error"

@@ -78,6 +78,7 @@ class Means:
     is_clock_synchronized: Callable[[], bool | None] = machine.is_clock_synchronized
     signed: str = names.SIGNED
     forged: str = names.FORGED
+    get_policy: names.GetPolicy = names.served_policy
 
 
 def _silent(_step: str) -> None:
@@ -129,7 +130,7 @@ async def _network(settings: Settings, means: Means, tell: Tell) -> NetworkFacts
     return replace(
         seen,
         hosts=await names.hosts(asked, settings),
-        domains=await names.domains(asked, settings),
+        domains=await names.domains(asked, settings, means.get_policy),
         own=await names.own_addresses(asked, settings, probe.seen_as if probe is not None else None),
         unasked_domains=max(0, len(settings.accepted_domains) - names.DOMAINS_MAX),
     )

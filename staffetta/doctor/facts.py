@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from staffetta.delivery.mtasts import StsPolicy
 from staffetta.doctor.spf import SpfRecord
 from staffetta.policy.decision import PeerCertificate
 from staffetta.settings.model import Settings
@@ -126,8 +127,8 @@ class DomainFacts:
 
     exchangers: of its MX records, "" for the null MX. spf: without text where there is no record. dmarc, mta_sts,
     tls_rpt: the texts at their names. dmarc_at: at which domain, itself or one above. has_keys: whether there is any
-    name below _domainkey. keys: texts by the selectors of the settings. policy: the MTA-STS policy's text;
-    policy_trouble: why there is none, where a record promises one.
+    name below _domainkey. keys: texts by the selectors of the settings. policy: the MTA-STS policy that is
+    served; policy_trouble: why there is none, where a record promises one.
     """
 
     name: str
@@ -139,7 +140,7 @@ class DomainFacts:
     has_keys: bool = False
     keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
     mta_sts: tuple[str, ...] = ()
-    policy: str | None = None
+    policy: StsPolicy | None = None
     policy_trouble: str | None = None
     tls_rpt: tuple[str, ...] = ()
 

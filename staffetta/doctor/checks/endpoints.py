@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from staffetta.doctor.certificate import some
-from staffetta.doctor.facts import DomainFacts, Facts
+from staffetta.doctor.facts import DomainFacts, Facts, Whose
 from staffetta.doctor.finding import Finding, Kind, NotChecked, Severity
 from staffetta.doctor.roads import roads
+from staffetta.policy.certificate import names_match, read
+from staffetta.settings.model import ListenerKind
 
 UNKNOWN_HOP = Kind(
     "next-hop-unknown",
@@ -37,7 +39,13 @@ DNS_FAILS = Kind(
     "While its DNS fails, nobody can send to the domain, and what comes from it is refused.",
     "Look at the servers of its zone; where it is signed, at whether the signatures are still valid.",
 )
-KINDS = (UNKNOWN_HOP, NO_EXCHANGER, TAKES_NONE, UNKNOWN_EXCHANGER, DNS_FAILS)
+UNNAMED = Kind(
+    "mx-not-in-certificate",
+    Severity.WARNING,
+    "Senders that check, such as for MTA-STS, do not hand over to a host whose certificate lacks its name.",
+    "Get a certificate with {host} among its names for the listener that takes mail.",
+)
+KINDS = (UNKNOWN_HOP, NO_EXCHANGER, TAKES_NONE, UNKNOWN_EXCHANGER, UNNAMED, DNS_FAILS)
 
 
 def judge(facts: Facts) -> Iterator[Finding | NotChecked]:
@@ -52,6 +60,7 @@ def judge(facts: Facts) -> Iterator[Finding | NotChecked]:
                 )
     for domain in facts.online.domains:
         yield from _of(domain, facts)
+    yield from _unnamed(facts)
     if facts.online.unasked_domains:
         yield NotChecked(f"{facts.online.unasked_domains} domains after the first {len(facts.online.domains)}")
 
@@ -70,3 +79,16 @@ def _of(domain: DomainFacts, facts: Facts) -> Iterator[Finding]:
         yield UNKNOWN_EXCHANGER.found(
             f"the mail exchangers of {domain.name} have no address: {some(names, '')}", host=names[0]
         )
+
+
+def _unnamed(facts: Facts) -> Iterator[Finding]:
+    """Exchangers that are this relay, and that no certificate of a relay listener names; our own name is told apart."""
+    relays = [listener.name for listener in facts.settings.listeners if listener.kind is ListenerKind.RELAY]
+    served = [each for each in facts.certificates if each.whose is Whose.LISTENER and each.name in relays]
+    names = [name for each in served if each.shown is not None for name in read(each.shown).names]
+    ours = {own.address for own in facts.online.own}
+    hosts = {each.name: each for domain in facts.online.domains for each in domain.exchangers}
+    for host in hosts.values():
+        is_us = bool(ours & set(host.addresses)) and host.name != facts.settings.hostname.lower()
+        if is_us and names and not any(names_match(host.name, name) for name in names):
+            yield UNNAMED.found(f"{host.name} is this relay; its certificate names {some(names, '')}", host=host.name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from staffetta.delivery.mtasts import BadPolicy, Mode, read_policy, read_record
+from staffetta.delivery.mtasts import Mode, StsPolicy, read_record
 from staffetta.doctor.certificate import some
 from staffetta.doctor.facts import DomainFacts, Facts
 from staffetta.doctor.finding import Finding, Kind, Severity
@@ -46,12 +46,7 @@ def _of(domain: DomainFacts) -> Iterator[Finding]:
         yield from _policy(domain, domain.policy)
 
 
-def _policy(domain: DomainFacts, text: str) -> Iterator[Finding]:
-    try:
-        policy = read_policy(text)
-    except BadPolicy as error:
-        yield BROKEN.found(f"the MTA-STS policy of {domain.name}: {error}")
-        return
+def _policy(domain: DomainFacts, policy: StsPolicy) -> Iterator[Finding]:
     left_out = [each.name for each in domain.exchangers if each.name and not policy.names(each.name)]
     if policy.mode is Mode.ENFORCE and left_out:
         seen = f"the MTA-STS policy of {domain.name} does not name its exchanger {some(left_out, '')}"

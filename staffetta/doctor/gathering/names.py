@@ -3,17 +3,22 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
+from staffetta.delivery.mtasts import StsPolicy, read_record
+from staffetta.delivery.sts_fetching import PolicyUnavailable, fetch_policy
 from staffetta.doctor.facts import DomainFacts, HostFacts, OwnAddress, ResolverFacts
 from staffetta.doctor.gathering.spf import SpfReader
 from staffetta.doctor.roads import roads
+from staffetta.net.https import https_client
 from staffetta.net.resolver import Answer, DnsResolver, LookupFailed, Resolver
 from staffetta.settings.model import Settings
 from staffetta.settings.roads import Transport
 
 Found = TypeVar("Found")
+GetPolicy = Callable[[str, Resolver], Awaitable[StsPolicy]]
+"""Gets a domain's MTA-STS policy; raises PolicyUnavailable."""
 
 DOMAINS_MAX = 100
 _TIMEOUT_SECONDS = 5.0
@@ -92,14 +97,15 @@ async def own_addresses(asked: Resolver, settings: Settings, seen_as: str | None
     return tuple(await _all(_own(asked, address) for address in dict.fromkeys(found)))
 
 
-async def domains(asked: Resolver, settings: Settings) -> tuple[DomainFacts, ...]:
+async def domains(asked: Resolver, settings: Settings, get_policy: GetPolicy) -> tuple[DomainFacts, ...]:
     """Look up what each accepted domain says of its mail."""
     names = [domain.name for domain in settings.accepted_domains[:DOMAINS_MAX]]
-    return tuple(await _all(_domain(asked, name, settings.doctor.dkim_selectors) for name in names))
+    return tuple(await _all(_domain(asked, name, settings.doctor.dkim_selectors, get_policy) for name in names))
 
 
-async def _domain(asked: Resolver, name: str, selectors: Sequence[str]) -> DomainFacts:
+async def _domain(asked: Resolver, name: str, selectors: Sequence[str], get_policy: GetPolicy) -> DomainFacts:
     try:
+        mta_sts = (await asked.txt(f"_mta-sts.{name}")).records
         exchangers = (await asked.mx(name)).records
         keys = [(each, (await asked.txt(f"{each}._domainkey.{name}")).records) for each in selectors]
         dmarc_at, dmarc = await _dmarc(asked, name)
@@ -112,11 +118,28 @@ async def _domain(asked: Resolver, name: str, selectors: Sequence[str]) -> Domai
             # A name that has no records and names below it exists (RFC 8020 §2).
             has_keys=(await asked.txt(f"_domainkey.{name}")).exists,
             keys=tuple(keys),
-            mta_sts=(await asked.txt(f"_mta-sts.{name}")).records,
+            mta_sts=mta_sts,
+            **await _policy(asked, name, mta_sts, get_policy),
             tls_rpt=(await asked.txt(f"_smtp._tls.{name}")).records,
         )
     except LookupFailed as failure:
         return DomainFacts(name=name, trouble=str(failure))
+
+
+async def _policy(asked: Resolver, name: str, records: tuple[str, ...], get_policy: GetPolicy) -> dict[str, Any]:
+    """What is served, where a record promises it."""
+    if read_record(records) is None:
+        return {}
+    try:
+        return {"policy": await get_policy(name, asked)}
+    except PolicyUnavailable as error:
+        return {"policy_trouble": str(error)}
+
+
+async def served_policy(domain: str, asked: Resolver) -> StsPolicy:
+    """Get a domain's MTA-STS policy as others do. Raises PolicyUnavailable."""
+    async with https_client(connect_seconds=_TIMEOUT_SECONDS, reply_seconds=_TIMEOUT_SECONDS) as client:
+        return await fetch_policy(client, asked, domain)
 
 
 async def _dmarc(asked: Resolver, name: str) -> tuple[str, tuple[str, ...]]:

@@ -9,9 +9,12 @@ from typing import Any
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from pytest import MonkeyPatch
 
+from staffetta.delivery.mtasts import BadPolicy, StsPolicy, read_policy
+from staffetta.delivery.sts_fetching import PolicyUnavailable
 from staffetta.doctor.examination import Means, Patient, Report, examine, gather, judged
 from staffetta.doctor.facts import ClientFacts, ClockFacts, DiskFacts, Facts
 from staffetta.doctor.finding import Finding, Severity
+from staffetta.net.resolver import Resolver
 from staffetta.settings.file import load
 from staffetta.settings.model import Settings
 from tests.certificates import NOW, SERVER, Made, authority, make, pem
@@ -63,6 +66,9 @@ client_key = "client.key"
 """
 
 
+POLICY = "version: STSv1\nmode: enforce\nmx: *.mail.protection.outlook.com\nmax_age: 604800\n"
+
+
 @dataclass
 class Setup:
     """toml: of the settings. disk, clock, clients: what the machine tells; else what it has."""
@@ -75,6 +81,7 @@ class Setup:
     clock: ClockFacts = field(default_factory=lambda: ClockFacts(is_synchronized=True))
     clients: ClientFacts | None = None
     directory_trouble: str | None = None
+    policy: str = POLICY
     dns: DnsServer = field(default_factory=DnsServer)
 
     def certificate(self, name: str, *names: str, **how: Any) -> None:
@@ -126,7 +133,20 @@ class Setup:
 
     @property
     def means(self) -> Means:
-        return Means(self.look_at_disk, lambda: self.clock.is_synchronized, signed="signed.test", forged="forged.test")
+        return Means(
+            self.look_at_disk,
+            lambda: self.clock.is_synchronized,
+            signed="signed.test",
+            forged="forged.test",
+            get_policy=self._get_policy,
+        )
+
+    async def _get_policy(self, domain: str, resolver: Resolver) -> StsPolicy:
+        """What the domain's web server would say."""
+        try:
+            return read_policy(self.policy)
+        except BadPolicy as error:
+            raise PolicyUnavailable(str(error)) from None
 
     def patient(self) -> Patient:
         settings = self.settings()

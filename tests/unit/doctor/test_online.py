@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from staffetta.doctor.catalogue import CHECKS
 from staffetta.doctor.checks import resolver
 from staffetta.doctor.facts import NetworkFacts, ResolverFacts
-from tests.unit.doctor.setups import ENDPOINT, HOSTNAME, Plant, Setup, findings, found, healthy
+from tests.unit.doctor.setups import ENDPOINT, HOSTNAME, POLICY, Plant, Setup, findings, found, healthy
 
 SEVERITIES = {kind.code: kind.severity for check in CHECKS for kind in check.kinds}
 ADDRESS = "203.0.113.7"
@@ -83,6 +83,13 @@ def broken(name: str, rcode: int | None = dns.rcode.SERVFAIL) -> Plant:
     return lambda setup: setup.dns.broken.update({name: rcode})
 
 
+def policy(served: str) -> Plant:
+    def plant(setup: Setup) -> None:
+        setup.policy = served
+
+    return plant
+
+
 def many_includes(setup: Setup) -> None:
     for number in range(11):
         setup.dns.zone[f"_spf{number}.contoso.test", "TXT"] = texts("v=spf1 ip4:192.0.2.1 -all")
@@ -110,7 +117,7 @@ PLANTED: list[tuple[Any, ...]] = [
     ("next-hop-unknown", lambda setup: setup.change("next_hops = [", 'next_hops = [{ host = "gone.test" }, ')),
     ("mx-missing", record("contoso.test", "MX")),
     ("mx-says-no-mail", record("contoso.test", "MX", "0 .")),
-    ("mx-host-unknown", record("contoso.test", "MX", "10 gone.contoso.test.")),
+    ("mx-host-unknown", record("contoso.test", "MX", "10 gone.mail.protection.outlook.com.")),
     ("domain-dns-fails", broken("contoso.test")),
     ("ptr-missing", record(REVERSE, "PTR")),
     ("ptr-not-confirmed", record(REVERSE, "PTR", "other.contoso.test.")),
@@ -148,6 +155,13 @@ PLANTED: list[tuple[Any, ...]] = [
     ("dmarc-only-watches", text("_dmarc.contoso.test", "v=DMARC1; p=none")),
     ("mta-sts-missing", text("_mta-sts.contoso.test")),
     ("mta-sts-broken", text("_mta-sts.contoso.test", "v=STSv1; id=2026-11-24")),
+    ("mta-sts-broken", policy("no policy")),
+    ("mta-sts-does-not-name-the-mx", policy(POLICY.replace("*.mail.protection.outlook.com", "mx.contoso.test"))),
+    (
+        "mx-not-in-certificate",
+        record("contoso.test", "MX", "0 mx.contoso.test."),
+        record("mx.contoso.test", "A", ADDRESS),
+    ),
     ("tls-rpt-missing", text("_smtp._tls.contoso.test")),
     ("tls-rpt-broken", text("_smtp._tls.contoso.test", "v=TLSRPTv1; rua=tls@contoso.test")),
 ]
