@@ -53,9 +53,10 @@ def offer_by_smtplib(mail: Mail, folder: Folder | None, port: int, version: str)
 
 
 def offer_by_openssl(mail: Mail, folder: Folder | None, port: int, version: str) -> str | None:
-    """The way of every howto. It knows no SMTP after STARTTLS, so the dialog is ours."""
-    lines = ["EHLO client.test", f"MAIL FROM:<{mail.sender}>", *(f"RCPT TO:<{to}>" for to in mail.recipients), "DATA"]
-    lines += [*mail.content.decode().splitlines(), ".", "QUIT", ""]
+    """The way of every howto. It knows no SMTP after STARTTLS, so the dialog is ours; DATA would have to wait."""
+    content = mail.content.decode().splitlines()
+    lines = ["EHLO client.test", f"MAIL FROM:<{mail.sender}>", *(f"RCPT TO:<{to}>" for to in mail.recipients)]
+    lines += [f"BDAT {sum(len(line.encode()) + 2 for line in content)} LAST", *content, "QUIT", ""]
     shown = _openssl(folder, port, version, "\n".join(lines))
     refusals = [line for line in shown.splitlines() if line.startswith("550 ")]
     if refusals:
