@@ -90,10 +90,12 @@ def _listener(settings: Settings) -> str:
 
 
 def _senders(settings: Settings) -> Sequence[Mailbox | None]:
-    """One of each organisation, a stranger's own, and the null path."""
+    """One of each organisation that lets addresses relay, a stranger's own, and the null path."""
+    relaying = {each.organization for each in settings.inbound_connectors if _lets_out(each)}
     ours: dict[str, str] = {}
     for domain in settings.accepted_domains:
-        ours.setdefault(domain.organization, domain.name)
+        if domain.organization in relaying or not ours:
+            ours.setdefault(domain.organization, domain.name)
     names = [*ours.values(), "stranger.invalid"]
     return [*(parse_mailbox(f"postmaster@{name}") for name in names), None]
 

@@ -182,6 +182,18 @@ def test_a_planted_fault_is_found_and_no_other_of_its_severity(setup: Setup, cod
     assert set(found(report, SEVERITIES[code])) == {code}
 
 
+def test_an_open_connector_of_another_organisation_is_found(setup: Setup) -> None:
+    setup.add(
+        '[[organizations]]\nname = "fabrikam"\n\n[[accepted_domains]]\nname = "fabrikam.test"\nroute = "internet"\n'
+        'organization = "fabrikam"\n\n[[inbound_connectors]]\nname = "Everybody"\norganization = "fabrikam"\n'
+        'sender_ip_addresses = ["128.0.0.0/1"]\n'
+    )
+    (finding,) = [each for each in findings(setup.report()) if each.severity is Severity.ERROR]
+    assert finding.code == "open-relay"
+    assert "postmaster@fabrikam.test" in finding.seen
+    assert "'Everybody'" in finding.action
+
+
 def test_findings_stand_in_the_order_of_their_severity(setup: Setup) -> None:
     for plant in (certified("relay", issuer=None), on_disk(sync_ms=500.0), mode("client.key", 0o644)):
         plant(setup)
