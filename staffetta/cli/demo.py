@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -24,8 +25,9 @@ def demo(
 ) -> int:
     """Play the story of a relay on this machine: device, local relay, connectors, mailbox, outside, notifications."""
     relays = Relays()
-    story = Story(Files(folder), _tell, _run, typed()[0])
-    signal.signal(signal.SIGTERM, _interrupt)
+    story = Story(Files(folder), _tell, _run, typed())
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that is closed ends the demo too
+        signal.signal(number, _interrupt)
     try:
         story.play(relays)
         if not once:
@@ -35,10 +37,22 @@ def demo(
         print(error, file=sys.stderr)
         return EX_TEMPFAIL
     except KeyboardInterrupt:
-        pass
+        print(flush=True)  # below the ^C
     finally:
-        relays.stop()
+        _stop(relays)
     return EX_OK
+
+
+def _stop(relays: Relays) -> None:
+    """The relays finish what they have under way; whoever does not want to wait for that interrupts again."""
+    if not relays.running:
+        return
+    with suppress(OSError):  # the terminal may be gone
+        print("Stopping the relays; what has happened stays in their folder.", flush=True)
+    try:
+        relays.stop()
+    except KeyboardInterrupt:
+        relays.kill()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -56,6 +56,7 @@ class What:
     attach: Annotated[tuple[Path, ...], _several("File to attach; may be repeated.")] = ()
     priority: Annotated[Literal["normal", "low", "high"], Parameter(help="X-Priority.")] = "normal"
     header: Annotated[tuple[str, ...], _several("A further field, `Name: value`; may be repeated.")] = ()
+    message_id: Annotated[str | None, Parameter(help="Message-ID, as `name@host`; left out, one is made.")] = None
     eml: Annotated[Path | None, Parameter(help="A whole message as a file, sent as it is.")] = None
     notify: Annotated[
         tuple[Literal["success", "failure", "delay", "never"], ...], _several("Notification to ask for; repeatable.")
@@ -178,7 +179,7 @@ def _content(what: What, author: Mailbox, is_international: bool) -> bytes:
         cc=", ".join(what.cc),
         reply_to=what.reply_to,
         subject=what.subject,
-        message_id=make_msgid(domain=author.domain),
+        message_id=f"<{what.message_id.strip('<>')}>" if what.message_id else make_msgid(domain=author.domain),
         body=_body(what),
         is_html=what.html,
         priority=what.priority,

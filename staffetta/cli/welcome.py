@@ -24,11 +24,11 @@ def print_welcome(settings: Settings, config: Path, facts: Sequence[tuple[str, s
 def _next_things_to_type(settings: Settings, config: Path, smtp: str) -> list[str]:
     """Only where a capture host plays the outside: such a relay is there to be tried out."""
     domain = settings.accepted_domains[0].name
-    program, python = typed()
+    program = typed()
+    host, _, port = smtp.rpartition(":")
     send = (
-        f"""{python} -c 'import smtplib; smtplib.SMTP("{smtp}").sendmail("ada@{domain}", """
-        f"""["bob@{domain}", "eve@outside.example"], "Message-ID: <hello@{domain}>\\r\\n"""
-        """Subject: Hello\\r\\n\\r\\nIt works.\\r\\n")'"""
+        f"{program} send --server {host} --port {port} --from ada@{domain} --to bob@{domain} --to eve@outside.example "
+        f"--subject Hello --message-id hello@{domain}"
     )
     return [
         "Send a message to a mailbox here and to one outside (in another terminal):",
@@ -38,9 +38,7 @@ def _next_things_to_type(settings: Settings, config: Path, smtp: str) -> list[st
     ]
 
 
-def typed() -> tuple[str, str]:
-    """Return what to type for this program and for its Python, as short as it was typed."""
+def typed() -> str:
+    """Return what to type for this program, as short as it was typed."""
     program = Path(sys.argv[0])
-    if program.name == "staffetta" and program.with_name("python").exists():
-        return str(program), str(program.with_name("python"))
-    return f"{sys.executable} -m staffetta", sys.executable
+    return str(program) if program.name == "staffetta" else f"{sys.executable} -m staffetta"

@@ -18,6 +18,7 @@ PORTS = (RELAY, FRONT_DOOR, HUB, OUTSIDE, RELAY_WEB, FRONT_DOOR_WEB)
 ENDPOINT = "contoso.mail.protection.test"
 CLIENT_NAME = "*.contoso.test"
 INSIDE, ELSEWHERE = "bob@contoso.test", "eve@outside.example"
+PRINTER, ERP = "127.0.0.3", "127.0.0.4"
 BY_ADDRESS, BY_CERTIFICATE = "127.0.1.1", "127.0.1.2"
 _MARK = ".staffetta-demo"
 
@@ -34,11 +35,11 @@ address = "127.0.0.1:{RELAY}"
 
 [[inbound_connectors]]
 name = "Printer"
-sender_ip_addresses = ["127.0.0.3"]
+sender_ip_addresses = ["{PRINTER}"]
 
 [[inbound_connectors]]
 name = "ERP"
-sender_ip_addresses = ["127.0.0.4"]
+sender_ip_addresses = ["{ERP}"]
 
 # Ours, so that devices may send in its name; its mailboxes are at the service.
 [[accepted_domains]]

@@ -35,7 +35,10 @@ class Relays:
             with config.with_suffix(".log").open("w") as log:
                 command = [sys.executable, "-m", "staffetta", "serve", "--config", str(config)]
                 # stdout is a line that is waited for, and a few more that fit into the pipe
-                process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+                # A session of its own: Ctrl-C and hanging up are said to the demo alone, which stops them.
+                process = subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+                )
             self.running.append((config, process))
         for config, process in self.running:
             assert process.stdout is not None
@@ -44,7 +47,7 @@ class Relays:
                 raise CannotPlay(f"The relay of {config} did not start: {said or 'it said nothing'}")
 
     def stop(self) -> None:
-        """Tell all to stop, and wait for them."""
+        """Tell all to stop, and wait for them. May be interrupted; then kill()."""
         for _, process in self.running:
             process.terminate()
         for _, process in self.running:
@@ -52,7 +55,13 @@ class Relays:
                 process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+        self.kill()
+
+    def kill(self) -> None:
+        """End at once what still runs."""
+        for _, process in self.running:
+            process.kill()
+            process.wait()
             if process.stdout is not None:
                 process.stdout.close()
         self.running.clear()

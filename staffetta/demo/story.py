@@ -15,6 +15,8 @@ from pathlib import Path
 from staffetta.demo import set_up, stage
 from staffetta.demo.set_up import ELSEWHERE, INSIDE, CannotPlay, Files
 
+_YOU = "you"
+_TO = ("--to", ELSEWHERE)
 _NOTIFICATIONS = 2  # one tells of the mailbox, one of the outside host
 
 
@@ -46,14 +48,28 @@ class Story:
 
     def tell_what_next(self) -> None:
         """What to click and type at, while everything is up."""
-        self.tell("\nEverything is up. To look around, in another terminal:")
         front_door, relay = str(self.files.front_door), str(self.files.relay)
-        self._tell_command("run", "Get-InboundConnector", "--config", front_door)
-        self._tell_command("trace", "--recipient", ELSEWHERE, "--config", relay)
-        self._tell_command("shell", "--config", front_door)
-        self.tell(f"  relay       http://127.0.0.1:{set_up.RELAY_WEB}/")
-        self.tell(f"  front door  http://127.0.0.1:{set_up.FRONT_DOOR_WEB}/")
-        self.tell("\nCtrl-C ends the demo.")
+        self._step("An administrator for the console of the front door")
+        self._do("administrator", "add", _YOU, "--config", front_door)
+        group = ("Organization Management", "--member", _YOU)
+        self._do("rolegroup", "add-member", *group, "--config", front_door, is_quiet=True)
+        self.tell("\nEverything is up. To look around, in another terminal:")
+        device = ("--server", "127.0.0.1", "--port", str(set_up.RELAY), "--source", set_up.PRINTER)
+        for title, arguments in (
+            ("Be the printer, and see all that is said", ("send", *device, "--from", "printer@contoso.test", *_TO)),
+            ("Which mail went where", ("trace", "--recipient", ELSEWHERE, "--config", relay)),
+            ("The relay's road, end to end", ("probe", "--route", "by-certificate", *_TO, "--config", relay)),
+            ("Who may send in, at the service", ("run", "Get-InboundConnector", "--config", front_door)),
+            (
+                "Whether the relay is what the connector names",
+                ("connector", "test", "SMTP Relay", "--ip", set_up.BY_ADDRESS, "--config", front_door),
+            ),
+            ("Cmdlets", ("shell", "--config", front_door)),
+        ):
+            self.tell(f"  {title}:")
+            self._tell_command(*arguments, is_inner=True)
+        self.tell(f"  The service's console: http://127.0.0.1:{set_up.FRONT_DOOR_WEB}/  (sign in as {_YOU})")
+        self.tell("\nCtrl-C ends the demo; a second one does not wait for the relays.")
 
     def _make_certificates(self) -> None:
         folder, config = self.files.folder, ("--config", str(self.files.front_door))
@@ -77,13 +93,13 @@ class Story:
         self._step("A connector at the service: it knows the relay by its address")
         self._make_connector(self.files.by_address)
         self.tell(f"  The front door to the relay at its address: {stage.wait_until_let_in(None)}")
-        self._send_and_follow("printer@contoso.test", "127.0.0.3", "SMTP Relay")
+        self._send_and_follow("printer@contoso.test", set_up.PRINTER, "SMTP Relay")
 
     def _by_certificate(self) -> None:
         self._step("A second connector: it knows the relay by its TLS client certificate, wherever it comes from")
         self._make_connector(self.files.by_certificate)
         self.tell(f"  The front door to the relay with its certificate: {stage.wait_until_let_in(self._identity)}")
-        self._send_and_follow("erp@contoso.test", "127.0.0.4", "SMTP Relay (TLS)")
+        self._send_and_follow("erp@contoso.test", set_up.ERP, "SMTP Relay (TLS)")
 
     def _make_connector(self, script: Path) -> None:
         self.tell("".join(f"    {line}\n" for line in script.read_text().splitlines()).rstrip())
@@ -107,8 +123,8 @@ class Story:
         self.steps += 1
         self.tell(f"\n{self.steps}. {title}")
 
-    def _tell_command(self, *arguments: str) -> None:
-        self.tell(f"  $ {self.typed} {shlex.join(arguments)}")
+    def _tell_command(self, *arguments: str, is_inner: bool = False) -> None:
+        self.tell(f"{'    ' if is_inner else '  '}$ {self.typed} {shlex.join(arguments)}")
 
     def _do(self, *arguments: str, is_quiet: bool = False) -> None:
         self._tell_command(*arguments)

@@ -122,7 +122,7 @@ def test_one_message_reaches_a_mailbox_here_and_the_capture_host(relay: Relay) -
 def test_what_serve_says_to_type_next_works(relay: Relay) -> None:
     assert relay.process.stdout is not None
     lines = iter(relay.process.stdout.readline, "")
-    send = next(line for line in lines if "smtplib" in line)
+    send = next(line for line in lines if " send " in line)
     trace = next(line for line in lines if "trace" in line)
     subprocess.run(send, shell=True, check=True, timeout=PATIENCE_SECONDS)
     assert re.search(r" trace --config .* --message-id hello@contoso.test\n", trace)
