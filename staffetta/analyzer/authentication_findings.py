@@ -88,9 +88,14 @@ def of_alignment(from_domains: Sequence[str], alignments: Sequence[Alignment]) -
     if vouching := next((row for row in judged if row.vouches), None):
         text = f"{vouching.method.upper()} passes for {vouching.domain}, {_agreement(vouching)}: what DMARC asks."
         yield Finding(Severity.GOOD, text, "From", "RFC 7489 §3.1")
-    elif not any(row.result == "pass" and row.common for row in judged):
+    elif not any(_may_vouch(row) for row in alignments):
         text = f"No domain that passes SPF or DKIM is aligned with From ({judged[0].from_domain}): DMARC fails."
         yield Finding(Severity.WARNING, text, "From", "RFC 7489 §3.1")
+
+
+def _may_vouch(row: Alignment) -> bool:
+    """Whether it would count, if somebody trusted said that it passes, or if two domains are one organisation's."""
+    return row.agreement is not Agreement.NONE and (not row.is_trusted or row.result == "pass")
 
 
 def _agreement(row: Alignment) -> str:

@@ -86,8 +86,9 @@ def read_received(value: str) -> Received:
     came_from, came_by = clauses.get("from", _Clause()), clauses.get("by", _Clause())
     protocol = clauses.get("with", _Clause())
     secured = " ".join((protocol.comment, protocol.text, came_from.comment, came_by.comment))
-    if "id" in clauses:
-        secured += f" {clauses['id'].comment}"  # where Sendmail has it
+    for place in ("id", "for"):  # where Sendmail has it, and Google
+        if place in clauses:
+            secured += f" {clauses[place].comment}"
     helo = _HELO.search(came_from.comment)
     reverse = _REVERSE_NAME.search(came_from.comment)
     return Received(

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from staffetta.analyzer.fields import NotHeaders, text_of
 from staffetta.analyzer.hops import Hop
-from staffetta.analyzer.report import analyze
+from staffetta.analyzer.report import Report, analyze
 from staffetta.analyzer.source import READ_OCTETS_MAX
 from staffetta.analyzer.words import secured, sending_host
 from staffetta.operations.duties import TRACE
@@ -72,16 +72,21 @@ class HeaderHop(Output):
     ]
 
 
-def get(context: Context, given: GetHeaderAnalysis) -> Iterable[Output]:
+def report_of(context: Context, given: GetHeaderAnalysis) -> Report:
+    """Return the whole analysis, of which the rows are a part. Raises OperationError."""
     octets = _octets(context, given)
     trusted = context.settings.header_analysis.trusted_hosts
     if given.trusted_hosts is not None:
         trusted = given.trusted_hosts.applied_to(trusted)
     try:
         text = text_of(octets) if given.headers is None else given.headers
-        report = analyze(text, trusted, recomputed(octets, context.settings.dns, offline=given.offline))
+        return analyze(text, trusted, recomputed(octets, context.settings.dns, offline=given.offline))
     except NotHeaders as error:
         raise BadValue(str(error), parameter="Headers") from None
+
+
+def get(context: Context, given: GetHeaderAnalysis) -> Iterable[Output]:
+    report = report_of(context, given)
     findings = tuple(f"{each.severity}: {each.text} ({each.field}; {each.reference})" for each in report.findings)
     if not report.hops:
         context.warnings.extend(findings)

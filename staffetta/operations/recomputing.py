@@ -1,19 +1,24 @@
 """Signatures of a message computed again, with their keys from the DNS."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 
 from staffetta.analyzer.recomputing import Recomputation, key_names, recompute
 from staffetta.analyzer.signing_key import KeyUnavailable
 from staffetta.analyzer.source import NotWhole, source_of
-from staffetta.net.resolver import DnsResolver, LookupFailed, Resolver
+from staffetta.net.resolver import DnsResolver, LookupFailed
 from staffetta.settings.model import Dns
 
+ALL_SECONDS_MAX = 20.0  # for all keys together; a message may name sixty
 _QUESTIONS_AT_A_TIME = 10
 
 
-def recomputed(octets: bytes, dns: Dns, *, offline: bool) -> Recomputation:
-    """Return what the signatures of a message are worth. Nobody but the DNS is asked, and with `offline` nobody."""
+def recomputed(octets: bytes, dns: Dns, *, offline: bool, seconds_max: float = ALL_SECONDS_MAX) -> Recomputation:
+    """Return what the signatures of a message are worth. Nobody but the DNS is asked, and with `offline` nobody.
+
+    seconds_max: what is not answered by then counts as not answered.
+    """
     try:
         source = source_of(octets)
     except NotWhole as error:
@@ -21,7 +26,7 @@ def recomputed(octets: bytes, dns: Dns, *, offline: bool) -> Recomputation:
     names = key_names(source)
     if names and offline:
         return Recomputation(left_out="nobody was to be asked for their keys (offline)")
-    answers = asyncio.run(_asked(names, dns)) if names else {}
+    answers = asyncio.run(_asked(names, dns, seconds_max)) if names else {}
 
     def lookup(name: str) -> Sequence[str]:
         answer = answers[name]
@@ -32,16 +37,22 @@ def recomputed(octets: bytes, dns: Dns, *, offline: bool) -> Recomputation:
     return recompute(source, lookup)
 
 
-async def _asked(names: Sequence[str], dns: Dns) -> Mapping[str, Sequence[str] | LookupFailed]:
+async def _asked(names: Sequence[str], dns: Dns, seconds_max: float) -> Mapping[str, Sequence[str] | LookupFailed]:
     resolver = DnsResolver(dns.servers, timeout_seconds=dns.timeout_seconds)
     turn = asyncio.Semaphore(_QUESTIONS_AT_A_TIME)
-    answers = await asyncio.gather(*(_texts(resolver, name, turn) for name in names))
-    return dict(zip(names, answers, strict=True))
+    answers: dict[str, Sequence[str] | LookupFailed] = {
+        name: LookupFailed(f"the DNS does not answer in time: TXT of {name}") for name in names
+    }
 
+    async def ask(name: str) -> None:
+        async with turn:
+            try:
+                answers[name] = (await resolver.txt(name)).records
+            except LookupFailed as error:
+                answers[name] = error
 
-async def _texts(resolver: Resolver, name: str, turn: asyncio.Semaphore) -> Sequence[str] | LookupFailed:
-    async with turn:
-        try:
-            return (await resolver.txt(name)).records
-        except LookupFailed as error:
-            return error
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds_max), asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(ask(name))
+    return answers

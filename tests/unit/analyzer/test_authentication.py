@@ -60,6 +60,18 @@ def test_a_pass_for_a_strange_domain_is_none_for_dmarc() -> None:
     assert [each.severity for each in found] == [Severity.WARNING]
 
 
+@pytest.mark.parametrize(
+    "undecided",
+    [
+        "DKIM-Signature: v=1; a=rsa-sha256; d=contoso.com; s=x; h=from; bh=; b=\n",
+        "Authentication-Results: other.example; dkim=pass header.d=contoso.com\n",
+    ],
+)
+def test_dmarc_does_not_fail_while_a_domain_that_is_aligned_is_undecided(undecided: str) -> None:
+    text = RESULTS.replace("news.contoso.com", "mailer.example") + undecided + FROM
+    assert not any("DMARC fails" in each.text for each in analyze(text, trusted_hosts=("mx.fabrikam.com",)).findings)
+
+
 def test_nothing_is_said_of_dmarc_on_the_word_of_a_stranger() -> None:
     assert not any(finding.reference == "RFC 7489 §3.1" for finding in analyze(RESULTS + FROM).findings)
 

@@ -33,12 +33,26 @@ QMAIL = (
 )
 QMAIL_LOCAL = "(qmail 10876 invoked from network); 3 Sep 2021 00:42:11 -0000"
 PICKUP = "from mail pickup service by H with Microsoft SMTPSVC; Fri, 3 Sep 2021 00:42:11 +0000"
+GOOGLE = (
+    "from mta.example (mta.example. [198.51.100.9]) by mx.google.com with ESMTPS id abc123 for <bob@fabrikam.com>"
+    " (version=TLS1_3 cipher=TLS_AES_128_GCM_SHA256 bits=128/128); Thu, 2 Sep 2021 17:42:11 -0700 (PDT)"
+)
 SENDGRID = "by filter0.sendgrid.net with SMTP id f.1 2021-09-03 00:42:11.9931 +0000 UTC"
 
 
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [
+        (
+            GOOGLE,
+            {
+                "from_name": "mta.example",
+                "from_address": "198.51.100.9",
+                "with_protocol": "ESMTPS",
+                "for_address": "bob@fabrikam.com",
+                "tls": Tls("TLSv1.3", "TLS_AES_128_GCM_SHA256"),
+            },
+        ),
         (
             EXCHANGE,
             {
@@ -105,7 +119,19 @@ SENDGRID = "by filter0.sendgrid.net with SMTP id f.1 2021-09-03 00:42:11.9931 +0
         (PICKUP, {"from_name": "mail pickup service", "by_name": "H", "with_protocol": "Microsoft SMTPSVC"}),
         (SENDGRID, {"by_name": "filter0.sendgrid.net", "id": "f.1"}),
     ],
-    ids=["exchange", "postfix", "exim", "old exim", "sendmail", "gmail", "qmail", "qmail local", "pickup", "sendgrid"],
+    ids=[
+        "google",
+        "exchange",
+        "postfix",
+        "exim",
+        "old exim",
+        "sendmail",
+        "gmail",
+        "qmail",
+        "qmail local",
+        "pickup",
+        "sendgrid",
+    ],
 )
 def test_what_a_field_says(value: str, wanted: dict[str, object]) -> None:
     received = read_received(value)

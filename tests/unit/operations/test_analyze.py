@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from staffetta.operations.errors import BadParameter, BadValue, NotFound, RoleMissing
+from staffetta.operations.recomputing import recomputed
 from staffetta.operations.roles import Caller, Role
 from staffetta.settings.model import Dns, HeaderAnalysis
 from tests.dns_server import DnsServer
@@ -117,3 +118,10 @@ def test_a_dns_that_fails_is_told_and_blames_nobody(office: Office, dns: DnsServ
     office.settings = office.settings.model_copy(update={"dns": Dns(servers=(dns.address,))})
     (row,) = office("Get-HeaderAnalysis", Headers="Received: by mx.example\n" + RFC_8463.decode())
     assert "temperror" in str(row["Findings"]) and "SERVFAIL" in str(row["Findings"])
+
+
+def test_a_dns_that_keeps_silent_does_not_keep_the_analyzer(dns: DnsServer) -> None:
+    dns.broken = dict.fromkeys(RFC_8463_KEYS)
+    settings = Dns(servers=(dns.address,))
+    computed = recomputed(RFC_8463, settings, offline=False, seconds_max=0.01).computed
+    assert [(each.result, "does not answer in time" in each.why) for each in computed] == [("temperror", True)] * 2
