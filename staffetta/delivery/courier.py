@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from staffetta.delivery.exchange import Exchange
 from staffetta.delivery.graph import GraphCourier
 from staffetta.delivery.hops import NextHops
 from staffetta.delivery.maildir import MaildirCourier
@@ -31,6 +32,7 @@ class Couriers:
         get_settings: Callable[[], Settings],
         *,
         hops: NextHops | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self._get_settings = get_settings
         self._announced = get_settings()
@@ -38,7 +40,7 @@ class Couriers:
         self.hops.announce(all_routes(self._announced))
         self.tokens = AccessTokens(get_settings)
         self._graph = GraphCourier(self.tokens)
-        self._smtp = SmtpCourier(self.tokens, self.hops)
+        self._smtp = SmtpCourier(self.tokens, self.hops, exchange)
         self.exchange, self.tls_tally = self._smtp.exchange, self._smtp.tally
         self._maildir = MaildirCourier()
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
 from staffetta.delivery.oauth import AccessTokens
+from staffetta.delivery.transcript import current_transcript
 from staffetta.net.https import https_client, retry_after
 
 _ANSWER_OCTETS_MAX = 1_048_576
@@ -92,6 +94,12 @@ class GraphRequests:
         await self._http.aclose()
 
     async def _once(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        answer = await self._answered(method, url, body, headers)
+        if (transcript := current_transcript.get()) is not None:  # the address of an upload session is a secret
+            transcript.note(f"{method} {urlsplit(url)._replace(query='').geturl()}, {len(body)} octets: {answer}")
+        return answer
+
+    async def _answered(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         is_sent = False
 
         async def note(event: str, _info: object) -> None:

@@ -20,6 +20,7 @@ from staffetta.delivery.trouble import HopTrouble, refused_session
 from staffetta.mail.outcome import Stage
 from staffetta.net.client_tls import ClientContext, Identity
 from staffetta.settings.model import Settings
+from staffetta.settings.outbound import hop_label
 from staffetta.settings.roads import Authentication, NextHop, Route, TlsLevel, Transport
 from staffetta.smtp.client import ClientSession
 
@@ -46,7 +47,7 @@ class Hop:
     is_public_only: bool = False
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return hop_label(NextHop(host=self.host, port=self.port))
 
     @property
     def is_clear_allowed(self) -> bool:

@@ -2,9 +2,12 @@
 
 Rule 1: nothing is kept: no queue, no trace, no health of next hops.
 Rule 2: the courier's own code connects, judges certificates and logs in; this only asks and writes down.
-Rule 3: without a test mail nothing is said beyond RCPT, so that nobody gets anything.
+Rule 3: without a test mail nothing is said beyond RCPT, and that is taken back by RSET, so that nobody gets anything.
+Rule 4: every road has a step that looks at it without a test mail: Graph's is the token, a folder's is the folder.
 """
 
+import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +15,13 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
+from urllib.parse import urlsplit
 
 from staffetta.delivery.courier import Couriers
 from staffetta.delivery.exchange import Exchange
 from staffetta.delivery.hops import NextHops
 from staffetta.delivery.mx import NoExchanger
+from staffetta.delivery.oauth import TokenUnavailable
 from staffetta.delivery.opening import Hop, Means, hop_of, open_channel
 from staffetta.delivery.requiretls import TlsWish
 from staffetta.delivery.transcript import Transcript, current_transcript
@@ -53,17 +58,17 @@ class Trial:
     sends: bool = True
 
 
-async def validate(trial: Trial, settings: Settings) -> list[Step]:
-    """Return what every step came to. Raises nothing that a next hop could cause."""
-    couriers, exchange = Couriers(lambda: settings, hops=NextHops(is_shown=False)), Exchange()
+async def validate(trial: Trial, settings: Settings, exchange: Exchange | None = None) -> list[Step]:
+    """Return what every step came to. Raises nothing that a next hop could cause. exchange: for tests."""
+    couriers = Couriers(lambda: settings, hops=NextHops(is_shown=False), exchange=exchange)
     try:
-        steps = [step async for step in _connectivity(trial, Means(settings, couriers.tokens), exchange)]
+        means = Means(settings, couriers.tokens)
+        steps = [step async for step in _connectivity(trial, means, couriers.exchange)]
         if trial.sends:
             steps.append(await _test_mail(trial, settings, couriers))
         return steps
     finally:
         await couriers.close()
-        await exchange.close()
 
 
 async def _connectivity(trial: Trial, means: Means, exchange: Exchange) -> AsyncIterator[Step]:
@@ -78,6 +83,10 @@ async def _connectivity(trial: Trial, means: Means, exchange: Exchange) -> Async
         for domain, recipients in by_domain.items():
             async for step in _exchangers(trial, domain, recipients, means, exchange):
                 yield step
+    elif road.transport is Transport.GRAPH:
+        yield await _token(road, means)
+    else:
+        yield await asyncio.to_thread(_folder, road)
 
 
 async def _exchangers(
@@ -95,6 +104,28 @@ async def _exchangers(
             yield Step(_name(f"{exchanger.host} of {domain}"), False, str(trouble), "")
         else:
             yield await _talk(trial, hop, exchanger.addresses, recipients, means)
+
+
+async def _token(road: Route, means: Means) -> Step:
+    """Graph has no way to ask whether it would send, and so this ends where the right to ask begins."""
+    name = f"Get an access token for {urlsplit(road.graph_endpoint).hostname}"
+    if road.token_source is None:
+        return Step(name, False, f"the route {road.name} has no token_source", "")
+    try:
+        await means.tokens.token(road.token_source)
+    except TokenUnavailable as missing:
+        return Step(name, False, str(missing), "")
+    return Step(name, True, f"{road.token_source} gave one; whether its rights are enough, a test mail tells", "")
+
+
+def _folder(road: Route) -> Step:
+    name = f"Look at the folder {road.path}"
+    there = next((folder for folder in (road.path, *road.path.parents) if folder.exists()), None) if road.path else None
+    if there is None:
+        return Step(name, False, f"the route {road.name} has no path for its mailboxes", "")
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        return Step(name, False, f"{there} cannot be written; give it to the user who runs the relay", "")
+    return Step(name, True, "mailboxes can be made there", "")
 
 
 def _name(where: str) -> str:
@@ -123,6 +154,8 @@ async def _talk(
                 refusals = [str(reply) for reply in replies if not reply.is_positive]
                 is_good = not refusals and len(replies) == len(commands) + 1
                 result = refusals[0] if refusals else f"{result}; all recipients would be taken"
+                if channel.is_reusable:
+                    await channel.exchange(session.rset(), means.timeouts.reply_seconds)
             channel.quit()
         return Step(_name(str(hop)), is_good, result, str(transcript))
     except HopTrouble as trouble:
