@@ -43,6 +43,8 @@ def address(header: bytes, envelope: Envelope, mailbox: Mailbox) -> Addressed:
     header: as carried. mailbox: that sends; it becomes From's address in a notification, whose reverse-path is null and
     whose author is a postmaster without a mailbox.
     """
+    if header and not header.endswith(b"\r\n"):  # content that came by BDAT may end in the middle of a field
+        header += b"\r\n"
     fields = _FIELD.findall(header)
     notifying = mailbox if envelope.reverse_path is None else None
     fields = [_with_sound_author(field, notifying) if _name(field).lower() == b"from" else field for field in fields]

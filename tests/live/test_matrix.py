@@ -420,6 +420,25 @@ def problems(row: Row, event: dict[str, object]) -> list[str]:
     return found
 
 
+def assert_it_is_met_by_whom_the_document_says(relay: Relay, cells: Cells) -> None:
+    """The next message is tried where the trouble was a recipient's, and waits where it was the destination's."""
+    others = {
+        name: replace(mail_for(name, cell), message_id=f"next-{name}@matrix.test")
+        for name, cell in cells.items()
+        if DOCUMENT[cell.row].outcome == "deferred"
+    }
+    for name, mail in others.items():
+        content = mail.content.replace(f"<{name}@matrix.test>".encode(), f"<{mail.message_id}>".encode())
+        send_with_smtplib(replace(mail, content=content), relay.port)
+    of_recipients = [name for name in others if DOCUMENT[cells[name].row].whose == "recipient"]
+    for name in of_recipients:
+        last_words(relay, others[name])
+    for name in others.keys() - set(of_recipients):
+        (row, *_) = relay.trace("--message-id", others[name].message_id)
+        told = [event["event"] for event in row["events"]]  # type: ignore[attr-defined]
+        assert (row["attempts"], told) == (0, ["Receive"]), (name, row)
+
+
 CONNECTION = ("host", "address", "tls", "tls_policy", "tls_verified", "tls_names", "tls_fingerprint")
 
 
@@ -466,4 +485,5 @@ def test_what_goes_wrong_at_next_hops_ends_as_the_document_says(peer: str, folde
                 event = last_words(relay, mails[name])
                 if wrongs := problems(DOCUMENT[cell.row], event):
                     found[name] = (wrongs, event["event"], event["status"], event["stage"], event["reply"])
-    assert found == {}
+            assert found == {}
+            assert_it_is_met_by_whom_the_document_says(relay, cells)

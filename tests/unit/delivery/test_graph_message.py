@@ -119,3 +119,11 @@ def test_a_name_injects_no_field_and_no_line_is_too_long() -> None:
     done = address(FROM + header, envelope("b@example.org", "c@example.org"), ADA).header
     assert told(done, "Bcc") == []
     assert max(len(line) for line in done.split(b"\r\n")) < 998
+
+
+@pytest.mark.parametrize("fields", [b"To: b@example.org\r\nSubject: hello", b"Subject: hello"])
+def test_a_header_section_that_ends_in_the_middle_of_a_field_loses_nothing(fields: bytes) -> None:
+    """Content that came by BDAT need not end with a line end."""
+    header = address(FROM + fields, envelope("b@example.org"), ADA).header
+    assert HeaderSection(header).first(b"subject") == "hello"
+    assert header.endswith(b"\r\n")
