@@ -150,14 +150,14 @@ $script:Columns = @{
     MailFlowStatusReport = @('Date', 'EventType', 'MessageCount')
     Mailflow = @('TestMailflowResult', 'MessageLatencyTime', 'Route', 'TargetEmailAddress', 'Error')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
-    Message = @('Identity', 'FromAddress', 'Status', 'Queue', 'Subject')
+    Message = @('Messages', 'Recipients', 'Changed', 'Result')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
     MessageTraceV2 = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
     NextHop = @('Route', 'Host', 'Priority', 'Status', 'Failures', 'LastError')
     Organization = @('Name', 'MailEndpoint')
     OrganizationConfig = @('Name', 'RejectDirectSend')
     OutboundConnector = @('TaskName', 'IsTaskSuccessful', 'Detail')
-    Queue = @('Identity', 'DeliveryType', 'Status', 'MessageCount', 'NextHopDomain')
+    Queue = @('Messages', 'Recipients', 'Changed', 'Result')
     RefusalExplanation = @('At', 'Sender', 'Recipient', 'Reason', 'Summary')
     Relay = @('Accepted', 'Reply', 'Reason', 'Connector', 'Route')
     ReplyMeaning = @('Cause', 'Fix')
@@ -2209,6 +2209,9 @@ function Get-Queue {
     .PARAMETER Identity
     Queue, as Get-Queue shows it: route\destination.
 
+    .PARAMETER Filter
+    Exchange's filter, such as MessageCount -gt 100 -and Status -eq 'Retry'.
+
     .PARAMETER ResultSize
     Rows at most; Unlimited for all.
 
@@ -2220,6 +2223,8 @@ function Get-Queue {
         [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
         [string] $Identity,
 
+        [string] $Filter,
+
         [object] $ResultSize
     )
 
@@ -2228,21 +2233,74 @@ function Get-Queue {
     }
 }
 
-function Retry-Queue {
+function Suspend-Queue {
     <#
     .SYNOPSIS
-    Try all that waits in a queue now.
+    Try nothing that waits in a queue, or for all of a route, until it is resumed; mail is taken as before.
 
     .PARAMETER Identity
-    Queue, as Get-Queue shows it: route\destination.
+    Queue, as Get-Queue shows it: route\destination; or a route, for all that goes by it.
 
     .EXAMPLE
-    Retry-Queue outside\example.net
+    Suspend-Queue outside\example.net
     #>
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     param(
         [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
         [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Suspend-Queue')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Suspend-Queue' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Resume-Queue {
+    <#
+    .SYNOPSIS
+    Let a suspended queue or route go on.
+
+    .PARAMETER Identity
+    Queue, as Get-Queue shows it: route\destination; or a route, for all that goes by it.
+
+    .EXAMPLE
+    Resume-Queue outside
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Resume-Queue')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Resume-Queue' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Retry-Queue {
+    <#
+    .SYNOPSIS
+    Try all that waits in a queue now; with -Resubmit by the road that it would take today.
+
+    .PARAMETER Identity
+    Queue, as Get-Queue shows it: route\destination; or a route, for all that goes by it.
+
+    .PARAMETER Resubmit
+    Whether each recipient's road is looked for anew first, by the settings of now.
+
+    .EXAMPLE
+    Retry-Queue outside\example.net -Resubmit $true
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [bool] $Resubmit
     )
 
     process {
@@ -2258,23 +2316,76 @@ function Get-Message {
     Show the messages that wait, the next to be tried first.
 
     .PARAMETER Identity
-    Queue id of the message.
+    Queue ids of messages.
+
+    .PARAMETER Filter
+    Exchange's filter, such as FromAddress -like '*@contoso.com'.
 
     .PARAMETER Queue
-    Queue, as Get-Queue shows it: route\destination.
+    The queue that it waits in, as Get-Queue shows it: route\destination; or the route alone.
+
+    .PARAMETER RecipientAddress
+    Recipient; * is any text, as in *@contoso.com.
+
+    .PARAMETER SenderAddress
+    Reverse-path; * is any text, <> the null path.
+
+    .PARAMETER Domain
+    Domain of the recipient.
+
+    .PARAMETER Connector
+    Inbound connector that it came by.
+
+    .PARAMETER Route
+    Route that it waits for.
+
+    .PARAMETER Status
+    What is being done; Unknown: a next hop may have it already.
+
+    .PARAMETER OlderThan
+    Received so long ago, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER Why
+    Text that the reason of its waiting holds.
+
+    .PARAMETER All
+    All that waits.
 
     .PARAMETER ResultSize
     Rows at most; Unlimited for all.
 
     .EXAMPLE
-    Get-Message 0GZ6Q1Y2W4X8A
+    Get-Message -Filter "FromAddress -like '*@contoso.com' -and Status -eq 'Retry'"
     #>
     [CmdletBinding()]
     param(
         [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
-        [string] $Identity,
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Identity,
+
+        [string] $Filter,
 
         [string] $Queue,
+
+        [string] $RecipientAddress,
+
+        [string] $SenderAddress,
+
+        [string] $Domain,
+
+        [string] $Connector,
+
+        [string] $Route,
+
+        [ValidateSet('Active', 'Ready', 'Retry', 'Suspended', 'Unknown')]
+        [string] $Status,
+
+        [string] $OlderThan,
+
+        [string] $Why,
+
+        [switch] $All,
 
         [object] $ResultSize
     )
@@ -2287,18 +2398,76 @@ function Get-Message {
 function Suspend-Message {
     <#
     .SYNOPSIS
-    Keep a message until it is resumed.
+    Keep messages until they are resumed.
 
     .PARAMETER Identity
-    Queue id of the message.
+    Queue ids of messages.
+
+    .PARAMETER Filter
+    Exchange's filter, such as FromAddress -like '*@contoso.com'.
+
+    .PARAMETER Queue
+    The queue that it waits in, as Get-Queue shows it: route\destination; or the route alone.
+
+    .PARAMETER RecipientAddress
+    Recipient; * is any text, as in *@contoso.com.
+
+    .PARAMETER SenderAddress
+    Reverse-path; * is any text, <> the null path.
+
+    .PARAMETER Domain
+    Domain of the recipient.
+
+    .PARAMETER Connector
+    Inbound connector that it came by.
+
+    .PARAMETER Route
+    Route that it waits for.
+
+    .PARAMETER Status
+    What is being done; Unknown: a next hop may have it already.
+
+    .PARAMETER OlderThan
+    Received so long ago, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER Why
+    Text that the reason of its waiting holds.
+
+    .PARAMETER All
+    All that waits.
 
     .EXAMPLE
     Suspend-Message 0GZ6Q1Y2W4X8A
     #>
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     param(
-        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
-        [string] $Identity
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Identity,
+
+        [string] $Filter,
+
+        [string] $Queue,
+
+        [string] $RecipientAddress,
+
+        [string] $SenderAddress,
+
+        [string] $Domain,
+
+        [string] $Connector,
+
+        [string] $Route,
+
+        [ValidateSet('Active', 'Ready', 'Retry', 'Suspended', 'Unknown')]
+        [string] $Status,
+
+        [string] $OlderThan,
+
+        [string] $Why,
+
+        [switch] $All
     )
 
     process {
@@ -2311,18 +2480,76 @@ function Suspend-Message {
 function Resume-Message {
     <#
     .SYNOPSIS
-    Let a suspended message go on.
+    Let suspended messages go on.
 
     .PARAMETER Identity
-    Queue id of the message.
+    Queue ids of messages.
+
+    .PARAMETER Filter
+    Exchange's filter, such as FromAddress -like '*@contoso.com'.
+
+    .PARAMETER Queue
+    The queue that it waits in, as Get-Queue shows it: route\destination; or the route alone.
+
+    .PARAMETER RecipientAddress
+    Recipient; * is any text, as in *@contoso.com.
+
+    .PARAMETER SenderAddress
+    Reverse-path; * is any text, <> the null path.
+
+    .PARAMETER Domain
+    Domain of the recipient.
+
+    .PARAMETER Connector
+    Inbound connector that it came by.
+
+    .PARAMETER Route
+    Route that it waits for.
+
+    .PARAMETER Status
+    What is being done; Unknown: a next hop may have it already.
+
+    .PARAMETER OlderThan
+    Received so long ago, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER Why
+    Text that the reason of its waiting holds.
+
+    .PARAMETER All
+    All that waits.
 
     .EXAMPLE
     Resume-Message 0GZ6Q1Y2W4X8A
     #>
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     param(
-        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
-        [string] $Identity
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Identity,
+
+        [string] $Filter,
+
+        [string] $Queue,
+
+        [string] $RecipientAddress,
+
+        [string] $SenderAddress,
+
+        [string] $Domain,
+
+        [string] $Connector,
+
+        [string] $Route,
+
+        [ValidateSet('Active', 'Ready', 'Retry', 'Suspended', 'Unknown')]
+        [string] $Status,
+
+        [string] $OlderThan,
+
+        [string] $Why,
+
+        [switch] $All
     )
 
     process {
@@ -2335,18 +2562,76 @@ function Resume-Message {
 function Retry-Message {
     <#
     .SYNOPSIS
-    Try a deferred message now.
+    Try deferred messages now.
 
     .PARAMETER Identity
-    Queue id of the message.
+    Queue ids of messages.
+
+    .PARAMETER Filter
+    Exchange's filter, such as FromAddress -like '*@contoso.com'.
+
+    .PARAMETER Queue
+    The queue that it waits in, as Get-Queue shows it: route\destination; or the route alone.
+
+    .PARAMETER RecipientAddress
+    Recipient; * is any text, as in *@contoso.com.
+
+    .PARAMETER SenderAddress
+    Reverse-path; * is any text, <> the null path.
+
+    .PARAMETER Domain
+    Domain of the recipient.
+
+    .PARAMETER Connector
+    Inbound connector that it came by.
+
+    .PARAMETER Route
+    Route that it waits for.
+
+    .PARAMETER Status
+    What is being done; Unknown: a next hop may have it already.
+
+    .PARAMETER OlderThan
+    Received so long ago, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER Why
+    Text that the reason of its waiting holds.
+
+    .PARAMETER All
+    All that waits.
 
     .EXAMPLE
     Retry-Message 0GZ6Q1Y2W4X8A
     #>
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     param(
-        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
-        [string] $Identity
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Identity,
+
+        [string] $Filter,
+
+        [string] $Queue,
+
+        [string] $RecipientAddress,
+
+        [string] $SenderAddress,
+
+        [string] $Domain,
+
+        [string] $Connector,
+
+        [string] $Route,
+
+        [ValidateSet('Active', 'Ready', 'Retry', 'Suspended', 'Unknown')]
+        [string] $Status,
+
+        [string] $OlderThan,
+
+        [string] $Why,
+
+        [switch] $All
     )
 
     process {
@@ -2359,21 +2644,79 @@ function Retry-Message {
 function Remove-Message {
     <#
     .SYNOPSIS
-    Delete a message; nobody is notified.
+    Delete messages, and notify the senders or, with -WithNDR $false, nobody.
 
     .PARAMETER Identity
-    Queue id of the message.
+    Queue ids of messages.
+
+    .PARAMETER Filter
+    Exchange's filter, such as FromAddress -like '*@contoso.com'.
+
+    .PARAMETER Queue
+    The queue that it waits in, as Get-Queue shows it: route\destination; or the route alone.
+
+    .PARAMETER RecipientAddress
+    Recipient; * is any text, as in *@contoso.com.
+
+    .PARAMETER SenderAddress
+    Reverse-path; * is any text, <> the null path.
+
+    .PARAMETER Domain
+    Domain of the recipient.
+
+    .PARAMETER Connector
+    Inbound connector that it came by.
+
+    .PARAMETER Route
+    Route that it waits for.
+
+    .PARAMETER Status
+    What is being done; Unknown: a next hop may have it already.
+
+    .PARAMETER OlderThan
+    Received so long ago, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER Why
+    Text that the reason of its waiting holds.
+
+    .PARAMETER All
+    All that waits.
 
     .PARAMETER WithNdr
-    Exchange's; here nobody is notified, so only false is taken.
+    Whether the senders are notified.
 
     .EXAMPLE
-    Remove-Message 0GZ6Q1Y2W4X8A
+    Remove-Message -RecipientAddress *@example.net -OlderThan 1.00:00:00 -WithNDR $false
     #>
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
     param(
-        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
-        [string] $Identity,
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Identity,
+
+        [string] $Filter,
+
+        [string] $Queue,
+
+        [string] $RecipientAddress,
+
+        [string] $SenderAddress,
+
+        [string] $Domain,
+
+        [string] $Connector,
+
+        [string] $Route,
+
+        [ValidateSet('Active', 'Ready', 'Retry', 'Suspended', 'Unknown')]
+        [string] $Status,
+
+        [string] $OlderThan,
+
+        [string] $Why,
+
+        [switch] $All,
 
         [bool] $WithNdr
     )
@@ -2381,6 +2724,181 @@ function Remove-Message {
     process {
         if ($PSCmdlet.ShouldProcess($Identity, 'Remove-Message')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-Message' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Redirect-Message {
+    <#
+    .SYNOPSIS
+    Send messages another way, now.
+
+    .PARAMETER Identity
+    Queue ids of messages.
+
+    .PARAMETER Filter
+    Exchange's filter, such as FromAddress -like '*@contoso.com'.
+
+    .PARAMETER Queue
+    The queue that it waits in, as Get-Queue shows it: route\destination; or the route alone.
+
+    .PARAMETER RecipientAddress
+    Recipient; * is any text, as in *@contoso.com.
+
+    .PARAMETER SenderAddress
+    Reverse-path; * is any text, <> the null path.
+
+    .PARAMETER Domain
+    Domain of the recipient.
+
+    .PARAMETER Connector
+    Inbound connector that it came by.
+
+    .PARAMETER Route
+    Route that it waits for.
+
+    .PARAMETER Status
+    What is being done; Unknown: a next hop may have it already.
+
+    .PARAMETER OlderThan
+    Received so long ago, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER Why
+    Text that the reason of its waiting holds.
+
+    .PARAMETER All
+    All that waits.
+
+    .PARAMETER ToRoute
+    Where to: a route or an outbound connector.
+
+    .PARAMETER IncludeUnknown
+    Those too that a next hop may have, and would get twice.
+
+    .EXAMPLE
+    Redirect-Message -Route outside -ToRoute provider
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Identity,
+
+        [string] $Filter,
+
+        [string] $Queue,
+
+        [string] $RecipientAddress,
+
+        [string] $SenderAddress,
+
+        [string] $Domain,
+
+        [string] $Connector,
+
+        [string] $Route,
+
+        [ValidateSet('Active', 'Ready', 'Retry', 'Suspended', 'Unknown')]
+        [string] $Status,
+
+        [string] $OlderThan,
+
+        [string] $Why,
+
+        [switch] $All,
+
+        [Parameter(Mandatory = $true)]
+        [string] $ToRoute,
+
+        [switch] $IncludeUnknown
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Redirect-Message')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Redirect-Message' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Complete-Message {
+    <#
+    .SYNOPSIS
+    Take messages of unknown outcome as delivered; nobody is notified.
+
+    .PARAMETER Identity
+    Queue ids of messages.
+
+    .PARAMETER Filter
+    Exchange's filter, such as FromAddress -like '*@contoso.com'.
+
+    .PARAMETER Queue
+    The queue that it waits in, as Get-Queue shows it: route\destination; or the route alone.
+
+    .PARAMETER RecipientAddress
+    Recipient; * is any text, as in *@contoso.com.
+
+    .PARAMETER SenderAddress
+    Reverse-path; * is any text, <> the null path.
+
+    .PARAMETER Domain
+    Domain of the recipient.
+
+    .PARAMETER Connector
+    Inbound connector that it came by.
+
+    .PARAMETER Route
+    Route that it waits for.
+
+    .PARAMETER Status
+    What is being done; Unknown: a next hop may have it already.
+
+    .PARAMETER OlderThan
+    Received so long ago, as 2.00:00:00 or 12:00:00.
+
+    .PARAMETER Why
+    Text that the reason of its waiting holds.
+
+    .PARAMETER All
+    All that waits.
+
+    .EXAMPLE
+    Complete-Message 0GZ6Q1Y2W4X8A
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Identity,
+
+        [string] $Filter,
+
+        [string] $Queue,
+
+        [string] $RecipientAddress,
+
+        [string] $SenderAddress,
+
+        [string] $Domain,
+
+        [string] $Connector,
+
+        [string] $Route,
+
+        [ValidateSet('Active', 'Ready', 'Retry', 'Suspended', 'Unknown')]
+        [string] $Status,
+
+        [string] $OlderThan,
+
+        [string] $Why,
+
+        [switch] $All
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Complete-Message')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Complete-Message' -Given $PSBoundParameters
         }
     }
 }
@@ -3237,12 +3755,16 @@ Export-ModuleMember -Function @(
     'Get-MailFlowStatusReport',
     'Get-InboundConnectorUsage',
     'Get-Queue',
+    'Suspend-Queue',
+    'Resume-Queue',
     'Retry-Queue',
     'Get-Message',
     'Suspend-Message',
     'Resume-Message',
     'Retry-Message',
     'Remove-Message',
+    'Redirect-Message',
+    'Complete-Message',
     'Get-RouteLimit',
     'Get-RefusalExplanation',
     'Get-ReplyMeaning',

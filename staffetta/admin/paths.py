@@ -1,7 +1,8 @@
 """Where each operation stands in the REST interface: method and path follow from verb, noun and parameters alone.
 
 `Get-AcceptedDomain` is `GET /api/accepted-domains` and `GET /api/accepted-domains/{identity}`; New is POST, Set is
-PATCH, Remove is DELETE; every other verb is `POST …/{identity}/verb`. What is there once has no `s` and no identity.
+PATCH, Remove is DELETE; every other verb is `POST …/{identity}/verb`. What is there once has no `s` and no identity;
+what need not name its object, since it chooses by what objects are like, stands without the identity as well.
 """
 
 import re
@@ -66,8 +67,12 @@ def _places(operation: Operation, *, is_plural: bool) -> Iterator[Place]:
         case "Set":
             yield Place(operation, "PATCH", one, identity, (), others)
         case "Remove":
+            if identity is not None and not identity.is_required:
+                yield Place(operation, "DELETE", root, None, others, (), is_list=True)
             yield Place(operation, "DELETE", one, identity, others, ())
         case verb:
+            if identity is not None and not identity.is_required:
+                yield Place(operation, "POST", f"{root}/{verb.lower()}", None, (), others, is_list=True)
             yield Place(operation, "POST", f"{one}/{verb.lower()}", identity, (), others, is_list=True)
 
 

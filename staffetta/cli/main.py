@@ -14,7 +14,6 @@ from staffetta.cli.ca import ca_commands
 from staffetta.cli.config import config_commands
 from staffetta.cli.explain import explain, simulate
 from staffetta.cli.options import ConfigFile
-from staffetta.cli.queue import queue_commands
 from staffetta.cli.refusals import refusals
 from staffetta.cli.shell import shell
 from staffetta.cli.status import EX_CONFIG, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
@@ -29,6 +28,7 @@ Serve = Callable[[Path], int]
 
 # By name, so that `staffetta trace` does not wait for all operations to load.
 _LOADED_WHERE_NEEDED = {
+    "queue": ("queue:queue", "What waits and why; hold, release, retry, delete, redirect; suspend and resume."),
     "connector": ("objects:connector", "Who may send in: list, show, add, set, test, remove."),
     "outbound": (
         "objects:outbound",
@@ -95,7 +95,6 @@ def _commands(serve: Serve) -> App:
     app.command(explain)
     app.command(simulate)
     app.command(shell)
-    app.command(queue_commands())
     for name, (place, help_text) in _LOADED_WHERE_NEEDED.items():
         app.command(f"staffetta.cli.{place}", name=name, help=help_text)
     app.command(ca_commands())

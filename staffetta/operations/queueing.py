@@ -1,42 +1,36 @@
-"""The queue by the cmdlets of Exchange's transport servers: what waits, by destination and by message, and orders.
+"""Queues by the cmdlets of Exchange's transport servers: what waits by destination, and what is done about all of it.
 
-Rule: an order to the queue is audited as any change is, and left to the relay that owns the spool (queues.py).
+Rule: an administrator of one organisation sees its own mail in a queue, and stops or empties no queue that may hold
+another's (docs/decisions/075-suspended-queues.md).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from enum import StrEnum
-from itertools import groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from staffetta.operations.access import changing, not_found
+from staffetta.operations import ordering
+from staffetta.operations.access import not_found
 from staffetta.operations.duties import CHANGE, HELP, TRACE
-from staffetta.operations.errors import BadValue
+from staffetta.operations.errors import OperationError
+from staffetta.operations.filters import Property, read_filter
 from staffetta.operations.inputs import RESULTS_DEFAULT, Input, Output, ResultSize
-from staffetta.operations.queues import CommandVerb, TraceRow, act, waiting
+from staffetta.operations.ordering import OrderRow
+from staffetta.operations.queues import CommandVerb, Order
+from staffetta.operations.redirecting import is_own, roads_of_today
 from staffetta.operations.registry import Context, Operation
+from staffetta.operations.selecting import QueueStatus, Selection, selected
 from staffetta.operations.spools import not_available, spool_folder, spool_told
 from staffetta.operations.visibility import own_mail
-from staffetta.settings.objects import DEFAULT_ORGANIZATION
-from staffetta.settings.outbound import find_route
+from staffetta.settings.outbound import all_routes, find_route
 from staffetta.settings.roads import Transport
 from staffetta.trace.backlog import Backlog, backlogs
 from staffetta.trace.search import DATABASE_NAME
+from staffetta.trace.waiting import Waiting
 
 _QUEUE_IDENTITY = "Queue, as Get-Queue shows it: `route\\destination`."
-_MESSAGE_IDENTITY = "Queue id of the message."
-
-
-class QueueStatus(StrEnum):
-    """Exchange's words for a queue and for a message in it."""
-
-    ACTIVE = "Active"
-    READY = "Ready"
-    RETRY = "Retry"
-    SUSPENDED = "Suspended"
-
+_PLACE = "Queue, as Get-Queue shows it: `route\\destination`; or a route, for all that goes by it."
 
 _DELIVERY_TYPES = {
     Transport.SMTP: "SmartHostConnectorDelivery",
@@ -53,55 +47,36 @@ class QueueRow(Output):
     status: Annotated[QueueStatus, Field(description="What it is doing.")]
     message_count: Annotated[int, Field(description="Messages that wait in it.")]
     recipient_count: Annotated[int, Field(description="Recipients that wait in it.")]
-    suspended_count: Annotated[int, Field(description="Recipients that are held.")]
-    next_hop_domain: Annotated[str, Field(description="Where they go.")]
+    suspended_count: Annotated[int, Field(description="Recipients that are suspended one by one.")]
+    next_hop_domain: Annotated[str, Field(description="Where they go; empty for all of a suspended route.")]
     next_hop_connector: Annotated[str, Field(description="The route.")]
     next_retry_time: Annotated[datetime | None, Field(description="When the next one is tried.")]
-    last_error: Annotated[str | None, Field(description="What an attempt brought.")]
-
-
-class MessageRow(Output):
-    identity: Annotated[str, Field(description=_MESSAGE_IDENTITY)]
-    from_address: Annotated[str, Field(description="The reverse-path; empty for the null path.")]
-    status: Annotated[QueueStatus, Field(description="What is being done about it.")]
-    queue: Annotated[str, Field(description="The queue that it waits in.")]
-    subject: Annotated[str | None, Field(description="The Subject field.")]
-    internet_message_id: Annotated[str | None, Field(description="The Message-ID field.")]
-    size: Annotated[int, Field(description="Octets.")]
-    date_received: Annotated[datetime, Field(description="When we took it.")]
-    source_ip: Annotated[str, Field(description="The address that it came from.")]
-    message_source_name: Annotated[str | None, Field(description="The inbound connector that it came by.")]
-    retry_count: Annotated[int, Field(description="Attempts so far.")]
-    next_retry_time: Annotated[datetime | None, Field(description="When it is tried next.")]
-    last_error: Annotated[str | None, Field(description="What the last attempt brought.")]
-    recipients: Annotated[tuple[str, ...], Field(description="Recipients that wait in this queue.")]
+    last_error: Annotated[str | None, Field(description="Why they wait, or what an attempt brought.")]
 
 
 class GetQueue(Input):
     identity: Annotated[str | None, Field(description=_QUEUE_IDENTITY)] = None
+    filter: Annotated[
+        str | None, Field(description="Exchange's filter, such as `MessageCount -gt 100 -and Status -eq 'Retry'`.")
+    ] = None
     result_size: ResultSize = RESULTS_DEFAULT
 
 
-class RetryQueue(Input):
-    identity: Annotated[str, Field(description=_QUEUE_IDENTITY)]
+class OneQueue(Input):
+    identity: Annotated[str, Field(description=_PLACE)]
 
 
-class GetMessage(Input):
-    identity: Annotated[str | None, Field(description=_MESSAGE_IDENTITY)] = None
-    queue: Annotated[str | None, Field(description=_QUEUE_IDENTITY)] = None
-    result_size: ResultSize = RESULTS_DEFAULT
-
-
-class OneMessage(Input):
-    identity: Annotated[str, Field(description=_MESSAGE_IDENTITY)]
-
-
-class RemoveMessage(OneMessage):
-    with_ndr: Annotated[bool, Field(description="Exchange's; here nobody is notified, so only false is taken.")] = False
+class RetryQueue(OneQueue):
+    resubmit: Annotated[
+        bool, Field(description="Whether each recipient's road is looked for anew first, by the settings of now.")
+    ] = False
 
 
 def get_queue(context: Context, given: GetQueue) -> Iterable[Output]:
     rows = [_queue_row(context, each) for each in _backlogs(context)]
+    if given.filter is not None:
+        is_wanted = read_filter(given.filter, _PROPERTIES)
+        rows = [row for row in rows if is_wanted(row)]
     if given.identity is None:
         return rows[: given.result_size]
     wanted = [row for row in rows if row.identity.lower() == given.identity.lower()]
@@ -110,55 +85,91 @@ def get_queue(context: Context, given: GetQueue) -> Iterable[Output]:
     return wanted
 
 
-def get_message(context: Context, given: GetMessage) -> Iterable[Output]:
-    # Rows are recipients, and some of a message's may be few; so the bound is kept on messages, below.
-    with spool_told():
-        found = waiting(context.settings, queue_id=given.identity, limit=-1, only=own_mail(context))
-    messages = list(_messages(found))
-    if given.queue is not None:
-        messages = [each for each in messages if each.queue.lower() == given.queue.lower()]
-    if given.identity is not None and not messages:
-        raise not_found(context, given.identity)
-    return messages[: given.result_size]
+def suspend_queue(context: Context, given: OneQueue) -> Iterable[Output]:
+    return _switch(context, given, CommandVerb.SUSPEND, "Suspend-Queue")
+
+
+def resume_queue(context: Context, given: OneQueue) -> Iterable[Output]:
+    return _switch(context, given, CommandVerb.RESUME, "Resume-Queue")
 
 
 def retry_queue(context: Context, given: RetryQueue) -> Iterable[Output]:
-    with spool_told():
-        found = waiting(context.settings, limit=-1, only=own_mail(context))
-    queue_ids = {row.queue_id for row in found if _queue(row).lower() == given.identity.lower()}
-    if not queue_ids:
-        raise not_found(context, given.identity)
-    _order(context, CommandVerb.RETRY, sorted(queue_ids), "Retry-Queue", given.identity)
+    chosen = _in_queue(context, given)
+    if not given.resubmit:
+        orders = ordering.orders_about(chosen, CommandVerb.RETRY)
+    else:
+        orders = [order for road, group in _anew(context, chosen).items() for order in _to(road, group)]
+    return [ordering.give(context, "Retry-Queue", chosen, orders, target=given.identity, Resubmit=given.resubmit)]
+
+
+def preview_retry(context: Context, given: RetryQueue) -> Iterator[str]:
+    chosen = _in_queue(context, given)
+    yield f"It is about {len(chosen):,} recipients of {len({each.number for each in chosen}):,} messages."
+    if given.resubmit:
+        for (route, destination), group in _anew(context, chosen).items():
+            yield f"{len(group):,} of them would wait in {route}\\{destination}."
+    yield from ordering.shown(chosen)
+
+
+def preview_switch(context: Context, given: OneQueue) -> Iterator[str]:
+    route, destination = _place(context, given.identity)
+    rows = [each for each in _backlogs(context) if each.route == route and destination in (None, each.destination)]
+    yield f"{sum(each.messages for each in rows):,} messages wait there now."
+
+
+def _switch(context: Context, given: OneQueue, verb: CommandVerb, name: str) -> Iterable[Output]:
+    route, destination = _place(context, given.identity)
+    if context.caller.organization is not None and not is_own(context, route):
+        raise OperationError(
+            f"{given.identity} may carry mail of other organizations. Suspend-Message -Queue {given.identity} is about "
+            "your own.",
+            parameter="Identity",
+        )
+    suspended_routes = {each.route for each in _backlogs(context) if each.is_route_suspended}
+    if verb is CommandVerb.RESUME and destination is not None and route in suspended_routes:
+        raise OperationError(
+            f"All of the route {route} is suspended. Resume-Queue {route} resumes it.", parameter="Identity"
+        )
+    place = f"{route}\\{destination or '*'}"
+    ordering.carry_out(context, name, [Order(verb=verb, route=route, destination=destination)], target=place)
     return []
 
 
-def remove_message(context: Context, given: RemoveMessage) -> Iterable[Output]:
-    if given.with_ndr:
-        raise BadValue("Nobody is notified of a removed message; write -WithNDR $false.", parameter="WithNdr")
-    return _of_one(CommandVerb.DELETE, "Remove-Message")(context, given)
+def _place(context: Context, identity: str) -> tuple[str, str | None]:
+    """Return route and destination, None for all of the route. Raises NotFound."""
+    name, _, destination = identity.strip().partition("\\")
+    waiting = _backlogs(context)
+    visible = {each.route for each in waiting}
+    if context.caller.organization is None:
+        visible |= all_routes(context.settings).keys()
+    else:
+        visible |= {each for each in all_routes(context.settings) if is_own(context, each)}
+    route = next((each for each in sorted(visible) if each.casefold() == name.casefold()), None)
+    if route is None:
+        raise not_found(context, identity)
+    if destination in ("", "*"):
+        return route, None
+    known = {each.destination.casefold(): each.destination for each in waiting if each.route == route}
+    return route, known.get(destination.casefold(), destination.lower() if "." in destination else destination)
 
 
-def _of_one(verb: CommandVerb, name: str) -> Callable[[Context, OneMessage], Iterable[Output]]:
-    """Return the operation that gives this order for one message."""
-
-    def run(context: Context, given: OneMessage) -> Iterable[Output]:
-        with spool_told():
-            found = waiting(context.settings, queue_id=given.identity, only=own_mail(context))
-        if not found:
-            raise not_found(context, given.identity)
-        _order(context, verb, [found[0].queue_id], name, found[0].queue_id)
-        return []
-
-    return run
+def _in_queue(context: Context, given: OneQueue) -> Sequence[Waiting]:
+    chosen = list(selected(context, Selection(queue=given.identity.removesuffix("\\*").removesuffix("\\"))))
+    if not chosen:
+        raise not_found(context, given.identity)
+    return chosen
 
 
-def _order(context: Context, verb: CommandVerb, queue_ids: Sequence[str], name: str, target: str) -> None:
-    """Write down that the order is given, and give it: one that no relay answers in time still stands."""
-    with changing(context, name) as change:
-        organization = context.caller.organization or DEFAULT_ORGANIZATION
-        change.audit("queue", target, organization, after={"Order": str(verb), "Messages": len(queue_ids)})
-    with spool_told():
-        act(context.settings, verb, queue_ids)
+def _anew(context: Context, chosen: Sequence[Waiting]) -> dict[tuple[str, str], list[Waiting]]:
+    """What is suspended stays where it is, as it does in Exchange."""
+    return roads_of_today(context.settings, [each for each in chosen if each.state != "held"])
+
+
+def _to(road: tuple[str, str], group: Sequence[Waiting]) -> Iterator[Order]:
+    moved = [each for each in group if (each.route, each.destination) != road]
+    stayed = [each for each in group if (each.route, each.destination) == road]
+    yield from ordering.orders_about(moved, CommandVerb.REDIRECT, route=road[0], destination=road[1])
+    yield from ordering.orders_about(stayed, CommandVerb.RETRY)
 
 
 def _backlogs(context: Context) -> Sequence[Backlog]:
@@ -172,84 +183,39 @@ def _backlogs(context: Context) -> Sequence[Backlog]:
 def _queue_row(context: Context, backlog: Backlog) -> QueueRow:
     route = find_route(context.settings, backlog.route)
     return QueueRow(
-        identity=f"{backlog.route}\\{backlog.destination}",
+        identity=f"{backlog.route}\\{backlog.destination or '*'}",
         delivery_type=_DELIVERY_TYPES[route.transport] if route else "Undefined",
-        status=_status(backlog.in_attempt, backlog.held, backlog.deferred, backlog.recipients),
+        status=_status(backlog),
         message_count=backlog.messages,
         recipient_count=backlog.recipients,
         suspended_count=backlog.held,
         next_hop_domain=backlog.destination,
         next_hop_connector=backlog.route,
-        next_retry_time=_time(backlog.next_attempt_at),
+        next_retry_time=datetime.fromisoformat(backlog.next_attempt_at) if backlog.next_attempt_at else None,
         last_error=backlog.diagnostic,
     )
 
 
-def _messages(rows: Sequence[TraceRow]) -> Iterator[MessageRow]:
-    """One row for each message and queue, in the order in which they are tried."""
-    order = {key: index for index, key in reversed(list(enumerate(map(_key, rows))))}
-    for _, group in groupby(sorted(rows, key=lambda row: order[_key(row)]), _key):
-        recipients = list(group)
-        first = recipients[0]
-        states = [row.state for row in recipients]
-        yield MessageRow(
-            identity=first.queue_id,
-            from_address=first.sender,
-            status=_status(
-                states.count("in attempt"),
-                states.count("held"),
-                states.count("deferred") + states.count("unknown"),
-                len(states),
-            ),
-            queue=_queue(first),
-            subject=first.subject,
-            internet_message_id=first.message_id,
-            size=first.size,
-            date_received=datetime.fromisoformat(first.received_at),
-            source_ip=first.peer,
-            message_source_name=first.connector,
-            retry_count=max(row.attempts for row in recipients),
-            next_retry_time=_time(first.next_attempt_at),
-            last_error=first.diagnostic,
-            recipients=tuple(row.recipient for row in recipients),
-        )
-
-
-def _key(row: TraceRow) -> tuple[str, str]:
-    return row.queue_id, _queue(row)
-
-
-def _queue(row: TraceRow) -> str:
-    return f"{row.route}\\{row.destination}"
-
-
-def _status(in_attempt: int, held: int, deferred: int, all_of_them: int) -> QueueStatus:
-    if in_attempt:
-        return QueueStatus.ACTIVE
-    if held == all_of_them:
+def _status(backlog: Backlog) -> QueueStatus:
+    if backlog.is_suspended:
         return QueueStatus.SUSPENDED
-    return QueueStatus.RETRY if deferred else QueueStatus.READY
+    if backlog.in_attempt:
+        return QueueStatus.ACTIVE
+    if backlog.held == backlog.recipients:
+        return QueueStatus.SUSPENDED
+    return QueueStatus.RETRY if backlog.deferred else QueueStatus.READY
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _message_operation(verb: str, summary: str, run: Callable[[Context, Any], Iterable[Output]]) -> Operation:
-    is_removal = verb == "Remove"
-    return Operation(
-        verb,
-        "Message",
-        summary,
-        RemoveMessage if is_removal else OneMessage,
-        None,
-        CHANGE if is_removal else HELP,
-        run,
-        is_change=True,
-        positions=("identity",),
-        example="0GZ6Q1Y2W4X8A",
-    )
-
+_PROPERTIES: dict[str, Property[QueueRow]] = {
+    "Identity": Property(str, lambda row: row.identity),
+    "DeliveryType": Property(str, lambda row: row.delivery_type),
+    "Status": Property(str, lambda row: row.status.value),
+    "MessageCount": Property(int, lambda row: row.message_count),
+    "NextHopDomain": Property(str, lambda row: row.next_hop_domain),
+    "NextHopConnector": Property(str, lambda row: row.next_hop_connector),
+    "NextRetryTime": Property(datetime, lambda row: row.next_retry_time),
+    "LastError": Property(str, lambda row: row.last_error),
+}
 
 OPERATIONS = (
     Operation(
@@ -265,35 +231,43 @@ OPERATIONS = (
         example="outside\\example.net",
     ),
     Operation(
+        "Suspend",
+        "Queue",
+        "Try nothing that waits in a queue, or for all of a route, until it is resumed; mail is taken as before.",
+        OneQueue,
+        None,
+        CHANGE,
+        suspend_queue,
+        is_change=True,
+        positions=("identity",),
+        example="outside\\example.net",
+        preview=preview_switch,
+    ),
+    Operation(
+        "Resume",
+        "Queue",
+        "Let a suspended queue or route go on.",
+        OneQueue,
+        None,
+        CHANGE,
+        resume_queue,
+        is_change=True,
+        positions=("identity",),
+        example="outside",
+        preview=preview_switch,
+    ),
+    Operation(
         "Retry",
         "Queue",
-        "Try all that waits in a queue now.",
+        "Try all that waits in a queue now; with -Resubmit by the road that it would take today.",
         RetryQueue,
-        None,
+        OrderRow,
         HELP,
         retry_queue,
         is_change=True,
         positions=("identity",),
-        example="outside\\example.net",
+        columns=("messages", "recipients", "changed", "result"),
+        example="outside\\example.net -Resubmit $true",
+        preview=preview_retry,
     ),
-    Operation(
-        "Get",
-        "Message",
-        "Show the messages that wait, the next to be tried first.",
-        GetMessage,
-        MessageRow,
-        TRACE,
-        get_message,
-        positions=("identity",),
-        columns=("identity", "from_address", "status", "queue", "subject"),
-        example="0GZ6Q1Y2W4X8A",
-    ),
-    _message_operation(
-        "Suspend",
-        "Keep a message until it is resumed.",
-        _of_one(CommandVerb.HOLD, "Suspend-Message"),
-    ),
-    _message_operation("Resume", "Let a suspended message go on.", _of_one(CommandVerb.RELEASE, "Resume-Message")),
-    _message_operation("Retry", "Try a deferred message now.", _of_one(CommandVerb.RETRY, "Retry-Message")),
-    _message_operation("Remove", "Delete a message; nobody is notified.", remove_message),
 )

@@ -4,20 +4,23 @@ A command is a row in the spool. The running relay carries it out; where none ru
 """
 
 import asyncio
-import getpass
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
-from staffetta.mail.queue_id import from_text
+from staffetta.mail.address import Mailbox
 from staffetta.operations.spools import NotAvailable, not_available, open_spool, spool_folder
+from staffetta.policy.route import route
+from staffetta.queue.without_relay import carry_out_orders
 from staffetta.settings.model import Settings
-from staffetta.spool.commands import CommandResult, command_result, leave_command
+from staffetta.spool.commands import CommandResult, Order, command_result, leave_commands
 from staffetta.spool.lock import SpoolLocked
 from staffetta.spool.spool import CommandVerb
 from staffetta.trace.events import Status
 from staffetta.trace.search import DATABASE_NAME, Only, TraceQuery, TraceRow, queue_rows, search
 
-__all__ = ["CommandResult", "CommandVerb", "NoAnswer", "NotAvailable", "TraceRow", "act", "waiting"]
+__all__ = ["CommandResult", "CommandVerb", "NoAnswer", "NotAvailable", "Order", "TraceRow", "act", "waiting"]
 
 ANSWER_SECONDS = 15.0  # the relay looks for commands twice a second; a busy disk takes longer
 _POLL_SECONDS = 0.1
@@ -47,37 +50,41 @@ def waiting(
 
 def act(
     settings: Settings,
-    verb: CommandVerb,
-    queue_ids: Sequence[str],
+    orders: Sequence[Order],
     *,
+    asked_by: str,
     answer_seconds: float = ANSWER_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> CommandResult:
-    """Hold, release, retry or delete messages, and return what came of it.
+    """Do these orders, all or none of them written down, and return what came of them together.
 
-    queue_ids: none means every message in the queue.
-    Raises ValueError for what is not a queue id, NotAvailable where there is no spool, NoAnswer.
+    asked_by: who, for the trace.
+    Raises NotAvailable where there is no spool, NoAnswer.
     """
-    numbers = [from_text(queue_id) for queue_id in queue_ids]
     folder = spool_folder(settings)
+    total = CommandResult()
     with not_available():
-        command = leave_command(folder, verb, numbers, asked_by=getpass.getuser())
-        deadline = time.monotonic() + answer_seconds
-        while (result := command_result(folder, command)) is None:
-            if time.monotonic() > deadline:
-                raise NoAnswer(f"The relay has not answered within {answer_seconds:.0f} s. {NoAnswer.__doc__}")
-            try:
-                asyncio.run(_carry_out_here(settings))
-            except SpoolLocked:
+        for command in leave_commands(folder, orders, asked_by=asked_by):
+            deadline = time.monotonic() + answer_seconds
+            while (result := command_result(folder, command)) is None:
+                if time.monotonic() > deadline:
+                    raise NoAnswer(f"The relay has not answered within {answer_seconds:.0f} s. {NoAnswer.__doc__}")
+                with suppress(SpoolLocked):  # the relay has it
+                    asyncio.run(_carry_out_here(settings))
                 sleep(_POLL_SECONDS)
-    return result
+            total += result
+    return total
+
+
+def _road_of_notification(settings: Settings, mailbox: Mailbox) -> tuple[str, str]:
+    routed = route(mailbox, None, settings)
+    return routed.route, routed.destination
 
 
 async def _carry_out_here(settings: Settings) -> None:
     """Carry out all open commands. Raises SpoolLocked where a relay runs: it is the relay's to do so."""
     spool = await open_spool(settings)
     try:
-        for command in await spool.next_commands():
-            await spool.carry_out(command, time.time())
+        await carry_out_orders(spool, settings, route_notification=partial(_road_of_notification, settings))
     finally:
         await spool.close()

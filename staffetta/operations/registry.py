@@ -81,6 +81,7 @@ class Operation:
     run: returns the rows; it is called with the role checked, the input valid, and, for a change, not when only asked
     what it would do. positions: parameters that may stand without a name, by their Python names, in order.
     columns: the properties that a table shows. example: arguments as typed after the cmdlet's name.
+    preview: what a change would do, in sentences, for who only asks.
     """
 
     verb: str
@@ -94,6 +95,7 @@ class Operation:
     positions: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     example: str = ""
+    preview: Callable[[Context, Any], Iterable[str]] | None = None
 
     @property
     def name(self) -> str:
@@ -135,13 +137,14 @@ def execute(
 ) -> Result:
     """Check role and parameters, and run. parameters: by outside name, in any case of letters.
 
-    only_ask: change nothing; the single warning says what would be done (-WhatIf). Raises OperationError.
+    only_ask: change nothing; the warnings say what would be done (-WhatIf). Raises OperationError.
     """
     if not operation.roles & context.caller.roles:
         raise RoleMissing(_role_missing(operation, context.caller))
     given = bind(operation.input, parameters)
     if only_ask and operation.is_change:
-        return Result((), (_what_if(operation, given),))
+        foreseen = () if operation.preview is None else tuple(operation.preview(context, given))
+        return Result((), (_what_if(operation, given), *(f"What if: {line}" for line in foreseen), *context.warnings))
     rows = tuple(operation.run(context, given))
     return Result(rows, tuple(context.warnings))
 
@@ -153,5 +156,11 @@ def _role_missing(operation: Operation, caller: Caller) -> str:
 
 
 def _what_if(operation: Operation, given: Input) -> str:
-    target = next((str(getattr(given, field)) for field in operation.positions), "")
+    target = next((_target(getattr(given, field)) for field in operation.positions), "")
     return f'What if: Performing the operation "{operation.name}" on target "{target}".'
+
+
+def _target(value: object) -> str:
+    if isinstance(value, MultiValued):
+        return ", ".join(value.applied_to(()))
+    return "" if value is None else str(value)

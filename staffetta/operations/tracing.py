@@ -286,6 +286,8 @@ _SENTENCES: dict[str, str] = {
     EventKind.RELEASE: "Released",
     EventKind.RETRY: "To be tried now",
     EventKind.DELETE: "Deleted",
+    EventKind.REDIRECT: "Sent another way",
+    EventKind.COMPLETE: "Taken as delivered",
 }
 
 OPERATIONS = (

@@ -12,10 +12,11 @@ from pydantic import Field
 
 from staffetta.operations.access import organization_for
 from staffetta.operations.duties import CHANGE, READ
-from staffetta.operations.errors import BadValue, OperationError
+from staffetta.operations.errors import OperationError
 from staffetta.operations.inputs import Input, Output
 from staffetta.operations.organizations import keep
 from staffetta.operations.registry import Context, Operation
+from staffetta.operations.time_spans import seconds_in, time_span
 from staffetta.policy.authentication import is_switched_off
 from staffetta.settings.model import ListenerKind
 from staffetta.settings.objects import DEFAULT_ORGANIZATION, outside_name
@@ -110,24 +111,6 @@ def _switch(context: Context, organization: str, *, off: bool) -> None:
             parameter="SmtpClientAuthenticationDisabled",
         )
     keep(context, "Set-TransportConfig", organization, {"smtp_client_authentication_disabled": off})
-
-
-def time_span(seconds: float) -> str:
-    """Print as .NET does: `[days.]hours:minutes:seconds`."""
-    whole = int(seconds)
-    days, rest = divmod(whole, 86_400)
-    clock = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
-    return f"{days}.{clock}" if days else clock
-
-
-def seconds_in(text: str, parameter: str) -> int:
-    """Parse what time_span prints, also with hours above 23, as Exchange writes `24:00:00`. Raises BadValue."""
-    days, dot, clock = text.strip().rpartition(".")
-    parts = [days if dot else "0", *clock.split(":")]
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 6 for part in parts):
-        raise BadValue(f"'{text}' is not a time span; write 2.00:00:00 or 12:00:00.", parameter=parameter)
-    day, hour, minute, second = map(int, parts)
-    return ((day * 24 + hour) * 60 + minute) * 60 + second
 
 
 OPERATIONS = (

@@ -21,7 +21,7 @@ from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room
 from staffetta.queue.settler import Settler
-from staffetta.queue.settling import Settled, is_overdue, ordered, settle, untried
+from staffetta.queue.settling import Settled, is_overdue, settle, untried
 from staffetta.queue.shaper import Shaper, Wait
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
@@ -225,5 +225,4 @@ class Lanes:
     def _settle(self, claim: Claim, outcomes: tuple[Outcome, ...]) -> list[Settled]:
         now = self._now()
         settled = settle(claim, outcomes, now=now, settings=self._get_settings().queue, draw=self._draw())
-        order = self._orders.take(claim)
-        return settled if order is None else [ordered(each, order, now) for each in settled]
+        return self._orders.applied(claim, settled, now)

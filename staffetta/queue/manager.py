@@ -24,14 +24,17 @@ from staffetta.queue.room import Room, Space
 from staffetta.queue.settler import Settler
 from staffetta.queue.shaper import Shaper
 from staffetta.queue.supervision import Supervisor
+from staffetta.queue.suspensions import Suspensions
 from staffetta.settings.model import Settings
-from staffetta.spool.spool import Claim, CommandVerb, DueLine, QueueCommand, Spool, SpoolUnavailable
+from staffetta.spool.spool import CarriedOut, Claim, CommandVerb, DueLine, QueueCommand, Spool, SpoolUnavailable
 
 _PROBE_CLAIMS_MAX = 100  # what is read for a destination in trouble: most of it will be given back
 _POLL_SECONDS_MIN = 0.02  # many due times lie close together; they share a poll
 _TROUBLE_SECONDS = 5.0  # how long a destination is left alone that could not be read
 _SETTLE_SECONDS = 10.0  # how long a stop waits for outcomes to become durable
 _ORDER_SECONDS = 5.0  # how long a stop waits for a command under way; the next start goes on with it
+
+_WORTH_A_PROBE = (CommandVerb.RETRY, CommandVerb.RELEASE, CommandVerb.REDIRECT, CommandVerb.RESUME)
 
 _log = structlog.get_logger()
 
@@ -55,6 +58,7 @@ class QueueManager:
         self._supervisor = Supervisor()
         self._room = Room(spool, get_settings, on_free=lambda: self._alarm.by(now()))
         self._shaper = Shaper(get_settings)
+        self._suspensions = Suspensions()
         self._settler = Settler(
             spool,
             get_settings,
@@ -66,9 +70,11 @@ class QueueManager:
         )
         self._orders = Orders(
             spool,
+            room=self._room,
+            settler=self._settler,
+            suspensions=self._suspensions,
             supervisor=self._supervisor,
             now=now,
-            give_back=lambda command: self._room.give_back_waiting(lambda claim: command.names(claim.number)),
             on_done=self._commanded,
         )
         self._lanes = Lanes(
@@ -88,6 +94,7 @@ class QueueManager:
     async def start(self) -> None:
         """Begin: take offers, and what is due on disk. Raises SpoolUnavailable."""
         self._shaper.remember(await self._spool.marks())
+        self._suspensions.remember(await self._spool.suspensions())
         self._spool.subscribe(self._offer)
         self._supervisor.start("settler", self._settler.run)
         self._supervisor.start("poll", self._poll)
@@ -123,6 +130,8 @@ class QueueManager:
 
     def _offer(self, claim: Claim) -> bool:
         """Take a claim that was just committed, if nothing older waits on disk, and there is room."""
+        if self._suspensions.hold(claim.route, claim.destination):
+            return False
         destination = self._room.destination(claim.route, claim.destination)
         line = destination.waiting.line(claim.connector)
         now = self._now()
@@ -166,6 +175,8 @@ class QueueManager:
                 self._leave_alone(destination)
 
     async def _pull_due(self, due: DueLine, now: float) -> None:
+        if self._suspensions.hold(due.route, due.destination):
+            return
         destination = self._room.destination(due.route, due.destination)
         line = destination.waiting.line(due.connector)
         self._lanes.is_to_wait(destination, now)
@@ -235,9 +246,18 @@ class QueueManager:
 
     # Administrators.
 
-    def _commanded(self, command: QueueCommand) -> None:
+    def _commanded(self, command: QueueCommand, done: CarriedOut) -> None:
         """What was released or is to be retried is worth a probe, whatever the destination's trouble was."""
-        if command.verb in (CommandVerb.RETRY, CommandVerb.RELEASE):
+        _log.info(
+            "queue command",
+            verb=str(command.verb),
+            by=command.asked_by,
+            route=command.route,
+            destination=command.destination,
+            recipients=done.changed,
+            claimed=len(done.claimed),
+        )
+        if command.verb in _WORTH_A_PROBE:
             for destination in self._room.destinations.values():
                 destination.retry_now()
         self._alarm.by(self._now())

@@ -1,50 +1,60 @@
 """The commands that administrators leave in the spool, as they concern the queue.
 
 Rule 1: claims that wait are given back first, so that the spool's own rows are all that a command has to change.
-Rule 2: HOLD and DELETE stand on each recipient that the spool found in hand, until an attempt's end takes the order
-along, or the recipient is free and the spool has carried out the rest. So no order is missed, whenever it comes.
+Rule 2: what is to become of a recipient that the spool found in hand stands on it, until an attempt's end takes the
+orders along, the oldest first, or the recipient is free and the spool has carried out the rest. So no order is missed,
+whenever it comes.
 Rule 3: what stands is in memory: a crash within the attempt forgets the order.
+Rule 4: what is returned to its sender is taken from the spool as a claim and settled with its notification.
 """
 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
 
+from staffetta.queue.room import Room
+from staffetta.queue.settler import Settler
+from staffetta.queue.settling import Settled, ordered, returned
 from staffetta.queue.supervision import Supervisor
+from staffetta.queue.suspensions import Suspensions
 from staffetta.spool.claims import keys_of
-from staffetta.spool.spool import Claim, CommandVerb, Key, QueueCommand, Spool, SpoolUnavailable
+from staffetta.spool.commands import STANDING
+from staffetta.spool.spool import CarriedOut, Claim, CommandVerb, Key, QueueCommand, Spool, SpoolUnavailable
 
 _SECONDS = 0.5  # an administrator waits for the answer
 _FAILED_SECONDS = 60.0  # how long a command that met an error of ours is left alone
+_RETURNS_PER_TRANSACTION = 100
+_RETURNED_OCTETS_MAX = 16 * 1024 * 1024  # in memory at a time, beside what the room has in hand
 
 _log = structlog.get_logger()
 
 
 class Orders:
-    """See the head of this file.
-
-    give_back: gives back the waiting claims of the messages that a command names. on_done: after each command.
-    """
+    """See the head of this file. on_done: after each command."""
 
     def __init__(
         self,
         spool: Spool,
         *,
+        room: Room,
+        settler: Settler,
+        suspensions: Suspensions,
         supervisor: Supervisor,
         now: Callable[[], float],
-        give_back: Callable[[QueueCommand], None],
-        on_done: Callable[[QueueCommand], None],
+        on_done: Callable[[QueueCommand, CarriedOut], None],
     ) -> None:
         self._spool = spool
+        self._room = room
+        self._settler = settler
+        self._suspensions = suspensions
         self._supervisor = supervisor
         self._now = now
-        self._give_back = give_back
         self._on_done = on_done
-        self._standing: dict[Key, QueueCommand] = {}
+        self._standing: dict[Key, list[QueueCommand]] = {}
         self._failed: dict[int, float] = {}  # command id: when to try it again
         self._wake = asyncio.Event()
         self._is_finishing = False
@@ -69,18 +79,24 @@ class Orders:
         self._wake.set()
 
     def stand_on(self, claim: Claim) -> bool:
-        """Whether an order stands on the claim. Then do not try it, but give it back: it is carried out at once."""
-        if not self._standing or not any(key in self._standing for key in keys_of(claim)):
-            return False
-        self._wake.set()
-        return True
+        """Whether an order stands on the claim, or its destination is suspended. Then do not try it, but give it back:
+        an order is carried out at once."""
+        if self._standing and any(key in self._standing for key in keys_of(claim)):
+            self._wake.set()
+            return True
+        return self._suspensions.hold(claim.route, claim.destination)
 
-    def take(self, claim: Claim) -> QueueCommand | None:
-        """Return the order that stands on the claim, if any: it is the caller's to apply."""
+    def applied(self, claim: Claim, settled: list[Settled], now: float) -> list[Settled]:
+        """Return what becomes of each recipient of an attempt by the orders that stand on it: they are done by that.
+
+        settled: what became of them by the attempt, one per recipient.
+        """
         if not self._standing:
-            return None
-        found = [self._standing.pop(key) for key in keys_of(claim) if key in self._standing]
-        return found[0] if found else None
+            return settled
+        return [
+            ordered(each, recipient, self._standing.pop((claim.number, recipient.number), ()), now)
+            for each, recipient in zip(settled, claim.recipients, strict=True)
+        ]
 
     async def _round(self) -> None:
         await self._carry_out_rest()
@@ -91,39 +107,66 @@ class Orders:
                 self._failed[command.command_id] = self._now() + _FAILED_SECONDS
 
     async def _carry_out(self, command: QueueCommand) -> None:
-        self._give_back(command)
-        done = await self._spool.carry_out(command, self._now())
-        self._stand(command, done.claimed)
-        _log.info(
-            "queue command",
-            verb=str(command.verb),
-            by=command.asked_by,
-            messages=len(command.numbers) or "all",
-            recipients=done.changed,
-            claimed=len(done.claimed),
-        )
-        self._give_back(command)  # what was claimed meanwhile, and not yet tried
-        await self._carry_out_rest()
-        self._on_done(command)
+        if command.verb in (CommandVerb.SUSPEND, CommandVerb.RESUME):
+            done = await self._spool.carry_out(command, self._now())
+            self._suspensions.learn(command)
+            self._room.give_back_waiting(lambda claim: self._suspensions.hold(claim.route, claim.destination))
+        else:
+            self._give_back(command)
+            done = await self._apply(command)
+            self._stand(command, done.claimed)
+            self._give_back(command)  # what was claimed meanwhile, and not yet tried
+            await self._carry_out_rest()
+        self._on_done(command, done)
+
+    def _give_back(self, command: QueueCommand) -> None:
+        self._room.give_back_waiting(lambda claim: any(command.concerns(key) for key in keys_of(claim)))
+
+    async def _apply(self, command: QueueCommand) -> CarriedOut:
+        changed = await self._return(command) if command.verb is CommandVerb.RETURN else 0
+        return await self._spool.carry_out(command, self._now(), changed)
+
+    async def _return(self, command: QueueCommand) -> int:
+        """Settle what is free as returned, with its notifications; return how many recipients that were."""
+        recipients = 0
+        while claims := await self._spool.take(command, _RETURNS_PER_TRANSACTION, _RETURNED_OCTETS_MAX):
+            try:
+                now = self._now()
+                await self._settler.write(
+                    [(claim, [returned(claim, each, command, now) for each in claim.recipients]) for claim in claims]
+                )
+            except BaseException:
+                for claim in claims:
+                    self._spool.release(claim)
+                raise
+            recipients += sum(len(claim.recipients) for claim in claims)
+        return recipients
 
     def _stand(self, command: QueueCommand, keys: frozenset[Key]) -> None:
-        """The last order counts; but what is deleted can be neither held nor released."""
+        """A release ends a hold. What is deleted can be neither held nor released, nor sent another way."""
         if command.verb is CommandVerb.RELEASE:
-            for key, order in list(self._standing.items()):
-                if order.verb is CommandVerb.HOLD and command.concerns(key):
-                    del self._standing[key]
-        elif command.verb in (CommandVerb.HOLD, CommandVerb.DELETE):
+            for key in [key for key in self._standing if command.concerns(key)]:
+                self._keep(key, [order for order in self._standing[key] if order.verb is not CommandVerb.HOLD])
+        elif command.verb in STANDING:
             for key in keys:
-                if key not in self._standing or self._standing[key].verb is not CommandVerb.DELETE:
-                    self._standing[key] = command
+                present = [order for order in self._standing.get(key, ()) if order.verb is not command.verb]
+                self._keep(key, [*present, command])
+
+    def _keep(self, key: Key, orders: Sequence[QueueCommand]) -> None:
+        if orders:
+            self._standing[key] = list(orders)
+        else:
+            self._standing.pop(key, None)
 
     async def _carry_out_rest(self) -> None:
-        """Carry out the orders on recipients that are free again."""
+        """Carry out the orders on recipients that are free again, the oldest first."""
         free: defaultdict[QueueCommand, set[Key]] = defaultdict(set)
-        for key, order in self._standing.items():
+        for key, orders in self._standing.items():
             if not self._spool.is_claimed(key):
-                free[order].add(key)
-        for order, keys in free.items():
-            done = await self._spool.carry_out(replace(order, rest=frozenset(keys)), self._now())
+                for order in orders:
+                    free[order].add(key)
+        for order in sorted(free, key=lambda order: order.command_id):
+            keys = free[order]
+            done = await self._apply(replace(order, keys=frozenset(keys)))
             for key in keys - done.claimed:
-                self._standing.pop(key, None)
+                self._keep(key, [each for each in self._standing.get(key, ()) if each != order])

@@ -94,7 +94,7 @@ class Settler:
         self._something.set()
 
     async def _settle(self, batch: list[_Entry]) -> None:
-        if not await self._supervisor.survives("settler", self._write(batch)):
+        if not await self._supervisor.survives("settler", self.write(batch)):
             for entry in batch:
                 await self._settle_alone(entry)
         for claim, settled in batch:
@@ -103,13 +103,14 @@ class Settler:
 
     async def _settle_alone(self, entry: _Entry) -> None:
         claim, settled = entry
-        if await self._supervisor.survives("settler", self._write([entry])):
+        if await self._supervisor.survives("settler", self.write([entry])):
             return
-        if not await self._supervisor.survives("settler", self._write([(claim, [bare(each) for each in settled])])):
+        if not await self._supervisor.survives("settler", self.write([(claim, [bare(each) for each in settled])])):
             _log.error("outcome lost", queue_id=claim.queue_id)
             self._spool.release(claim)
 
-    async def _write(self, batch: list[_Entry]) -> None:
+    async def write(self, batch: Sequence[_Entry]) -> None:
+        """Make settlements and the notifications that they owe durable, however long the disk refuses."""
         settlements: list[Settlement] = []
         notifications: list[NewMessage] = []
         for claim, settled in batch:

@@ -3,20 +3,22 @@
 The rules of notification are RFC 3461 §5.2 and §6: each recipient by its NOTIFY, never to a null reverse-path.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from staffetta.mail.envelope import Notify
-from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcome, Unknown
+from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Outcome, Stage, Unknown
 from staffetta.mail.report import Action, RecipientReport
 from staffetta.queue import schedule
 from staffetta.queue.telling import told
 from staffetta.settings.model import QueueSettings
 from staffetta.spool.change import CLOSED
-from staffetta.spool.commands import command_event, deleted_by
+from staffetta.spool.commands import cannot_be_for, command_event, deleted_by
 from staffetta.spool.mending import unknown
 from staffetta.spool.spool import Claim, CommandVerb, QueueCommand, QueuedRecipient, RecipientState, Settlement
 from staffetta.trace.events import Event, EventKind
 
+_RETURNED = Failed(status="5.0.0", diagnostic="An administrator has deleted the message", stage=Stage.ROUTE)
 EXPIRED_STATUS = "4.4.7"  # "Delivery time expired", RFC 3463 §3.5
 
 
@@ -46,24 +48,57 @@ def untried(settled: Settled) -> Settled:
     return replace(settled, settlement=replace(settled.settlement, counts_as_attempt=False))
 
 
-def ordered(settled: Settled, order: QueueCommand, now: float) -> Settled:
-    """The same, with what an administrator ordered (HOLD, DELETE) while the attempt was under way.
+def ordered(settled: Settled, recipient: QueuedRecipient, orders: Sequence[QueueCommand], now: float) -> Settled:
+    """The same, with what an administrator ordered while the attempt was under way, the oldest first.
 
-    What the attempt has closed stays closed.
+    What the attempt has closed stays closed, and what an order has deleted stays deleted.
     """
+    for order in orders:
+        if settled.settlement.state not in CLOSED:
+            settled = _ordered(settled, recipient, order, now)
+    return settled
+
+
+def _ordered(settled: Settled, recipient: QueuedRecipient, order: QueueCommand, now: float) -> Settled:
     settlement = settled.settlement
-    is_hold = order.verb is CommandVerb.HOLD
-    if settlement.state in CLOSED or (is_hold and settlement.state is RecipientState.HELD):
-        return settled
-    return Settled(
-        replace(
-            settlement,
-            state=RecipientState.HELD if is_hold else RecipientState.DELETED,
-            due_at=None,
-            last_word=None if is_hold else deleted_by(order),
-            events=(*settlement.events, command_event(order, settlement.recipient, now)),
-        )
+    event = command_event(order, settlement.recipient, now)
+    told = replace(settlement, events=(*settlement.events, event))
+    match order.verb:
+        case CommandVerb.HOLD if settlement.state is not RecipientState.HELD:
+            return Settled(replace(told, state=RecipientState.HELD, due_at=None))
+        case CommandVerb.DELETE | CommandVerb.RETURN:
+            deleted = replace(told, state=RecipientState.DELETED, due_at=None, last_word=deleted_by(order))
+            return Settled(deleted, _return_report(recipient, now) if order.verb is CommandVerb.RETURN else None)
+        case CommandVerb.REDIRECT if not _is_left_out(settlement, recipient, order):
+            due_at = None if settlement.due_at is None else now
+            road = order.road(recipient.recipient.mailbox.domain)
+            return replace(settled, settlement=replace(told, due_at=due_at, road=road))
+    return settled
+
+
+def _is_left_out(settlement: Settlement, recipient: QueuedRecipient, order: QueueCommand) -> bool:
+    is_doubtful = recipient.is_doubtful or isinstance(settlement.outcome, Unknown)
+    return cannot_be_for(order, is_doubtful=is_doubtful)
+
+
+def returned(claim: Claim, recipient: QueuedRecipient, order: QueueCommand, now: float) -> Settled:
+    """Return what becomes of a recipient that an administrator has deleted, telling the sender."""
+    settlement = Settlement(
+        claim.number,
+        recipient.number,
+        RecipientState.DELETED,
+        None,
+        None,
+        counts_as_attempt=False,
+        last_word=deleted_by(order),
+        events=(command_event(order, recipient.number, now),),
     )
+    return Settled(settlement, _return_report(recipient, now))
+
+
+def _return_report(recipient: QueuedRecipient, now: float) -> RecipientReport | None:
+    """An administrator's will is no secret to the sender, but who it was is."""
+    return _report(recipient, _RETURNED, Action.FAILED, now) if _wants(recipient, Notify.FAILURE) else None
 
 
 def bare(settled: Settled) -> Settled:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from json.encoder import encode_basestring as _quote
 
+from staffetta.mail.outcome import Unknown
 from staffetta.spool.content import FileContent
 from staffetta.spool.database import SQL, Row
 from staffetta.spool.spool import NewMessage, RecipientState, Settlement
@@ -24,6 +25,7 @@ CLOSED = frozenset((RecipientState.DELIVERED, RecipientState.FAILED, RecipientSt
 class Change:
     """What one caller waits for.
 
+    roads, doubts: what else changes of settled recipients, seldom.
     closing: numbers of messages whose last recipient may be closed by this.
     act: more to do in the same transaction.
     """
@@ -34,6 +36,8 @@ class Change:
     events: Sequence[Row] = ()
     attempts: Sequence[Row] = ()
     settlements: Sequence[Row] = ()
+    roads: Sequence[Row] = ()
+    doubts: Sequence[Row] = ()
     refusals: Sequence[Row] = ()
     closing: Sequence[int] = ()
     act: Callable[[sqlite3.Connection], None] | None = None
@@ -50,6 +54,8 @@ def write(connection: sqlite3.Connection, changes: Sequence[Change]) -> list[str
         ("insert_recipient", [row for change in changes for row in change.recipients]),
         ("begin_attempt", [row for change in changes for row in change.attempts]),
         ("settle", [row for change in changes for row in change.settlements]),
+        ("set_road", [row for change in changes for row in change.roads]),
+        ("set_doubtful", [row for change in changes for row in change.doubts]),
         ("insert_event", [row for change in changes for row in change.events]),
         ("insert_refusal", [row for change in changes for row in change.refusals]),
     ):
@@ -96,6 +102,8 @@ class RowMaker:
         return Change(
             settlements=[_settlement_row(settlement) for settlement in settlements],
             events=[self.event(settlement.number, event) for settlement in settlements for event in settlement.events],
+            roads=[(*each.road, each.number, each.recipient) for each in settlements if each.road is not None],
+            doubts=[(each.number, each.recipient) for each in settlements if isinstance(each.outcome, Unknown)],
             closing=[settlement.number for settlement in settlements if settlement.state in CLOSED],
         )
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from staffetta.mail.content import Content, MemoryContent
+from staffetta.mail.outcome import Unknown
 from staffetta.mail.queue_id import make_number, to_text
 from staffetta.spool.change import CLOSED
 from staffetta.spool.claims import Hand, claims_of_new, keys_of
-from staffetta.spool.commands import command_event
+from staffetta.spool.commands import applies, cannot_be_for, command_event
 from staffetta.spool.marks import HourMark, Mark, Notice
 from staffetta.spool.mending import cut_short
-from staffetta.spool.reading import applies
 from staffetta.spool.spool import (
     CarriedOut,
     Claim,
@@ -27,6 +27,7 @@ from staffetta.spool.spool import (
     RoutedRecipient,
     Settlement,
     SpoolUnavailable,
+    Suspension,
 )
 from staffetta.trace.events import Detail, Event, EventKind, Refusal
 from staffetta.trace.flow import FlowCount
@@ -43,6 +44,7 @@ class Kept:
     attempts: int = 0
     is_delay_notified: bool = False
     retries_asked: int = 0
+    is_doubtful: bool = False
 
     @property
     def line(self) -> tuple[str, str, str | None]:
@@ -93,6 +95,7 @@ class MemorySpool:
     remembered: dict[tuple[object, ...], Mark] = field(default_factory=dict)
     flow: list[FlowCount] = field(default_factory=list)
     notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
+    suspended: dict[tuple[str, str], Suspension] = field(default_factory=dict)
     _hand: Hand = field(default_factory=Hand)
     _offer: Offer | None = None
     _number: int = 0
@@ -203,11 +206,19 @@ class MemorySpool:
     async def next_commands(self) -> list[QueueCommand]:
         return list(self.commands)
 
-    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
+    async def carry_out(self, command: QueueCommand, now: float, changed: int = 0) -> CarriedOut:
         await self._become_durable()
+        if command.verb in (CommandVerb.SUSPEND, CommandVerb.RESUME):
+            self._suspend_or_resume(command, now)
+            return self._close_command(command, CarriedOut(0))
         concerned = {key: kept for key, kept in self._open() if key not in self._hand and command.concerns(key)}
-        keys = [key for key, kept in concerned.items() if applies(command.verb, kept.state, kept.due_at, now)]
+        keys = [
+            key
+            for key, kept in concerned.items()
+            if applies(command, kept.state, kept.due_at, now, is_doubtful=kept.is_doubtful)
+        ]
         held = sum(kept.state is RecipientState.HELD for kept in concerned.values())
+        skipped = sum(cannot_be_for(command, is_doubtful=kept.is_doubtful) for kept in concerned.values())
         claimed = self._hand.concerned_by(command)
         self._hand.take(keys)
         try:
@@ -216,17 +227,50 @@ class MemorySpool:
                 self._carry_out_one(command, key, now)
         finally:
             self._hand.let_go(keys)
-        self.commands = [waiting for waiting in self.commands if waiting.command_id != command.command_id]
-        return CarriedOut(len(keys), claimed, held if command.verb is CommandVerb.RETRY else 0)
+        held = held if command.verb is CommandVerb.RETRY else 0
+        return self._close_command(command, CarriedOut(changed + len(keys), claimed, held, skipped))
+
+    async def take(self, command: QueueCommand, limit: int, octets_max: int) -> list[Claim]:
+        self._refuse_in_trouble()
+        found: dict[tuple[int, str, str], list[Key]] = {}
+        for key, kept in self._open():
+            if key not in self._hand and command.concerns(key):
+                found.setdefault((key[0], kept.routed.route, kept.routed.destination), []).append(key)
+        claims = [self._claim(number, keys) for (number, _, _), keys in list(found.items())[:limit]]
+        for claim in claims:
+            self._hand.take(keys_of(claim))
+        return claims
+
+    async def suspensions(self) -> list[Suspension]:
+        self._refuse_in_trouble()
+        return list(self.suspended.values())
 
     async def close(self) -> None:
         """Nothing waits."""
 
-    def leave_command(self, verb: CommandVerb, numbers: Sequence[int] = ()) -> int:
+    def leave_command(
+        self,
+        verb: CommandVerb,
+        numbers: Sequence[int] = (),
+        *,
+        keys: Sequence[Key] | None = None,
+        route: str | None = None,
+        destination: str | None = None,
+        includes_unknown: bool = False,
+    ) -> int:
         """What another process would do."""
         command_id = 1 + max((command.command_id for command in self.commands), default=0)
         self.commands.append(
-            QueueCommand(command_id=command_id, verb=verb, numbers=frozenset(numbers), asked_by="tests")
+            QueueCommand(
+                command_id=command_id,
+                verb=verb,
+                asked_by="tests",
+                numbers=frozenset(numbers),
+                keys=None if keys is None else frozenset(keys),
+                route=route,
+                destination=destination,
+                includes_unknown=includes_unknown,
+            )
         )
         return command_id
 
@@ -259,6 +303,9 @@ class MemorySpool:
         kept.state, kept.due_at = settlement.state, settlement.due_at
         kept.attempts += settlement.counts_as_attempt
         kept.is_delay_notified |= settlement.is_delay_notified
+        kept.is_doubtful |= isinstance(settlement.outcome, Unknown)
+        if settlement.road is not None:
+            _set_road(kept, settlement.road)
         self.events[settlement.number].extend(settlement.events)
         self._drop_content(settlement.number)
 
@@ -274,7 +321,26 @@ class MemorySpool:
                 kept.state, kept.due_at = RecipientState.READY, now
             case CommandVerb.RETRY:
                 kept.due_at, kept.retries_asked = now, min(kept.retries_asked, kept.attempts) + 1
+            case CommandVerb.REDIRECT:
+                _set_road(kept, command.road(kept.routed.recipient.mailbox.domain))
+                kept.due_at = None if kept.state is RecipientState.HELD else now
+                kept.retries_asked = min(kept.retries_asked, kept.attempts) + 1
+            case CommandVerb.COMPLETE:
+                kept.state, kept.due_at = RecipientState.DELIVERED, None
+                self._drop_content(key[0])
         self.events[key[0]].append(command_event(command, key[1], now))
+
+    def _suspend_or_resume(self, command: QueueCommand, now: float) -> None:
+        assert command.route is not None
+        place = (command.route, command.destination or "")
+        if command.verb is CommandVerb.SUSPEND:
+            self.suspended.setdefault(place, Suspension(*place, now, command.asked_by))
+        else:
+            self.suspended.pop(place, None)
+
+    def _close_command(self, command: QueueCommand, result: CarriedOut) -> CarriedOut:
+        self.commands = [waiting for waiting in self.commands if waiting.command_id != command.command_id]
+        return result
 
     def _drop_content(self, number: int) -> None:
         places = len(self.recipients[number, 0].message.recipients)
@@ -312,8 +378,18 @@ class MemorySpool:
     def _queued(self, key: Key) -> QueuedRecipient:
         kept = self.recipients[key]
         return QueuedRecipient(
-            key[1], kept.routed.recipient, kept.attempts, kept.state, kept.is_delay_notified, kept.retries_asked
+            key[1],
+            kept.routed.recipient,
+            kept.attempts,
+            kept.state,
+            kept.is_delay_notified,
+            kept.retries_asked,
+            kept.is_doubtful,
         )
+
+
+def _set_road(kept: Kept, road: tuple[str, str]) -> None:
+    kept.routed = replace(kept.routed, route=road[0], destination=road[1])
 
 
 def _key_of(mark: Mark) -> tuple[object, ...]:

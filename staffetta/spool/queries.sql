@@ -53,10 +53,15 @@ WHERE due_at IS NOT NULL AND route = ? AND destination = ? AND connector = ? AND
 
 -- name: claimable
 SELECT number, recipient, address, address_key, notify, original, attempts, state, is_delay_notified,
-    retries_asked
+    retries_asked, is_doubtful
 FROM recipient
 WHERE route = ? AND destination = ? AND connector = ? AND due_at <= ? AND state <> 'in attempt'
 ORDER BY due_at, number, recipient
+
+-- name: open_of
+SELECT number, recipient, address, address_key, notify, original, attempts, state, is_delay_notified,
+    retries_asked, is_doubtful, route, destination
+FROM recipient WHERE number = ? AND state IN ('ready', 'deferred', 'held', 'unknown')
 
 -- name: message_to_claim
 SELECT m.message_id, m.subject, m.reverse_path, m.reverse_path_key, m.body, m.smtputf8, m.require_tls, m.ret,
@@ -70,11 +75,12 @@ SELECT file FROM content WHERE file IS NOT NULL
 SELECT r.number, r.recipient, m.is_once FROM recipient r JOIN message m USING (number) WHERE r.state = 'in attempt'
 
 -- name: open_commands
-SELECT command_id, verb, numbers, asked_by FROM queue_command WHERE done_at IS NULL ORDER BY command_id
+SELECT command_id, verb, asked_by, numbers, recipients, route, destination, includes_unknown FROM queue_command WHERE done_at IS NULL ORDER BY command_id
 
 -- name: close_command
 UPDATE queue_command SET done_at = coalesce(done_at, ?), count = coalesce(count, 0) + ?,
-    claimed = iif(done_at IS NULL, ?, claimed), held = iif(done_at IS NULL, ?, held)
+    claimed = iif(done_at IS NULL, ?, claimed), held = iif(done_at IS NULL, ?, held),
+    skipped = iif(done_at IS NULL, ?, skipped)
 WHERE command_id = ?
 
 -- name: to_hold
@@ -91,11 +97,8 @@ SELECT number, recipient FROM recipient WHERE due_at IS NOT NULL AND state <> 'i
 UNION ALL SELECT number, recipient FROM recipient WHERE state = 'held'
 
 -- name: one_message
-SELECT recipient, state, due_at FROM recipient
+SELECT recipient, state, due_at, is_doubtful FROM recipient
 WHERE number = ? AND state IN ('ready', 'deferred', 'held', 'unknown')
-
--- name: held_of
-SELECT 1 FROM recipient WHERE number = ? AND state = 'held'
 
 -- name: hold
 UPDATE recipient SET state = 'held', due_at = NULL WHERE number = ? AND recipient = ?
@@ -108,6 +111,30 @@ UPDATE recipient SET due_at = ?, retries_asked = min(retries_asked, attempts) + 
 
 -- name: delete
 UPDATE recipient SET state = 'deleted', due_at = NULL, diagnostic = ? WHERE number = ? AND recipient = ?
+
+-- name: redirect
+UPDATE recipient SET route = ?1, destination = coalesce(?2, substr(address_key, length(rtrim(address_key, replace(address_key, '@', ''))) + 1)),
+    due_at = iif(state = 'held', NULL, ?3), retries_asked = min(retries_asked, attempts) + 1
+WHERE number = ?4 AND recipient = ?5
+
+-- name: set_road
+UPDATE recipient SET route = ?, destination = ? WHERE number = ? AND recipient = ?
+
+-- name: complete
+UPDATE recipient SET state = 'delivered', due_at = NULL, diagnostic = ? WHERE number = ? AND recipient = ?
+
+-- name: set_doubtful
+UPDATE recipient SET is_doubtful = 1 WHERE number = ? AND recipient = ?
+
+-- name: suspend
+INSERT INTO suspension VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: resume
+DELETE FROM suspension WHERE route = ? AND destination = ?
+
+-- name: post_queue_flow
+INSERT INTO queue_flow VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO UPDATE SET until = ?3, seconds = ?4, came = ?5, went = ?6
 
 -- name: count_waiting
 SELECT route, due_at <= ?1 AS is_due, count(*), min(number) FROM recipient WHERE due_at IS NOT NULL GROUP BY 1, 2

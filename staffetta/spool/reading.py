@@ -3,7 +3,6 @@
 Nothing here reads a queue whole: the cost grows with destinations and with what is asked for.
 """
 
-import json
 import sqlite3
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from staffetta.mail.address import Mailbox
 from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.envelope import BodyType, Envelope, Notify, Recipient, Ret
 from staffetta.mail.queue_id import to_text
+from staffetta.spool.commands import applies, cannot_be_for, read_command
 from staffetta.spool.content import CONTENT_FOLDER, FileContent
 from staffetta.spool.database import KEYS_PER_TRANSACTION_MAX, SQL, Connect, transaction
 from staffetta.spool.marks import Mark, read_marks
@@ -28,6 +28,7 @@ from staffetta.spool.spool import (
     QueuedRecipient,
     RecipientState,
     SpoolUnavailable,
+    Suspension,
 )
 from staffetta.trace.search import DATABASE_NAME
 
@@ -104,12 +105,7 @@ class Reader:
                 return []
             rows = connection.execute(SQL["open_commands"]).fetchall()
             self._version_without_commands = None if rows else version
-        return [
-            QueueCommand(
-                command_id=row[0], verb=CommandVerb(row[1]), numbers=frozenset(json.loads(row[2])), asked_by=row[3]
-            )
-            for row in rows
-        ]
+        return [read_command(row) for row in rows]
 
     def affected(self, command: QueueCommand, now: float, in_hand: Container[Key]) -> list[Key]:
         """Return keys not in hand that the command changes, at most KEYS_PER_TRANSACTION_MAX."""
@@ -128,12 +124,45 @@ class Reader:
         with self._reading() as connection:
             return read_marks(connection)
 
-    def held(self, command: QueueCommand) -> int:
-        """Count the recipients that the command names and that are held."""
+    def suspensions(self) -> list[Suspension]:
+        """Return what is suspended."""
         with self._reading() as connection:
-            if not command.numbers:
-                return sum(1 for _ in connection.execute(SQL["to_release"]))
-            return sum(1 for number in command.numbers for _ in connection.execute(SQL["held_of"], (number,)))
+            return [Suspension(*row) for row in connection.execute("SELECT route, destination, at, by FROM suspension")]
+
+    def left_out(self, command: QueueCommand, in_hand: Container[Key]) -> tuple[int, int]:
+        """Count those not in hand that a RETRY leaves held, and those that the command cannot be for."""
+        if command.verb not in (CommandVerb.RETRY, CommandVerb.REDIRECT, CommandVerb.COMPLETE):
+            return 0, 0
+        held = skipped = 0
+        with self._reading() as connection:
+            if _is_about_all(command):
+                return sum(1 for _ in connection.execute(SQL["to_release"])), 0
+            for key, state, _, is_doubtful in _concerned(connection, command):
+                if key not in in_hand:
+                    held += command.verb is CommandVerb.RETRY and state is RecipientState.HELD
+                    skipped += cannot_be_for(command, is_doubtful=is_doubtful)
+        return held, skipped
+
+    def takeable(self, command: QueueCommand, limit: int, octets_max: int, in_hand: Container[Key]) -> list[Claim]:
+        """Return claims of what the command is about and what is not in hand, within Spool.take()'s bounds."""
+        claims: list[Claim] = []
+        octets = 0
+        with self._reading() as connection:
+            for number in _numbers(connection, command):
+                roads: dict[tuple[str, str], list[QueuedRecipient]] = {}
+                for row in connection.execute(SQL["open_of"], (number,)):
+                    key = (row[0], row[1])
+                    if command.concerns(key) and key not in in_hand:
+                        roads.setdefault((row[11], row[12]), []).append(_queued_recipient(row[:11]))
+                if not roads:
+                    continue
+                message = connection.execute(SQL["message_to_claim"], (number,)).fetchone()
+                for road, recipients in roads.items():
+                    claims.append(self._claim(number, message, recipients, *road))
+                    octets += claims[-1].octets_in_memory
+                if len(claims) >= limit or octets >= octets_max:
+                    break
+        return claims
 
     def counts(self, now: float) -> list[QueueCount]:
         """Return counts by route and state, from the small indexes alone."""
@@ -209,35 +238,50 @@ def _lines(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
 
 
 def _affected_rows(connection: sqlite3.Connection, command: QueueCommand, now: float) -> Iterator[Key]:
-    if not command.numbers and command.rest is None:
-        yield from connection.execute(
-            SQL[f"to_{command.verb.value}"], (now,) if command.verb is CommandVerb.RETRY else ()
-        )
+    statement = SQL.get(f"to_{command.verb.value}")
+    if _is_about_all(command) and statement is not None:
+        yield from connection.execute(statement, (now,) if command.verb is CommandVerb.RETRY else ())
         return
-    numbers = command.numbers if command.rest is None else {number for number, _ in command.rest}
-    for number in sorted(numbers):
-        for recipient, state, due_at in connection.execute(SQL["one_message"], (number,)):
-            if command.concerns((number, recipient)) and applies(command.verb, RecipientState(state), due_at, now):
-                yield number, recipient
+    for key, state, due_at, is_doubtful in _concerned(connection, command):
+        if applies(command, state, due_at, now, is_doubtful=is_doubtful):
+            yield key
 
 
-def applies(verb: CommandVerb, state: RecipientState, due_at: float | None, now: float) -> bool:
-    """Whether the command changes a recipient that is open and not in attempt."""
-    match verb:
-        case CommandVerb.HOLD:
-            return state is not RecipientState.HELD
-        case CommandVerb.RELEASE:
-            return state is RecipientState.HELD
-        case CommandVerb.RETRY:
-            return due_at is not None and due_at > now
-        case CommandVerb.DELETE:
-            return True
+def _is_about_all(command: QueueCommand) -> bool:
+    return not command.numbers and command.keys is None
 
 
-def _queued_recipient(row: tuple[int, int, str, str, int, str | None, int, str, int, int]) -> QueuedRecipient:
-    _, place, address, key, notify, original, attempts, state, is_delay_notified, retries_asked = row
-    recipient = Recipient(_mailbox(address, key), Notify(notify), original)
-    return QueuedRecipient(place, recipient, attempts, RecipientState(state), bool(is_delay_notified), retries_asked)
+def _numbers(connection: sqlite3.Connection, command: QueueCommand) -> Iterator[int]:
+    """Yield the messages that the command is about, in order."""
+    if _is_about_all(command):
+        yield from sorted({number for number, _ in connection.execute(SQL["to_delete"])})
+    elif command.keys is None:
+        yield from sorted(command.numbers)
+    else:
+        yield from sorted({number for number, _ in command.keys})
+
+
+def _concerned(
+    connection: sqlite3.Connection, command: QueueCommand
+) -> Iterator[tuple[Key, RecipientState, float | None, bool]]:
+    """Yield the open recipients that the command is about and that are not in attempt, with what they are like."""
+    for number in _numbers(connection, command):
+        for recipient, state, due_at, is_doubtful in connection.execute(SQL["one_message"], (number,)):
+            if command.concerns((number, recipient)):
+                yield (number, recipient), RecipientState(state), due_at, bool(is_doubtful)
+
+
+def _queued_recipient(row: tuple[int, int, str, str, int, str | None, int, str, int, int, int]) -> QueuedRecipient:
+    _, place, address, key, notify, original, attempts, state, is_delay_notified, retries_asked, is_doubtful = row
+    return QueuedRecipient(
+        place,
+        Recipient(_mailbox(address, key), Notify(notify), original),
+        attempts,
+        RecipientState(state),
+        bool(is_delay_notified),
+        retries_asked,
+        bool(is_doubtful),
+    )
 
 
 def _mailbox(text: str, key: str) -> Mailbox:

@@ -87,6 +87,7 @@ class QueuedRecipient:
 
     number: its place in the envelope, from 0. attempts: made so far. state: before this claim.
     retries_asked: how many attempts, made or about to be, an administrator asked for.
+    is_doubtful: the final reply of an attempt was lost, so that a next hop may have it.
     """
 
     number: int
@@ -95,6 +96,7 @@ class QueuedRecipient:
     state: RecipientState
     is_delay_notified: bool = False
     retries_asked: int = 0
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +147,7 @@ class Settlement:
     state: DELIVERED, FAILED, DEFERRED, HELD, UNKNOWN or DELETED.
     due_at: when to try again (DEFERRED, UNKNOWN), else None.
     last_word: what the trace shows as the reason of the state; None: what the outcome says, if there is one.
+    road: route and destination from now on; None: as before.
     """
 
     number: int
@@ -155,16 +158,22 @@ class Settlement:
     is_delay_notified: bool = False
     counts_as_attempt: bool = True
     last_word: str | None = None
+    road: tuple[str, str] | None = None
     events: Sequence[Event] = ()
 
 
 class CommandVerb(StrEnum):
-    """What an administrator may ask of queued recipients."""
+    """What an administrator may ask: of queued recipients, and (SUSPEND, RESUME) of a route or a destination of it."""
 
     HOLD = "hold"
     RELEASE = "release"
     RETRY = "retry"
-    DELETE = "delete"
+    DELETE = "delete"  # nobody is notified
+    RETURN = "return"  # deleted, and the sender is notified
+    REDIRECT = "redirect"  # to another road, to be tried now
+    COMPLETE = "complete"  # what a next hop may have counts as delivered
+    SUSPEND = "suspend"
+    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,22 +181,31 @@ class QueueCommand:
     """A row that an administrator left for the worker that owns the spool.
 
     numbers: of messages; empty means all. asked_by: who, for the trace. recipients that are closed are not touched.
-    rest: only these, which carry_out() had to leave out before; None: all that the command names.
+    keys: these recipients alone; None: all of the messages.
+    route, destination: the road to redirect to (destination None: each recipient's domain); or what is to be
+    suspended or resumed (None: the whole route).
+    includes_unknown: redirect those too that a next hop may have.
     """
 
     command_id: int
     verb: CommandVerb
     asked_by: str
     numbers: frozenset[int] = frozenset()
-    rest: frozenset[Key] | None = None
-
-    def names(self, number: int) -> bool:
-        """Whether it is about this message."""
-        return not self.numbers or number in self.numbers
+    keys: frozenset[Key] | None = None
+    route: str | None = None
+    destination: str | None = None
+    includes_unknown: bool = False
 
     def concerns(self, key: Key) -> bool:
         """Whether it is about this recipient."""
-        return self.names(key[0]) if self.rest is None else key in self.rest
+        if self.keys is not None:
+            return key in self.keys
+        return not self.numbers or key[0] in self.numbers
+
+    def road(self, domain: str) -> tuple[str, str]:
+        """Return route and destination for a recipient of this domain, where it redirects."""
+        assert self.route is not None
+        return self.route, domain if self.destination is None else self.destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +214,26 @@ class CarriedOut:
 
     changed: how many recipients. claimed: those that it names and that were in hand, so that it did not touch them.
     held: how many of those to be retried wait for their release instead.
+    skipped: how many it cannot be for: of unknown outcome where it redirects, of known outcome where it completes.
     """
 
     changed: int
     claimed: frozenset[Key] = frozenset()
     held: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """What is not tried until it is resumed: a destination of a route, or with an empty destination all of the route.
+
+    at: since when, seconds since 1970. by: who asked for it.
+    """
+
+    route: str
+    destination: str
+    at: float
+    by: str
 
 
 Offer = Callable[[Claim], bool]
@@ -309,12 +342,19 @@ class Spool(Protocol):
     async def next_commands(self) -> list[QueueCommand]:
         """Commands not yet carried out, oldest first. Cheap when there are none."""
 
-    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
+    async def carry_out(self, command: QueueCommand, now: float, changed: int = 0) -> CarriedOut:
         """Apply the command to unclaimed recipients; mark its row done, with the result beside it.
 
         Every recipient that it names is either changed if need be, or among `claimed`. Those are the queue's to see
-        to: it gives the command again with them as `rest` once they are free.
+        to: it gives the command again with them as `keys` once they are free. Of a command to RETURN all that is
+        free was taken and settled before; changed: how many.
         """
+
+    async def take(self, command: QueueCommand, limit: int, octets_max: int) -> list[Claim]:
+        """Take what is free of the command's recipients, whatever its due time: `limit` claims or octets at most."""
+
+    async def suspensions(self) -> list[Suspension]:
+        """What is suspended. Raises SpoolUnavailable."""
 
     async def close(self) -> None:
         """Finish what waits, and let go of the files."""

@@ -45,6 +45,7 @@ from staffetta.spool.spool import (
     QueueCommand,
     Settlement,
     SpoolUnavailable,
+    Suspension,
 )
 from staffetta.trace.events import Detail, Event, EventKind, Refusal
 from staffetta.trace.flow import FlowCount, write_flow
@@ -75,6 +76,7 @@ def _take_ground(folder: Path, open_connection: Connect, now: float, unknown_ret
         generation, highest_number = count_start(connection)
         maker = RowMaker(generation)
         connection.execute("DELETE FROM notice")
+        connection.execute("DELETE FROM queue_flow")
         mend_interrupted(connection, maker, now=now, unknown_retry_seconds=unknown_retry_seconds)
         named = {file for (file,) in connection.execute(SQL["named_files"])}
         remove_orphans(folder / CONTENT_FOLDER, named)
@@ -206,11 +208,7 @@ class SqliteSpool:
         line = (route, destination, connector)
         with self._hand.reading():
             found = await self._read(self._reader.claimable, line, now, limit, octets_max, self._hand)
-            # Between the read and now an offer may have taken some of them: then the whole claim waits for later.
-            claims = [claim for claim in found if not any(key in self._hand for key in keys_of(claim))]
-            for claim in claims:
-                self._hand.take(keys_of(claim))
-        return claims
+            return self._taken(found)
 
     def is_claimed(self, key: Key) -> bool:
         return key in self._hand
@@ -281,19 +279,19 @@ class SqliteSpool:
     async def next_commands(self) -> list[QueueCommand]:
         return await self._read(self._reader.commands)
 
-    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
-        changed, result = 0, None
-        held = await self._read(self._reader.held, command) if command.verb is CommandVerb.RETRY else 0
-        while result is None:
-            keys, claimed = await self._take_affected(command, now)
-            changed += len(keys)
-            if len(keys) < KEYS_PER_TRANSACTION_MAX:
-                result = CarriedOut(changed, claimed, held)
-            try:
-                await self._commits.submit(command_change(command, keys, now, self._maker, result=result))
-            finally:
-                self._let_go(keys)
-        return result
+    async def carry_out(self, command: QueueCommand, now: float, changed: int = 0) -> CarriedOut:
+        if command.verb in (CommandVerb.SUSPEND, CommandVerb.RESUME):
+            result = CarriedOut(0)
+            await self._commits.submit(command_change(command, (), now, self._maker, result=result))
+            return result
+        return await self._change_recipients(command, now, changed)
+
+    async def take(self, command: QueueCommand, limit: int, octets_max: int) -> list[Claim]:
+        with self._hand.reading():
+            return self._taken(await self._read(self._reader.takeable, command, limit, octets_max, self._hand))
+
+    async def suspensions(self) -> list[Suspension]:
+        return await self._read(self._reader.suspensions)
 
     async def close(self) -> None:
         self._returns.stop()
@@ -325,6 +323,27 @@ class SqliteSpool:
 
     async def _read(self, read: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader_thread, read, *arguments)
+
+    def _taken(self, found: Sequence[Claim]) -> list[Claim]:
+        """Take what a read has found. Meanwhile an offer may have taken some: then the whole claim waits for later."""
+        claims = [claim for claim in found if not any(key in self._hand for key in keys_of(claim))]
+        for claim in claims:
+            self._hand.take(keys_of(claim))
+        return claims
+
+    async def _change_recipients(self, command: QueueCommand, now: float, changed: int) -> CarriedOut:
+        result = None
+        held, skipped = await self._read(self._reader.left_out, command, self._hand)
+        while result is None:
+            keys, claimed = await self._take_affected(command, now)
+            changed += len(keys)
+            if len(keys) < KEYS_PER_TRANSACTION_MAX:
+                result = CarriedOut(changed, claimed, held, skipped)
+            try:
+                await self._commits.submit(command_change(command, keys, now, self._maker, result=result))
+            finally:
+                self._let_go(keys)
+        return result
 
     async def _take_affected(self, command: QueueCommand, now: float) -> tuple[list[Key], frozenset[Key]]:
         """Take what the command changes; return also what it names and cannot have, since it is in hand already."""
@@ -377,5 +396,7 @@ def _joined(change: Change, other: Change) -> Change:
         recipients=(*change.recipients, *other.recipients),
         events=(*change.events, *other.events),
         settlements=change.settlements,
+        roads=change.roads,
+        doubts=change.doubts,
         closing=change.closing,
     )

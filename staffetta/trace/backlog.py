@@ -1,10 +1,11 @@
 """What waits, counted by where it goes. Reads a spool's database from any process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from staffetta.trace.search import Only, iso, notices, only_wanted, reading
+from staffetta.trace.search import Only, iso, only_wanted, reading
+from staffetta.trace.waits import Wait, Waits, waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,8 @@ class Backlog:
 
     messages: how many messages they belong to. next_attempt_at: ISO 8601, UTC; None where all are held or being tried.
     diagnostic: why what is due waits, or else what the last attempt of one of them brought.
+    is_suspended: by an administrator; is_route_suspended: all of the route is. A suspended route of which nothing waits
+    has an empty destination.
     """
 
     route: str
@@ -24,10 +27,16 @@ class Backlog:
     held: int
     next_attempt_at: str | None
     diagnostic: str | None
+    is_suspended: bool = False
+    is_route_suspended: bool = False
 
 
 def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
-    """Return the destinations for which something waits, the fullest first. Raises TraceUnavailable."""
+    """Return the destinations for which something waits, the fullest first, then what else is suspended.
+
+    only: whose mail counts; where that is not all, nothing is told of a suspension without mail.
+    Raises TraceUnavailable.
+    """
     with reading(folder) as connection:
         wanted = only_wanted(connection, only)
         # Two small indexes, named, since the planner would rather walk every recipient of the trace.
@@ -40,8 +49,8 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
             f"{f'CROSS JOIN message m USING (number) WHERE TRUE{wanted}' if wanted else ''} "
             "GROUP BY r.route, r.destination ORDER BY 3 DESC, 1, 2"
         )
-        posted = notices(connection)
-        return [
+        known = waits(connection)
+        found = [
             Backlog(
                 route=route,
                 destination=destination,
@@ -50,17 +59,36 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
                 in_attempt=in_attempt,
                 deferred=deferred,
                 held=held,
-                next_attempt_at=_next_attempt_at(due_at, posted.get((route, destination))),
-                diagnostic=_reason(posted.get((route, destination))) or diagnostic,
+                next_attempt_at=_next_attempt_at(due_at, known.of(route, destination)),
+                diagnostic=wait.reason if (wait := known.of(route, destination)) else diagnostic,
+                is_suspended=wait is not None and wait.is_suspended,
+                is_route_suspended=wait is not None and wait.is_of_route,
             )
             for route, destination, messages, recipients, in_attempt, deferred, held, due_at, diagnostic in rows
         ]
+    return found if only else [*found, *_empty(known, found)]
 
 
-def _next_attempt_at(due_at: float | None, notice: tuple[str, float | None] | None) -> str | None:
-    until = notice[1] if notice else 0.0
+def _empty(known: Waits, found: Sequence[Backlog]) -> Iterator[Backlog]:
+    """Yield what is suspended and has no mail."""
+    waiting = {(each.route, each.destination) for each in found}
+    for (route, destination), wait in sorted(known.suspended.items()):
+        if (route, destination) not in waiting and (destination or all(route != each.route for each in found)):
+            yield Backlog(
+                route=route,
+                destination=destination,
+                messages=0,
+                recipients=0,
+                in_attempt=0,
+                deferred=0,
+                held=0,
+                next_attempt_at=None,
+                diagnostic=wait.reason,
+                is_suspended=True,
+                is_route_suspended=wait.is_of_route,
+            )
+
+
+def _next_attempt_at(due_at: float | None, wait: Wait | None) -> str | None:
+    until = wait.until if wait else 0.0
     return None if due_at is None or until is None else iso(max(due_at, until))
-
-
-def _reason(notice: tuple[str, float | None] | None) -> str | None:
-    return notice[0] if notice else None

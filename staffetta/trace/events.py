@@ -23,6 +23,8 @@ class EventKind(StrEnum):
     RELEASE = "Release"
     RETRY = "Retry"
     DELETE = "Delete"
+    REDIRECT = "Redirect"  # to another road
+    COMPLETE = "Complete"  # of unknown outcome, and taken as delivered by an administrator
 
 
 class Status(StrEnum):

@@ -16,6 +16,7 @@ from typing import Any
 from staffetta.mail.address import AddressError, parse_mailbox
 from staffetta.mail.queue_id import EPOCH_UNIX_SECONDS, from_text, to_text
 from staffetta.trace.events import Status
+from staffetta.trace.waits import Waits, waits
 
 DATABASE_NAME = "spool.db"
 _SLICE_BITS = 40  # indexes start with number >> 40, some 72 minutes (migrations/0001_start.sql)
@@ -30,9 +31,6 @@ _STATES_OF = {
 
 Only = Callable[[str, str, str | None, str, str | None], bool]
 """Whether a row is wanted: by its sender ("" for the null path), recipient, connector, peer and subject."""
-
-
-Notices = dict[tuple[str, str], tuple[str, float | None]]
 
 
 class TraceUnavailable(Exception):
@@ -273,23 +271,16 @@ def _number_at(at: float) -> int:
 
 
 def _trace_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[TraceRow]:
-    posted = notices(connection) if rows else {}
-    return [_trace_row(row, _events(connection, row[0], row[8]), posted) for row in rows]
+    known = waits(connection)
+    return [_trace_row(row, _events(connection, row[0], row[8]), known) for row in rows]
 
 
-def notices(connection: sqlite3.Connection) -> Notices:
-    """Return why what is due is not tried, by route and destination: a reason, and until when (None: somebody acts)."""
-    return {row[:2]: row[2:] for row in connection.execute("SELECT route, destination, reason, until FROM notice")}
-
-
-def _trace_row(row: Sequence[Any], events: list[dict[str, object]], posted: Notices) -> TraceRow:
+def _trace_row(row: Sequence[Any], events: list[dict[str, object]], known: Waits) -> TraceRow:
     (number, message_id, reverse_path, subject, received_at, size, peer, connector) = row[:8]
     (_, address, state, attempts, due_at, diagnostic, route, destination) = row[8:]
     is_waiting = state in ("ready", "deferred", "unknown")
-    if is_waiting and (notice := posted.get((route, destination))):
-        reason, until = notice
-        if until is None or due_at <= until:  # else its own wait is the longer one
-            diagnostic, due_at = reason, until
+    if is_waiting and (wait := known.of(route, destination)) and wait.covers(due_at):
+        diagnostic, due_at = wait.reason, wait.until
     return TraceRow(
         queue_id=to_text(number),
         message_id=message_id,

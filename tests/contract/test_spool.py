@@ -382,7 +382,7 @@ def test_a_command_leaves_claimed_recipients_alone_and_says_so(kind: str, tmp_pa
         assert [bench.spool.is_claimed(key) for key in sorted(claimed)] == [True, True]
         await bench.spool.settle([settled(claim, RecipientState.DEFERRED, START + 9, place=at) for at in (0, 1)])
         assert await places(bench.spool) == [("example.net", START + 9)]
-        rest = replace(command, rest=claimed)
+        rest = replace(command, keys=claimed)
         assert await bench.spool.carry_out(rest, START) == CarriedOut(2)
         assert await places(bench.spool) == []
 

@@ -229,12 +229,12 @@ def test_queue_commands_reach_a_running_relay_and_a_stopped_one(tmp_path: Path) 
         (row,) = relay.trace_with("stuck", "Pending", 1)
         queue_id = str(row["queue_id"])
         assert queue_id in relay.command("queue", "list").stdout
-        assert relay.command("queue", "hold", queue_id).stdout == "hold: 1 recipient\n"
+        assert relay.command("queue", "hold", queue_id).stdout == "1 recipient suspended\n"
         (waiting,) = json.loads(relay.command("queue", "show", queue_id, "--json").stdout)
         assert waiting["state"] == "held"
         assert relay.stop() == 0
-        assert relay.command("queue", "release", queue_id).stdout == "release: 1 recipient\n"
-        assert relay.command("queue", "delete", "--all").stdout == "delete: 1 recipient\n"
+        assert relay.command("queue", "release", queue_id).stdout == "1 recipient resumed\n"
+        assert relay.command("queue", "delete", "--all", "--yes").stdout == "1 recipient deleted; nobody is notified\n"
         assert relay.command("queue", "list").stdout == "The queue is empty.\n"
     finally:
         relay.process.kill()

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from staffetta.cli.main import run
-from staffetta.cli.queue import told
-from staffetta.operations.queues import CommandResult, CommandVerb
 
 SETTINGS = """
 hostname = "relay.example"
@@ -95,22 +93,6 @@ def test_a_search_that_finds_nothing_is_no_failure(config: Path, words: tuple[st
     assert command(*words, "--config", config) == 0
 
 
-@pytest.mark.parametrize(
-    ("verb", "result", "lines"),
-    [
-        (CommandVerb.HOLD, CommandResult(1, 0, 0), ["hold: 1 recipient"]),
-        (
-            CommandVerb.DELETE,
-            CommandResult(3, 2, 0),
-            ["delete: 3 recipients", "2 are being tried now; it follows for those that stay open"],
-        ),
-        (CommandVerb.RETRY, CommandResult(0, 1, 3), ["retry: 0 recipients", "3 are held; release them first"]),
-    ],
-)
-def test_a_command_says_what_it_could_not_touch(verb: CommandVerb, result: CommandResult, lines: list[str]) -> None:
-    assert list(told(verb, result)) == lines
-
-
 def test_reader_that_has_seen_enough_is_no_error(config: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -127,10 +109,6 @@ def test_queue_action_without_ids_asks_for_them(config: Path, capsys: pytest.Cap
 
 def test_queue_action_on_something_else_than_a_queue_id_is_wrong_usage(config: Path) -> None:
     assert command("queue", "hold", "nonsense", "--config", config) == 64
-
-
-def test_queue_action_before_the_first_start_may_work_later(config: Path) -> None:
-    assert command("queue", "hold", "--all", "--config", config) == 75
 
 
 @pytest.mark.parametrize("words", [("trace",), ("queue", "list")])

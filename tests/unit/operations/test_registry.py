@@ -61,9 +61,13 @@ def test_what_if_changes_nothing(operation: Operation, office: Office) -> None:
         return
     before = office.directory.generation()
     required = {each.name: "x" for each in operation.parameters if each.is_required}
-    result = office.ask(operation.name, required, only_ask=True)
-    assert result.rows == ()
-    assert result.warnings[0].startswith(f'What if: Performing the operation "{operation.name}" on target "')
+    try:
+        result = office.ask(operation.name, required, only_ask=True)
+    except (NotFound, BadParameter):  # who only asks hears that, too
+        pass
+    else:
+        assert result.rows == ()
+        assert result.warnings[0].startswith(f'What if: Performing the operation "{operation.name}" on target "')
     assert office.directory.generation() == before
 
 

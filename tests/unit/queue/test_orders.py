@@ -25,10 +25,10 @@ class SlowSpool(CountingSpool):
         self.may_settle = asyncio.Event()
         self.is_commanding = self.is_settling = False
 
-    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
+    async def carry_out(self, command: QueueCommand, now: float, changed: int = 0) -> CarriedOut:
         self.is_commanding = True
         await self.may_command.wait()
-        return await super().carry_out(command, now)
+        return await super().carry_out(command, now, changed)
 
     async def settle(self, settlements: Sequence[Any], notifications: Sequence[Any] = (), marks: Any = ()) -> None:
         self.is_settling = True

@@ -41,10 +41,10 @@ class FaultySpool(CountingSpool):
                 raise ValueError("a bug in settle()")
         await super().settle(settlements, notifications, marks)
 
-    async def carry_out(self, command: QueueCommand, now: float) -> CarriedOut:
+    async def carry_out(self, command: QueueCommand, now: float, changed: int = 0) -> CarriedOut:
         if command.numbers == {self.bad_number}:
             raise RuntimeError("a bug in carry_out()")
-        return await super().carry_out(command, now)
+        return await super().carry_out(command, now, changed)
 
 
 def faults(part: str) -> float:
