@@ -19,7 +19,7 @@ _SERVERS, _CLIENTS = Usage.SERVER_AUTH.dotted_string, Usage.CLIENT_AUTH.dotted_s
 
 def label(each: CertificateFacts) -> str:
     """ "the certificate of listener relay"."""
-    return f"the certificate of {each.whose} {each.name}"
+    return f"the certificate of {each.whose}{'s' if len(each.names) > 1 else ''} {', '.join(each.names)}"
 
 
 def is_public(shown: PeerCertificate, facts: Facts) -> bool:
@@ -46,7 +46,7 @@ def is_for_clients(each: CertificateFacts) -> bool:
 
 def is_shown_to_exchange(each: CertificateFacts, facts: Facts) -> bool:
     """Whether its route leads there."""
-    route = find_route(facts.settings, each.name)
+    route = find_route(facts.settings, each.names[0])
     return route is not None and faces_exchange(route)
 
 

@@ -24,14 +24,14 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """A certificate that we serve with or show. name: of the listener or route.
+    """A certificate that we serve with or show. names: of the route, or of the listeners of one kind that have it.
 
     shown: what the other side gets; None where it cannot be used, and trouble says why. usages: OIDs of its extended
     key usage, None where it has none. is_own_making: the one that a listener without a certificate makes itself.
     """
 
     whose: Whose
-    name: str
+    names: tuple[str, ...]
     path: Path
     shown: PeerCertificate | None = None
     usages: frozenset[str] | None = None

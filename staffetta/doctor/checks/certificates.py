@@ -190,7 +190,7 @@ def _chain(each: CertificateFacts, shown: PeerCertificate, presented: Presented,
 
 def _not_public(each: CertificateFacts, seen: str, settings: Settings) -> Finding:
     kinds = {listener.name: listener.kind for listener in settings.listeners}
-    is_submission = kinds.get(each.name) is ListenerKind.SUBMISSION
+    is_submission = kinds.get(each.names[0]) is ListenerKind.SUBMISSION
     return (SUBMISSION_NOT_PUBLIC if is_submission else NOT_PUBLIC).found(seen)
 
 

@@ -84,7 +84,7 @@ def _of(domain: DomainFacts, facts: Facts) -> Iterator[Finding]:
 def _unnamed(facts: Facts) -> Iterator[Finding]:
     """Exchangers that are this relay, and that no certificate of a relay listener names; our own name is told apart."""
     relays = [listener.name for listener in facts.settings.listeners if listener.kind is ListenerKind.RELAY]
-    served = [each for each in facts.certificates if each.whose is Whose.LISTENER and each.name in relays]
+    served = [each for each in facts.certificates if each.whose is Whose.LISTENER and each.names[0] in relays]
     names = [name for each in served if each.shown is not None for name in read(each.shown).names]
     ours = {own.address for own in facts.online.own}
     hosts = {each.name: each for domain in facts.online.domains for each in domain.exchangers}

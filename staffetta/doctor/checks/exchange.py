@@ -60,7 +60,7 @@ KINDS = (NOT_PUBLIC, FOREIGN, SERVER_ONLY, ENDPOINT, CLEAR)
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
-    shown = {each.name: each for each in facts.certificates if each.whose is Whose.ROUTE}
+    shown = {each.names[0]: each for each in facts.certificates if each.whose is Whose.ROUTE}
     for route in roads(facts.settings):
         if not faces_exchange(route):
             continue

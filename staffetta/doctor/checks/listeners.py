@@ -95,7 +95,7 @@ def _has_implicit_tls(name: str, facts: Facts) -> bool:
 def _certificate(each: ListenerFacts, facts: Facts) -> Iterator[Finding]:
     served = each.session.certificate_der
     for kept in facts.certificates:
-        if kept.whose is Whose.LISTENER and kept.name == each.name and kept.shown is not None and served is not None:
+        if kept.whose is Whose.LISTENER and each.name in kept.names and kept.shown is not None and served is not None:
             if kept.shown.leaf_der == served:
                 return
             ends = day(read(PeerCertificate(served)).not_after), day(read(kept.shown).not_after)

@@ -1,6 +1,7 @@
 """The certificates that we serve with and show, as the other side gets them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
@@ -12,7 +13,7 @@ from staffetta.net.client_tls import ClientContext, read_identity
 from staffetta.net.tls import ServerContext
 from staffetta.policy.chain import UNREADABLE
 from staffetta.policy.decision import PeerCertificate
-from staffetta.settings.model import Listener, Settings
+from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.roads import Route
 from staffetta.settings.secrets import SecretUnavailable, read_secret
 
@@ -27,30 +28,34 @@ def _showing(settings: Settings) -> Iterator[Route]:
 
 
 def _served(settings: Settings) -> Iterator[CertificateFacts]:
+    """Listeners of one kind that share their files share what is said of these."""
     own = settings.data_dir / "tls" / "self-signed.pem"
+    sharing: dict[tuple[ListenerKind, Path, Path], list[str]] = {}
     for listener in settings.listeners:
-        if listener.certificate is not None:
-            yield _of_listener(listener, listener.certificate, listener.private_key or listener.certificate)
-        elif own.exists():
-            yield _of_listener(listener, own, own, is_own_making=True)
+        certificate = listener.certificate or own
+        if listener.certificate is not None or own.exists():
+            key = listener.private_key or certificate
+            sharing.setdefault((listener.kind, certificate, key), []).append(listener.name)
+    for (_, certificate, key), names in sharing.items():
+        yield _of_listeners(tuple(names), certificate, key, is_own_making=certificate == own)
 
 
-def _of_listener(listener: Listener, certificate: Path, key: Path, *, is_own_making: bool = False) -> CertificateFacts:
-    made = CertificateFacts(Whose.LISTENER, listener.name, certificate, is_own_making=is_own_making)
+def _of_listeners(names: tuple[str, ...], certificate: Path, key: Path, *, is_own_making: bool) -> CertificateFacts:
+    made = CertificateFacts(Whose.LISTENER, names, certificate, is_own_making=is_own_making)
     try:
         pem = certificate.read_bytes()
         ServerContext.load(pem, key.read_bytes())
         leaf, *others = x509.load_pem_x509_certificates(pem)
     except OSError as error:
-        return _useless(made, f"{error.filename}: {error.strerror}")
+        return replace(made, trouble=f"{error.filename}: {error.strerror}")
     except ValueError as error:
-        return _useless(made, str(error))
+        return replace(made, trouble=str(error))
     return _facts(made, leaf, others)
 
 
 def _shown(route: Route, certificate: Path | None) -> CertificateFacts:
     assert certificate is not None
-    made = CertificateFacts(Whose.ROUTE, route.name, certificate)
+    made = CertificateFacts(Whose.ROUTE, (route.name,), certificate)
     password = route.client_certificate_password
     try:
         identity = read_identity(
@@ -60,22 +65,16 @@ def _shown(route: Route, certificate: Path | None) -> CertificateFacts:
         )
         ClientContext.make(identity=identity)
     except OSError as error:
-        return _useless(made, f"{error.filename}: {error.strerror}")
+        return replace(made, trouble=f"{error.filename}: {error.strerror}")
     except (ValueError, SecretUnavailable) as error:
-        return _useless(made, str(error))
+        return replace(made, trouble=str(error))
     return _facts(made, identity.certificate, identity.chain)
 
 
-def _useless(made: CertificateFacts, trouble: str) -> CertificateFacts:
-    return CertificateFacts(made.whose, made.name, made.path, trouble=trouble, is_own_making=made.is_own_making)
-
-
-def _facts(
-    made: CertificateFacts, leaf: x509.Certificate, others: list[x509.Certificate] | tuple[x509.Certificate, ...]
-) -> CertificateFacts:
+def _facts(made: CertificateFacts, leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> CertificateFacts:
     chain = tuple(each.public_bytes(serialization.Encoding.DER) for each in others)
     shown = PeerCertificate(leaf.public_bytes(serialization.Encoding.DER), chain)
-    return CertificateFacts(made.whose, made.name, made.path, shown, _usages(leaf), is_own_making=made.is_own_making)
+    return replace(made, shown=shown, usages=_usages(leaf))
 
 
 def _usages(leaf: x509.Certificate) -> frozenset[str] | None:

@@ -164,7 +164,7 @@ class Setup:
 
         async def scene() -> Report:
             async with self.dns.listening():
-                self.add(f'[dns]\nservers = ["{self.dns.address}"]\ntimeout_seconds = 1\n')
+                self.add(f'[dns]\nservers = ["{self.dns.address}"]\ntimeout_seconds = 5\n')
                 return await examine(self.patient(), NOW.timestamp(), means=self.means)
 
         return asyncio.run(scene())

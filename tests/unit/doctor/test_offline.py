@@ -194,6 +194,18 @@ def test_an_open_connector_of_another_organisation_is_found(setup: Setup) -> Non
     assert "'Everybody'" in finding.action
 
 
+def test_listeners_that_share_a_certificate_share_what_is_found(setup: Setup) -> None:
+    setup.add(
+        '[[listeners]]\nname = "submissions"\nkind = "submission"\nimplicit_tls = true\naddress = "127.0.0.1:0"\n'
+        'certificate = "relay.pem"\nprivate_key = "relay.key"\n'
+    )
+    setup.certificate("relay", days=(-90, -1))
+    assert [finding.seen.partition(" ended")[0] for finding in findings(setup.report())] == [
+        "the certificate of listener relay",
+        "the certificate of listeners submission, submissions",
+    ]
+
+
 def test_findings_stand_in_the_order_of_their_severity(setup: Setup) -> None:
     for plant in (certified("relay", issuer=None), on_disk(sync_ms=500.0), mode("client.key", 0o644)):
         plant(setup)

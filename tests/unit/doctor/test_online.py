@@ -98,7 +98,7 @@ def many_includes(setup: Setup) -> None:
 
 
 def nothing_answers(setup: Setup) -> None:
-    setup.dns.broken |= dict.fromkeys(["signed.test", HOSTNAME], None)
+    setup.dns.broken |= dict.fromkeys(["signed.test", HOSTNAME], dns.rcode.SERVFAIL)
 
 
 def not_signed(setup: Setup) -> None:

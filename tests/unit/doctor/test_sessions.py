@@ -44,7 +44,7 @@ class Scene:
     async def examined(self) -> Report:
         setup = self.setup
         async with setup.dns.listening(), contextlib.AsyncExitStack() as stack:
-            setup.add(f'[dns]\nservers = ["{setup.dns.address}"]\ntimeout_seconds = 1\n')
+            setup.add(f'[dns]\nservers = ["{setup.dns.address}"]\ntimeout_seconds = 5\n')
             if self.is_running:
                 port = await stack.enter_async_context(self._relay(setup.settings()))
                 setup.change('address = "127.0.0.1:0"', f'address = "127.0.0.1:{port}"')
