@@ -187,12 +187,9 @@ class Relay:
         """What runs and where, for the web side and for who started it."""
         facts = [(f"listener {listener.name}", _shown(listener)) for listener in self._listeners]
         if self._web:
-            facts.append(("web", f"http://{self._web.address}/ with healthz, readyz, metrics and the operations"))
+            facts.append(("admin center", f"http://{self._web.address}/"))
         if self._web and self._first_code:
-            body = f'{{"Code": "{self._first_code}", "Name": "YOU"}}'
-            facts.append(
-                ("first administrator", f"curl http://{self._web.address}/api/first-administrator -d '{body}'")
-            )
+            facts.append(("first administrator", f"signs in there with the one-time code {self._first_code}"))
         if self._capture:
             facts.append(
                 ("capture host", f"{self._capture.address} plays the outside, keeps mail in {self._capture.folder}")
