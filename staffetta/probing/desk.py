@@ -14,10 +14,12 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Annotated
 
 import structlog
+from pydantic import BaseModel, ConfigDict, Field
 
-from staffetta.mail.address import AddressError, parse_mailbox
+from staffetta.mail.address import parse_mailbox
 from staffetta.mail.envelope import Envelope, Notify, Recipient
 from staffetta.probing.plan import Marked, Plan, ProbeFailed
 from staffetta.settings.model import Settings
@@ -37,22 +39,36 @@ Put = Callable[[Plan, Marked], Awaitable[str]]
 _log = structlog.get_logger()
 
 
+class _Request(BaseModel):
+    """What a request's file holds, as JSON."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    route: str
+    sender: str
+    to: str
+    notify: Annotated[int, Field(ge=0, le=15)]
+    content: str
+    token: str
+    message_id: str
+
+
 async def ask_relay(settings: Settings, plan: Plan, probe: Marked) -> str:
     """Have the relay of these settings send a probe, and return its queue id. Raises ProbeFailed."""
     folder = settings.data_dir / FOLDER
     name = secrets.token_hex(8)
-    request = {
-        "route": plan.route,
-        "sender": str(probe.envelope.reverse_path),
-        "to": str(plan.to),
-        "notify": int(probe.envelope.recipients[0].notify),
-        "content": probe.content.decode(),
-        "token": probe.token,
-        "message_id": probe.message_id,
-    }
+    request = _Request(
+        route=plan.route,
+        sender=str(probe.envelope.reverse_path),
+        to=str(plan.to),
+        notify=int(probe.envelope.recipients[0].notify),
+        content=probe.content.decode(),
+        token=probe.token,
+        message_id=probe.message_id,
+    )
     answer = folder / f"{name}.answer"
     try:
-        await asyncio.to_thread(_write, folder / f"{name}.request", json.dumps(request))
+        await asyncio.to_thread(_write, folder / f"{name}.request", request.model_dump_json())
         deadline = time.monotonic() + ANSWER_SECONDS
         while not answer.exists():
             if time.monotonic() > deadline:
@@ -130,20 +146,17 @@ class ProbeDesk:
             said = {"queue_id": await self._put_in(text)}
         except ProbeFailed as error:
             said = {"trouble": str(error)}
-        except (ValueError, KeyError, TypeError, AddressError):
+        except ValueError:  # so are ValidationError and AddressError
             said = {"trouble": "the relay does not understand the request; is it of another version?"}
         await asyncio.to_thread(_write, path.with_suffix(".answer"), json.dumps(said))
 
     async def _put_in(self, text: str) -> str:
-        """Raises ProbeFailed, and what reading something else than a request raises."""
-        request = json.loads(text)
-        plan = Plan(
-            route=str(request["route"]), to=parse_mailbox(request["to"]), sender=parse_mailbox(request["sender"])
-        )
+        """Raises ProbeFailed, and ValueError where the text is no request."""
+        request = _Request.model_validate_json(text)
+        plan = Plan(route=request.route, to=parse_mailbox(request.to), sender=parse_mailbox(request.sender))
         known = list(all_routes(self._get_settings()))
         if plan.route not in known:
             raise ProbeFailed(f"there is no route {plan.route!r}; known: {', '.join(known) or 'none'}")
-        envelope = Envelope(plan.sender, (Recipient(plan.to, Notify(int(request["notify"]))),))
-        content = str(request["content"]).encode()
-        probe = Marked(str(request["token"]), envelope, content, str(request["message_id"]))
+        envelope = Envelope(plan.sender, (Recipient(plan.to, Notify(request.notify)),))
+        probe = Marked(request.token, envelope, request.content.encode(), request.message_id)
         return await self._put(plan, probe)

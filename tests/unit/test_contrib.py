@@ -72,6 +72,8 @@ NOT_ON_THE_BOARD = {
     "staffetta_next_hop_logins": "the attempts fail with them",
     "staffetta_oauth_token_expiry_timestamp_seconds": "the age is shown",
     "staffetta_log_lines_lost": "the alerts of disk and service come first",
+    "staffetta_probe_last_success_timestamp_seconds": "the alert counts results, whatever the period is",
+    "staffetta_probe_leg_seconds": "only a relay with probes has it",
     "staffetta_build_info": "the list of instances is made of it",
 }
 
