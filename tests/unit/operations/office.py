@@ -7,7 +7,7 @@ from typing import Any, Self
 from staffetta.directory.store import Directory
 from staffetta.operations.registry import Context, Output, Result, execute, find
 from staffetta.operations.roles import Caller, Role
-from staffetta.settings.model import Settings
+from staffetta.settings.model import Dns, Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector, Organization
 from staffetta.settings.roads import NextHop, Route
 
@@ -29,6 +29,7 @@ class Office:
             ),
             organizations=(Organization(name="fabrikam"),),
             inbound_connectors=(DECLARED,),
+            dns=Dns(servers=("127.0.0.1:1",), timeout_seconds=0.2),  # no unit test asks a resolver of the machine
             routes=(Route(name="inside", next_hops=(NextHop(host="192.0.2.1"),)),),
         )
         self.now: Callable[[], float] = lambda: NOW
