@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from staffetta import metrics
-from staffetta.admin.http import WebServer
+from staffetta.admin.http import WebServer, console_tls
 from staffetta.delivery.courier import Couriers
 from staffetta.delivery.hops import NextHops
 from staffetta.delivery.tls_reporter import TlsReporter
@@ -86,6 +87,7 @@ class Relay:
         self._spool = await open_spool(settings)
         try:
             self._listeners = [self._listener(declared) for declared in settings.listeners]
+            tls = self._console_tls(settings.console)
             sockets = [bind(address) for address in _addresses(settings)]
         except (SettingsError, CannotListen):
             await self._spool.close()
@@ -95,7 +97,7 @@ class Relay:
             self._spool, self._couriers, self.current_settings, route_notification=self._route_notification
         )
         await self._queue.start()
-        await self._listen(settings, iter(sockets))
+        await self._listen(settings, iter(sockets), tls)
         self._flow = FlowRecorder(self._spool.count_flow, time.time)
         watch = ExpiryWatch(self.current_settings, lambda: datetime.now(UTC))
         self._watches = [
@@ -107,14 +109,14 @@ class Relay:
             asyncio.create_task(self._canary().run(), name="probes by the clock"),
         ]
 
-    async def _listen(self, settings: Settings, sockets: Iterator[socket.socket]) -> None:
-        """sockets: in the order of _addresses()."""
+    async def _listen(self, settings: Settings, sockets: Iterator[socket.socket], tls: ssl.SSLContext | None) -> None:
+        """sockets: in the order of _addresses(). tls: the console's."""
         for listener in self._listeners:
             await listener.start(next(sockets))
         if settings.console:
             self._first_code = new_first_code(self._directory)
             office = Office(self._directory, self.current_settings)
-            self._web = WebServer(self, office, next(sockets))
+            self._web = WebServer(self, office, next(sockets), settings.console, tls)
             self._web.start()
         if settings.capture:
             name = settings.capture.hostname or f"outside.{settings.hostname}"
@@ -132,6 +134,7 @@ class Relay:
             _log.error("settings not reloaded", error=str(error))
             return
         self._announce_labels()
+        self._renew_console()
         _log.info("settings reloaded", needs_restart=", ".join(late) or None)
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -187,7 +190,7 @@ class Relay:
         """What runs and where, for the web side and for who started it."""
         facts = [(f"listener {listener.name}", _shown(listener)) for listener in self._listeners]
         if self._web:
-            facts.append(("admin center", f"http://{self._web.address}/"))
+            facts.append(("admin center", f"{self._web.address}/"))
         if self._web and self._first_code:
             facts.append(("first administrator", f"signs in there with the one-time code {self._first_code}"))
         if self._capture:
@@ -274,6 +277,20 @@ class Relay:
         except (OSError, ValueError) as error:
             key = f"listeners.{declared.name}.certificate"
             raise SettingsError([Problem(str(self._config), None, key, f"it cannot be used: {error}")]) from error
+
+    def _renew_console(self) -> None:
+        try:
+            if self._web:
+                self._web.renew()
+        except (OSError, ValueError) as error:
+            _log.error("certificate of the console not read again", error=str(error))
+
+    def _console_tls(self, declared: model.Console | None) -> ssl.SSLContext | None:
+        try:
+            return console_tls(declared)
+        except (OSError, ValueError) as error:
+            problem = Problem(str(self._config), None, "console.certificate", f"it cannot be used: {error}")
+            raise SettingsError([problem]) from error
 
     def _own_certificate(self, declared: model.Listener) -> ServerContext:
         """STARTTLS from the first start: a certificate of our own making, kept under the data folder."""

@@ -7,7 +7,8 @@ Rule 2: who has no token gets health, metrics, the sign-in of the console, and a
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from staffetta.admin.office import Office
 from staffetta.admin.paths import PREFIX
 from staffetta.admin.problems import HEADERS, problem
 from staffetta.admin.web.site import Site
+from staffetta.settings.model import Console
 
 _FOR_PROGRAMS = (f"{PREFIX}/", "/adminapi/")
 
@@ -38,9 +40,9 @@ class Status(Protocol):
         """Bring the gauges up to date that are too dear to keep so at all times."""
 
 
-def create_app(status: Status, office: Office) -> FastAPI:
-    """Return the ASGI application."""
-    console = Site(office)
+def create_app(status: Status, office: Office, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> FastAPI:
+    """Return the ASGI application. pause: waits so many seconds."""
+    console = Site(office, pause)
     app = FastAPI(title="Staffetta", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
     @app.get("/healthz")
@@ -79,8 +81,16 @@ def _problem(error: HTTPException) -> Response:
 class WebServer:
     """The HTTP server of one address. It handles no signals: they are the app's."""
 
-    def __init__(self, status: Status, office: Office, listening: socket.socket) -> None:
-        """listening: bound already, so that a taken port is told before anything starts."""
+    def __init__(
+        self,
+        status: Status,
+        office: Office,
+        listening: socket.socket,
+        declared: Console,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """listening: bound already, so that a taken port is told before anything starts. tls: of console_tls()."""
+        self._declared, self._tls = declared, tls
         config = uvicorn.Config(
             create_app(status, office),
             log_config=None,
@@ -89,6 +99,9 @@ class WebServer:
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=1,
+            ssl_context_factory=None if tls is None else lambda *_: tls,
+            proxy_headers=bool(declared.proxies),
+            forwarded_allow_ips=list(declared.proxies),
         )
         self._server = _QuietServer(config)
         self._socket = listening
@@ -96,9 +109,15 @@ class WebServer:
 
     @property
     def address(self) -> str:
-        """`IP:port`; IPv6 in brackets."""
+        """Of the console, `http://IP:port` or `https://…`; IPv6 in brackets."""
         host, port = self._socket.getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+    def renew(self) -> None:
+        """Read certificate and key again, for connections from now on. Raises OSError, ValueError."""
+        if self._tls is not None:
+            _load(self._tls, self._declared)
 
     def start(self) -> None:
         """Serve from now on."""
@@ -110,6 +129,21 @@ class WebServer:
             self._server.should_exit = True
             await self._task
         self._socket.close()
+
+
+def console_tls(declared: Console | None) -> ssl.SSLContext | None:
+    """Return what https needs; None where no certificate is declared. Raises OSError, ValueError."""
+    if declared is None or declared.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, declared)
+    return context
+
+
+def _load(context: ssl.SSLContext, declared: Console) -> None:
+    assert declared.certificate is not None
+    context.load_cert_chain(declared.certificate, declared.private_key)
 
 
 class _QuietServer(uvicorn.Server):

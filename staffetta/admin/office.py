@@ -14,6 +14,7 @@ from starlette.requests import Request
 from staffetta.operations.first_administrator import FirstAdministrator
 from staffetta.operations.registry import Context, Operation, Result, execute
 from staffetta.operations.roles import Caller
+from staffetta.operations.signing_in import SigningIn
 
 BODY_OCTETS_MAX = 1_048_576
 
@@ -32,17 +33,9 @@ class Office(Protocol):
     ) -> FirstAdministrator:
         """Use up the one-time code. Raises OperationError."""
 
-    def sign_in(self, *, name: str, password: str, address: str | None) -> str:
-        """Return the secret of a new sign-in of a person. Raises SignInRefused, Unavailable."""
-
-    def signed_in(self, secret: str, address: str | None) -> Caller | None:
-        """Return who signed in with this secret; None where nobody did, or it has ended. Raises Unavailable."""
-
-    def sign_out(self, secret: str, caller: Caller) -> None:
-        """End a sign-in. Raises Unavailable."""
-
-    def has_administrator(self) -> bool:
-        """Whether anybody can sign in. Raises Unavailable."""
+    @property
+    def signing_in(self) -> SigningIn:
+        """The door of the console."""
 
     def context(self, caller: Caller) -> Context:
         """Return what an operation of this caller works with."""

@@ -33,6 +33,7 @@ class Use(StrEnum):
     """What a certificate is for; values of the metric's label `use`."""
 
     LISTENER = "listener"
+    CONSOLE = "console"
     ROUTE = "route"
     OWN_AUTHORITY = "own authority"
     AUTHORITY = "trusted authority"
@@ -76,6 +77,8 @@ def certificates(settings: Settings, now: datetime) -> Sequence[CertificateRow]:
         row = next(_in_file(Use.LISTENER, listener.name, certificate_of(listener, settings), now))
         if listener.certificate or row.condition is not Condition.UNREADABLE:  # ours is made at the first start
             rows.append(row)
+    if settings.console is not None and settings.console.certificate is not None:
+        rows += list(_in_file(Use.CONSOLE, "console", settings.console.certificate, now))[:1]
     rows += [_shown_by(route, now) for route in settings.routes if route.client_certificate is not None]
     for authority in settings.trusted_authorities:
         rows += _in_file(Use.AUTHORITY, authority.name, authority.certificates, now)

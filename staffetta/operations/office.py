@@ -3,19 +3,18 @@
 import time
 from collections.abc import Callable
 
-from staffetta.directory.administrators import administrators
 from staffetta.directory.store import Directory
 from staffetta.directory.tokens import holder
-from staffetta.operations import signing_in
 from staffetta.operations.access import told
 from staffetta.operations.first_administrator import FirstAdministrator, make_first_administrator
 from staffetta.operations.registry import Context
 from staffetta.operations.roles import Caller, Role
+from staffetta.operations.signing_in import SigningIn
 from staffetta.settings.model import Settings
 
 
 class Office:
-    """Calls block for milliseconds; an event loop makes them in a thread."""
+    """Calls block for milliseconds; an event loop makes them in a thread. signing_in: of people, at the console."""
 
     def __init__(
         self, directory: Directory, get_settings: Callable[[], Settings], now: Callable[[], float] = time.time
@@ -24,6 +23,7 @@ class Office:
         self._directory = directory
         self._get_settings = get_settings
         self._now = now
+        self.signing_in = SigningIn(directory, get_settings)
 
     def caller(self, text: str, address: str | None) -> Caller | None:
         """Return who holds the token of this text; None where it is unknown, expired or revoked.
@@ -45,24 +45,6 @@ class Office:
         return make_first_administrator(
             self._directory, settings, code=code, name=name, password=password, address=address
         )
-
-    def sign_in(self, *, name: str, password: str, address: str | None) -> str:
-        """Do as signing_in.sign_in does."""
-        settings = self._get_settings()
-        return signing_in.sign_in(self._directory, settings, name=name, password=password, address=address)
-
-    def signed_in(self, secret: str, address: str | None) -> Caller | None:
-        """Do as signing_in.signed_in does."""
-        return signing_in.signed_in(self._directory, secret, address)
-
-    def sign_out(self, secret: str, caller: Caller) -> None:
-        """Do as signing_in.sign_out does."""
-        signing_in.sign_out(self._directory, self._get_settings(), secret, caller)
-
-    def has_administrator(self) -> bool:
-        """Whether anybody can sign in; where nobody can, the one-time code opens. Raises Unavailable."""
-        with told():
-            return bool(administrators(self._directory))
 
     def context(self, caller: Caller) -> Context:
         """Return what an operation of this caller works with. Raises Unavailable."""

@@ -21,7 +21,7 @@ from staffetta.net.proxy import IPAddress
 from staffetta.net.tokens import KeysUnavailable, TokenRefused, Tokens
 from staffetta.policy import authentication
 from staffetta.policy.decision import Decision, Reason
-from staffetta.reception.guessing import DELAY_SECONDS_MAX, Guesses
+from staffetta.policy.guessing import DELAY_SECONDS_MAX, Guesses
 from staffetta.settings import passwords
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import Account

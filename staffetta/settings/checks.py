@@ -4,11 +4,12 @@ The texts name keys as the file does; the directory turns those into the names o
 """
 
 import re
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain, parse_mailbox
 from staffetta.settings.found import Found, Where, address_entry, domain_name
-from staffetta.settings.model import Listener, ListenerKind, Settings
+from staffetta.settings.model import Console, Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
 from staffetta.settings.objects import TokenIssuer
 from staffetta.settings.outbound import smart_host
@@ -40,10 +41,10 @@ def check(settings: Settings) -> Found:
     yield from check_secrets(settings)
     yield from check_probes(settings)
     yield from _doctor(settings)
-    for section in ("console", "capture"):
-        value = getattr(settings, section)
-        if value is not None:
-            yield from _address((section, "address"), value.address)
+    if settings.console is not None:
+        yield from _console(("console",), settings.console)
+    if settings.capture is not None:
+        yield from _address(("capture", "address"), settings.capture.address)
 
 
 def _names(settings: Settings) -> Found:
@@ -87,16 +88,29 @@ def _own_name(settings: Settings) -> Found:
 
 def _listener(where: Where, listener: Listener) -> Found:
     yield from _address((*where, "address"), listener.address)
-    if (listener.certificate is None) != (listener.private_key is None):
-        missing = "private_key" if listener.private_key is None else "certificate"
-        yield (*where, missing), "it is missing; certificate and private_key go together"
+    yield from _key_pair(where, listener)
     if listener.implicit_tls and listener.kind is not ListenerKind.SUBMISSION:
         yield (
             (*where, "implicit_tls"),
             'it is for submission; write kind = "submission", or leave it out',
         )
-    key = (*where, "proxy_protocol_from")
-    for text in listener.proxy_protocol_from:
+    yield from _proxies((*where, "proxy_protocol_from"), listener.proxy_protocol_from)
+
+
+def _console(where: Where, console: Console) -> Found:
+    yield from _address((*where, "address"), console.address)
+    yield from _key_pair(where, console)
+    yield from _proxies((*where, "proxies"), console.proxies)
+
+
+def _key_pair(where: Where, section: Listener | Console) -> Found:
+    if (section.certificate is None) != (section.private_key is None):
+        missing = "private_key" if section.private_key is None else "certificate"
+        yield (*where, missing), "it is missing; certificate and private_key go together"
+
+
+def _proxies(key: Where, proxies: Sequence[str]) -> Found:
+    for text in proxies:
         if "-" in text or " " in text:
             yield key, f"{text!r}: a proxy is no range; write an address, or a network such as 192.0.2.0/24"
         else:

@@ -192,6 +192,14 @@ class Console(Section):
     address: Annotated[str, Field(description="`IP:port` of health, metrics and the page that says what runs.")] = (
         "127.0.0.1:8025"
     )
+    certificate: Annotated[
+        Path | None, Field(description="PEM certificate chain for https; left out, http, and sign-in from here alone.")
+    ] = None
+    private_key: Annotated[Path | None, Field(description="PEM private key of the certificate.")] = None
+    proxies: Annotated[
+        tuple[str, ...],
+        Field(description="Proxies (addresses or CIDR) whose word on client and https (X-Forwarded-…) is believed."),
+    ] = ("127.0.0.1", "::1")
 
 
 class Capture(Section):

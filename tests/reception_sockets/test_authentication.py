@@ -15,8 +15,8 @@ import trustme
 
 from staffetta.mail.content import MemoryContent
 from staffetta.net.tls import ServerContext, self_signed
+from staffetta.policy.guessing import ACCOUNT, ADDRESS, DELAY_SECONDS_MAX
 from staffetta.reception.authentication import Authenticator
-from staffetta.reception.guessing import ACCOUNT, ADDRESS, DELAY_SECONDS_MAX
 from staffetta.settings.model import Limits
 from staffetta.settings.objects import Account, InboundConnector, Organization, TokenIssuer
 from staffetta.settings.passwords import hash_password

@@ -88,8 +88,10 @@ class _Noun:
 
     @property
     def is_question(self) -> bool:
-        """Whether there is nothing to list before something is asked."""
-        return any(each.is_required or each.name in LONG for each in self.operation.parameters)
+        """Whether nothing is shown before something is asked."""
+        return self.operation.is_change or any(
+            each.is_required or each.name in LONG for each in self.operation.parameters
+        )
 
     # The list.
 
@@ -161,7 +163,11 @@ class _Noun:
 
     async def ask(self, request: Request) -> Response:
         parameters = self.operation.parameters
-        is_asked = request.method == "POST" or any(each.name in request.query_params for each in parameters)
+        fields = fields_of(parameters, {})
+        is_posted = self.operation.is_change or any(each.kind in ("long", "secret") for each in fields)
+        is_asked = request.method == "POST"
+        if not is_posted:  # what has an effect is never done by following a link
+            is_asked = is_asked or any(each.name in request.query_params for each in parameters)
         values = standing(parameters)
         rows: Sequence[Output] = ()
         warnings: tuple[str, ...] = ()
@@ -186,7 +192,7 @@ class _Noun:
             entry=self.entry,
             fields=fields_of(parameters, values, errors),
             error=_general(parameters, errors),
-            is_long=any(each.kind == "long" for each in fields_of(parameters, values)),
+            is_posted=is_posted,
             is_asked=is_asked and not errors,
             warnings=warnings,
             columns=[outside_name(each) for each in self.operation.columns],

@@ -94,7 +94,7 @@ async def _visit(console: Console, request: Request) -> Visit:
     chosen = sessions.chosen_in(request)
 
     def work() -> tuple[Caller | None, tuple[str, ...]]:
-        person = console.office.signed_in(secret, address) if secret else None
+        person = console.office.signing_in.signed_in(secret, address) if secret else None
         if person is None or person.organization is not None:
             return person, ()
         return person, tuple(each.name for each in console.office.context(person).settings.organizations)

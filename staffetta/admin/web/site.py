@@ -1,6 +1,6 @@
 """Every address of the console. A page of its own stands before the generic one of its entry, and so replaces it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -30,8 +30,9 @@ def pages() -> Sequence[Page]:
 class Site:
     """The console of one office."""
 
-    def __init__(self, office: Office) -> None:
-        self._console = Console(office)
+    def __init__(self, office: Office, pause: Callable[[float], Awaitable[None]]) -> None:
+        """pause: waits so many seconds."""
+        self._console = Console(office, pause)
 
     def routes(self) -> list[Route]:
         """Return its routes."""

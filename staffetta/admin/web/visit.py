@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -57,9 +57,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """One per web server."""
+    """One per web server. pause: waits so many seconds."""
 
     office: Office
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     memory: Memory = field(default_factory=Memory)
 
 

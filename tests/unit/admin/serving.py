@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from staffetta.admin.http import WebServer
+from staffetta.admin.http import WebServer, console_tls
 from staffetta.operations.office import Office as RealOffice
 from staffetta.operations.roles import Caller, Role
+from staffetta.settings.model import Console
 from tests.unit.operations.office import Office
 
 CALLERS = {
@@ -64,6 +65,7 @@ class Web:
     address: str
     office: Office
     status: FakeStatus
+    servers: list[WebServer]
 
     def __call__(
         self,
@@ -89,8 +91,9 @@ class Web:
 
 
 @contextmanager
-def serving(folder: Path, *obstacles: str) -> Iterator[Web]:
-    """A web side that lives for the block, on an event loop in a thread of its own."""
+def serving(folder: Path, *obstacles: str, declared: Console | None = None) -> Iterator[Web]:
+    """A web side that lives for the block, on an event loop in a thread of its own. declared: with its certificate."""
+    declared = declared or Console()
     status = FakeStatus(*obstacles)
     stop = threading.Event()
     with Office(folder) as office:
@@ -98,17 +101,19 @@ def serving(folder: Path, *obstacles: str) -> Iterator[Web]:
         host, port = listening.getsockname()[:2]
 
         async def live() -> None:
-            server = WebServer(status, office_with_tokens(office), listening)
+            server = WebServer(status, office_with_tokens(office), listening, declared, console_tls(declared))
+            servers.append(server)
             server.start()
             try:
                 await asyncio.to_thread(stop.wait)
             finally:
                 await server.stop()
 
+        servers: list[WebServer] = []
         thread = threading.Thread(target=asyncio.run, args=(live(),))
         thread.start()
         try:
-            yield Web(f"{host}:{port}", office, status)
+            yield Web(f"{host}:{port}", office, status, servers)
         finally:
             stop.set()
             thread.join()

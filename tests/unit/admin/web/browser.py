@@ -79,7 +79,7 @@ class Browser:
         return {name: value for name, value in found.items() if name}
 
     def post(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> str:
-        sent = {"Accept": "text/html", "Origin": "http://testserver", **headers}
+        sent = {"Accept": "text/html", "Origin": str(self.client.base_url), **headers}
         return self._took(self.client.post(path, data=data or {}, headers=sent, follow_redirects=False))
 
     def send(self, path: str, page: str = "", **typed: Any) -> str:
@@ -96,11 +96,15 @@ class Browser:
 
 @dataclass
 class Console:
+    """pauses: how long answers waited, in seconds."""
+
     office: Office
     app: Any
+    pauses: list[float]
 
-    def browser(self) -> Browser:
-        return Browser(TestClient(self.app))
+    def browser(self, address: str = "127.0.0.1", scheme: str = "http") -> Browser:
+        """Return a browser of its own, on this machine or elsewhere."""
+        return Browser(TestClient(self.app, f"{scheme}://testserver", client=(address, 50000)))
 
     def person(self, name: str, *groups: str, organization: str | None = None) -> None:
         """Add somebody who can sign in."""
@@ -121,4 +125,9 @@ class Console:
 @contextmanager
 def console(folder: Path) -> Iterator[Console]:
     with Office(folder) as office:
-        yield Console(office, create_app(FakeStatus(), office_with_tokens(office)))
+        pauses: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+
+        yield Console(office, create_app(FakeStatus(), office_with_tokens(office), pause=pause), pauses)

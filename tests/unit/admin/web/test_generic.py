@@ -5,7 +5,7 @@ import re
 import pytest
 from markupsafe import escape
 
-from staffetta.admin.web.menu import entries
+from staffetta.admin.web.menu import Entry, entries
 from tests.unit.admin.web.browser import Browser, Console
 
 NEW = "/accepted-domains/do/New-AcceptedDomain"
@@ -106,6 +106,14 @@ def test_a_command_is_shown_without_anything_being_done(ada: Browser, site: Cons
     assert ada.status == 200
     assert "New-AcceptedDomain -Name tailspin.com" in ada.text
     assert "tailspin" not in str(site.office("Get-AcceptedDomain"))
+
+
+@pytest.mark.parametrize("entry", [each for each in entries() if each.operation and each.operation.is_change])
+def test_what_has_an_effect_is_not_done_by_following_a_link(ada: Browser, entry: Entry) -> None:
+    assert entry.operation is not None
+    page = ada.get(f"{entry.path}?" + "&".join(f"{each.name}=1" for each in entry.operation.parameters))
+    assert ada.status == 200
+    assert f'method="post" action="{entry.path}"' in page
 
 
 def test_a_secret_is_shown_once(ada: Browser) -> None:

@@ -85,3 +85,66 @@ def test_sign_in_leads_to_our_own_pages_alone(site: Console, after: str) -> None
     browser = site.browser()
     browser.send("/sign-in", name="ada", password=PASSWORD, next=after)
     assert browser.location == "/"
+
+
+def test_guessing_waits_longer_each_time_and_is_in_the_end_not_heard(site: Console) -> None:
+    site.person("ada")
+    browser = site.browser()
+    browser.get("/sign-in")
+    form = browser.form("/sign-in")
+    for number in range(25):
+        browser.post("/sign-in", {**form, "name": "ada", "password": f"guess {number}"})
+    assert 20 <= len(site.pauses) < 25
+    assert site.pauses == sorted(site.pauses)
+    assert (site.pauses[0], site.pauses[-1]) == (1.0, 15.0)
+    browser.post("/sign-in", {**form, "name": "ADA", "password": PASSWORD})
+    assert browser.status == 429
+
+
+def test_nobody_is_shut_out_where_he_is_at_home_by_guesses_from_elsewhere(site: Console) -> None:
+    site.signed_in("ada")
+    stranger = site.browser("203.0.113.9", "https")
+    stranger.get("/sign-in")
+    form = stranger.form("/sign-in")
+    for number in range(25):
+        stranger.post("/sign-in", {**form, "name": "ada", "password": f"guess {number}"})
+    assert stranger.status == 429
+    browser = site.browser()
+    browser.send("/sign-in", name="ada", password=PASSWORD)
+    assert browser.status == 303
+
+
+@pytest.mark.parametrize(
+    ("address", "scheme", "is_private"),
+    [
+        ("127.0.0.1", "http", True),
+        ("::1", "http", True),
+        ("192.0.2.7", "http", False),
+        ("192.0.2.7", "https", True),
+        ("testclient", "http", False),
+    ],
+)
+def test_no_password_is_asked_for_where_others_could_read_it(
+    site: Console, address: str, scheme: str, is_private: bool
+) -> None:
+    site.person("ada")
+    browser = site.browser(address, scheme)
+    page = browser.get("/sign-in")
+    assert ('type="password"' in page) == is_private
+    assert browser.status == (200 if is_private else 403)
+    csrf = browser.form("/preferences")["csrf"]
+    browser.post("/sign-in", {"csrf": csrf, "name": "ada", "password": PASSWORD})
+    assert browser.status == (303 if is_private else 403)
+    other = site.browser(address, scheme)
+    other.get("/nowhere")
+    csrf = other.form("/preferences")["csrf"]
+    other.post("/first-administrator", {"csrf": csrf, "code": "first-x", "name": "eve", "password": PASSWORD})
+    assert other.status == (422 if is_private else 403)
+
+
+def test_with_tls_the_cookie_is_this_host_s_alone_and_never_sent_in_clear(site: Console) -> None:
+    browser = site.browser("192.0.2.7", "https")
+    browser.get("/sign-in")
+    cookie = browser.headers["set-cookie"]
+    assert cookie.startswith("__Host-staffetta=")
+    assert "Secure" in cookie

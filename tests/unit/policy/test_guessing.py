@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
-from staffetta.reception.guessing import ACCOUNT, ADDRESS, DELAY_SECONDS_MAX, Bucket, Guesses, delay_seconds
+from staffetta.policy.guessing import ACCOUNT, ADDRESS, DELAY_SECONDS_MAX, Bucket, Guesses, delay_seconds
 
 OFFICE = ip_address("192.0.2.1")
 STRANGER = ip_address("203.0.113.9")
