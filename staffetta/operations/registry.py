@@ -41,6 +41,7 @@ __all__ = [
     "RoleMissing",
     "Switch",
     "Unavailable",
+    "check_role",
     "execute",
     "find",
     "operations",
@@ -139,8 +140,7 @@ def execute(
 
     only_ask: change nothing; the warnings say what would be done (-WhatIf). Raises OperationError.
     """
-    if not operation.roles & context.caller.roles:
-        raise RoleMissing(_role_missing(operation, context.caller))
+    check_role(operation, context.caller)
     given = bind(operation.input, parameters)
     if only_ask and operation.is_change:
         foreseen = () if operation.preview is None else tuple(operation.preview(context, given))
@@ -149,10 +149,14 @@ def execute(
     return Result(rows, tuple(context.warnings))
 
 
-def _role_missing(operation: Operation, caller: Caller) -> str:
+def check_role(operation: Operation, caller: Caller) -> None:
+    """Raise RoleMissing where the caller may not do this."""
+    if operation.roles & caller.roles:
+        return
     may = " or ".join(sorted(operation.roles))
     has = ", ".join(sorted(caller.roles)) or "no role"
-    return f"{operation.name} needs the role {may}; {caller.name} has {has}. Add-RoleGroupMember gives a role."
+    text = f"{operation.name} needs the role {may}; {caller.name} has {has}. Add-RoleGroupMember gives a role."
+    raise RoleMissing(text)
 
 
 def _what_if(operation: Operation, given: Input) -> str:

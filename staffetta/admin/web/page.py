@@ -19,9 +19,9 @@ from staffetta.admin.web.menu import menu_of
 from staffetta.admin.web.values import kind_of, words
 from staffetta.admin.web.visit import Flash, caller_of, visit_of
 from staffetta.operations.errors import NotFound
-from staffetta.operations.registry import Context, Result, find
+from staffetta.operations.registry import Context, Result, check_role, find
 
-__all__ = ["Flash", "carry_out", "command", "in_context", "may", "redirect", "render", "say", "trouble"]
+__all__ = ["Flash", "carry_out", "command", "in_context", "may", "redirect", "render", "require", "say", "trouble"]
 
 
 async def carry_out(
@@ -38,6 +38,11 @@ def may(request: Request, cmdlet: str) -> bool:
         return bool(find(cmdlet).roles & caller_of(request).roles)
     except NotFound:
         return False
+
+
+def require(request: Request, cmdlet: str) -> None:
+    """Let nobody in who may not do this operation: for pages that show more of it than its rows. Raises RoleMissing."""
+    check_role(find(cmdlet), caller_of(request))
 
 
 def command(cmdlet: str, parameters: Mapping[str, object] | None = None) -> Command:

@@ -42,3 +42,17 @@ for (const drop of drops) {
 document.addEventListener("click", (event) => {
   drops.forEach((drop) => { if (!drop.contains(event.target)) drop.open = false; });
 });
+
+// A page that is made to be printed says so; a file dropped on a text is chosen in its field of files.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
+for (const text of document.querySelectorAll("[data-drop]")) {
+  text.addEventListener("drop", (event) => {
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    document.getElementById(text.dataset.drop).files = event.dataTransfer.files;
+    text.form.requestSubmit();
+  });
+}
