@@ -226,6 +226,20 @@ def test_the_operation_is_the_same(relay: Relay) -> None:
     assert row["TestMailflowResult"] == "Success" and row["MessageLatencyTime"] >= 0
 
 
+def test_the_relay_probes_itself_when_it_is_asked_by_http(relay: Relay, web: int) -> None:
+    made = staffetta(relay, "token", "add", "by-http", "--roles", "Organization Management", "--json")
+    (token,) = json.loads(made.stdout)
+    body = {"Route": "next", "TargetEmailAddress": "bob@elsewhere.test", "WaitForNotification": True}
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{web}/api/mailflows/test",
+        json.dumps(body).encode(),
+        {"Authorization": f"Bearer {token['Token']}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(asked, timeout=3 * PATIENCE_SECONDS) as answer:
+        (row,) = json.load(answer)["value"]
+    assert row["TestMailflowResult"] == "Success" and len(row["Legs"]) == 3
+
+
 MISTAKES = [
     (("--to", "a@b.test"), 64, "Say --route ROUTE and --to ADDRESS"),
     (("--route", "nope", "--to", "a@b.test"), 64, "There is no route 'nope'. Known: "),

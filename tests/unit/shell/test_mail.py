@@ -268,3 +268,16 @@ def test_nobody_listening_is_told_with_host_and_port(console: Screen, sink: Sink
     port = sink.port
     sink.__exit__()
     assert f"Failure sending mail. localhost:{port}: " in console.fail(send(port))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "-Certificate (Get-Content cert.pfx -Encoding Byte) -CertificatePassword secret",
+        "-Certificate ([Security.Cryptography.X509Certificates.X509Certificate2]::new('cert.pfx', 'secret'))",
+    ],
+)
+def test_a_certificate_goes_to_an_operation_as_octets_or_as_an_object(console: Screen, given: str) -> None:
+    shown = console.run(f"(Test-InboundConnector Declared -SenderIPAddress 192.0.2.200 {given}).IsMatched")
+    assert shown == "True"
+    assert "There is no listener to talk to; everything is reckoned." in console.complaints[0]
