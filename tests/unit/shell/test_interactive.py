@@ -27,7 +27,7 @@ COMPLETED = [
     ("New-InboundConnector -ConnectorType p", "p", ["Partner"]),
     ("Send-MailMessage -DNO x -DeliveryNotificationOption OnSuccess,OnF", "OnF", []),
     ("Send-MailMessage -DeliveryNotificationOption OnF", "OnF", ["OnFailure"]),
-    ("$x = Get-InboundC", "Get-InboundC", ["Get-InboundConnector"]),
+    ("$x = Get-InboundC", "Get-InboundC", ["Get-InboundConnector", "Get-InboundConnectorUsage"]),
     ("Write-Host $spl", "$spl", ["$splat"]),
     ("Get-Nothing -x", "-x", []),
     ("Get-Date -Year ", "", []),
