@@ -37,6 +37,10 @@ def test_every_operation_refuses_the_wrong_role_and_names_the_right_one(operatio
     assert all(role in str(refused.value) for role in operation.roles)
 
 
+SENDS_MAIL = {"Test-Mailflow"}
+"""Named by Exchange as a test, and all the same it does something that is to be written down."""
+
+
 @EVERY
 def test_every_operation_tells_what_it_is(operation: Operation) -> None:
     assert operation.summary.endswith(".")
@@ -45,7 +49,8 @@ def test_every_operation_tells_what_it_is(operation: Operation) -> None:
     assert bool(operation.output) == bool(operation.columns)
     assert set(operation.positions) <= set(operation.input.model_fields)
     assert all(each.description for each in operation.parameters)
-    assert operation.is_change == (operation.verb != "Get" and operation.verb not in ("Search", "Test"))
+    is_question = operation.verb in ("Get", "Search", "Test") and operation.name not in SENDS_MAIL
+    assert operation.is_change == (not is_question)
 
 
 @EVERY
