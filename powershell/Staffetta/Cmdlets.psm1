@@ -164,7 +164,7 @@ $script:Columns = @{
     RoleGroup = @('Name', 'Roles', 'Members')
     RoleGroupMember = @('Name', 'RecipientType')
     Route = @('Name', 'Transport', 'NextHops', 'Tls', 'Login', 'Concurrency')
-    RouteLimit = @('Identity', 'LimitName', 'Used', 'Limit', 'FullTime')
+    RouteLimit = @('Identity', 'LimitName', 'Destination', 'Used', 'Limit', 'FullTime', 'Reason')
     RouteRule = @('Priority', 'Name', 'Enabled', 'Route', 'RecipientDomains', 'Connectors')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
@@ -2906,7 +2906,7 @@ function Complete-Message {
 function Get-RouteLimit {
     <#
     .SYNOPSIS
-    Show what routes have carried of their daily recipients, and when they will be full.
+    Show what routes have carried of their daily recipients, when they will be full, and who is crowded.
 
     .PARAMETER Identity
     The route; left out, all that have such a limit.

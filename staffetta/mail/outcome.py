@@ -93,6 +93,11 @@ class Deferred(_Outcome):
     is_destination_trouble: bool = False
     retry_after_seconds: float | None = None
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether the next hop has too many connections of ours at a time: what Exchange Online says then."""
+        return self.is_remote_reply and self.diagnostic.startswith("432 4.3.2")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(_Outcome):

@@ -1,6 +1,9 @@
-"""How much routes have carried of what they may, and when they will be full by the pace of the last hours."""
+"""How much routes have carried of what they may, and when they will be full by the pace of the last hours.
 
-from collections.abc import Iterable
+And how many connections next hops put up with, where one has said that there are too many.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,21 +15,26 @@ from staffetta.operations.errors import Unavailable
 from staffetta.operations.inputs import Input, Output
 from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import spool_folder
+from staffetta.queue.crowding import Crowding
 from staffetta.queue.shaper import Limits, day_limits
 from staffetta.queue.shaping import DayCount
 from staffetta.settings.outbound import all_routes
-from staffetta.spool.marks import HourMark, Scope, read_marks
-from staffetta.trace.search import DATABASE_NAME, TraceUnavailable, reading
+from staffetta.spool.marks import CrowdingMark, HourMark, Mark, Scope, read_marks
+from staffetta.trace.search import DATABASE_NAME, TraceUnavailable, iso, reading
 
 
 class RouteLimitRow(Output):
     identity: Annotated[str, Field(description="The route.")]
-    limit_name: Annotated[str, Field(description="What is counted: recipients, or external recipients.")]
-    used: Annotated[int, Field(description="Recipients that the route has carried in the last 24 hours.")]
+    limit_name: Annotated[
+        str, Field(description="What is counted: recipients, external recipients, or connections to a destination.")
+    ]
+    destination: Annotated[str | None, Field(description="Where to, if not everywhere.")] = None
+    used: Annotated[int | None, Field(description="Recipients that the route has carried in the last 24 hours.")] = None
     limit: Annotated[int, Field(description="How many it may.")]
     full_time: Annotated[
         datetime | None, Field(description="When the limit is reached at the pace of now; empty: not within a day.")
-    ]
+    ] = None
+    reason: Annotated[str | None, Field(description="Why there are fewer connections than the route allows.")] = None
 
 
 class GetRouteLimit(Input):
@@ -41,28 +49,48 @@ def get_route_limit(context: Context, given: GetRouteLimit) -> Iterable[Output]:
         routes = {name: limits for name, limits in routes.items() if name.lower() == given.identity.lower()}
         if not routes:
             raise not_found(context, given.identity)
-    counts, now = _counts(context), context.now()
-    return [
+    marks, now = _marks(context), context.now()
+    counts = _counts(marks)
+    carried = [
         _row(name, words, limit, counts.get((name, scope), DayCount()), now)
         for name, limits in routes.items()
         for scope, limit, words in day_limits(limits)
     ]
+    crowded = [mark for mark in marks if isinstance(mark, CrowdingMark) and mark.route in routes]
+    return [*carried, *(row for mark in crowded for row in _crowding_rows(mark, routes[mark.route], now))]
 
 
-def _counts(context: Context) -> dict[tuple[str, Scope], DayCount]:
+def _marks(context: Context) -> Sequence[Mark]:
     folder = spool_folder(context.settings)
-    counts: dict[tuple[str, Scope], DayCount] = {}
     if not (folder / DATABASE_NAME).exists():
-        return counts
+        return ()
     try:
         with reading(folder) as connection:
-            marks = read_marks(connection)
+            return read_marks(connection)
     except TraceUnavailable as error:
         raise Unavailable(str(error)) from error
+
+
+def _counts(marks: Sequence[Mark]) -> dict[tuple[str, Scope], DayCount]:
+    counts: dict[tuple[str, Scope], DayCount] = {}
     for mark in marks:
         if isinstance(mark, HourMark):
             counts.setdefault((mark.route, mark.scope), DayCount()).hours[mark.hour] = mark.recipients
     return counts
+
+
+def _crowding_rows(mark: CrowdingMark, limits: Limits, now: float) -> Iterable[RouteLimitRow]:
+    lanes = Crowding(mark.lanes, mark.quiet_until, mark.reply).lanes_max(now)
+    if lanes >= limits.concurrency:
+        return
+    more = "one more each minute" if now >= mark.quiet_until else f"one more from {iso(mark.quiet_until)}"
+    yield RouteLimitRow(
+        identity=mark.route,
+        limit_name="connections",
+        destination=mark.destination,
+        limit=lanes,
+        reason=f"{lanes} of {limits.concurrency} at a time, {more}, since the next hop said: {mark.reply}",
+    )
 
 
 def _row(name: str, words: str, limit: int, count: DayCount, now: float) -> RouteLimitRow:
@@ -80,13 +108,13 @@ OPERATIONS = (
     Operation(
         "Get",
         "RouteLimit",
-        "Show what routes have carried of their daily recipients, and when they will be full.",
+        "Show what routes have carried of their daily recipients, when they will be full, and who is crowded.",
         GetRouteLimit,
         RouteLimitRow,
         TRACE,
         get_route_limit,
         positions=("identity",),
-        columns=("identity", "limit_name", "used", "limit", "full_time"),
+        columns=("identity", "limit_name", "destination", "used", "limit", "full_time", "reason"),
         example="outside",
     ),
 )

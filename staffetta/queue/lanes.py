@@ -71,7 +71,7 @@ class Lanes:
     def open(self, destination: Destination) -> None:
         """As many lanes as there are claims waiting, within the window."""
         limits = self._shaper.limits(destination.route)
-        wanted = min(destination.window(limits.concurrency), destination.lanes + len(destination.waiting))
+        wanted = min(self._window(destination), destination.lanes + len(destination.waiting))
         if limits.is_shaped:  # a lane that may carry opens the next
             wanted = min(wanted, destination.lanes + (destination.wait is None))
         while destination.lanes < wanted:
@@ -120,11 +120,14 @@ class Lanes:
                 self._alarm.by(now)
 
     def _concurrency(self, destination: Destination) -> int:
-        return self._shaper.limits(destination.route).concurrency
+        return self._shaper.concurrency(destination.route, destination.name, self._now())
+
+    def _window(self, destination: Destination) -> int:
+        return destination.window(self._concurrency(destination))
 
     async def _lane(self, destination: Destination) -> None:
         try:
-            while destination.waiting and destination.lanes <= destination.window(self._concurrency(destination)):
+            while destination.waiting and destination.lanes <= self._window(destination):
                 now = self._now()
                 line = destination.waiting.next
                 if wait := self._shaper.wait_for(line.claims[0], now):
@@ -204,9 +207,15 @@ class Lanes:
 
     def _learn(self, destination: Destination, outcomes: tuple[Outcome, ...]) -> None:
         """What the attempt tells of the destination."""
-        trouble = next((each for each in outcomes if isinstance(each, Deferred) and each.is_destination_trouble), None)
+        now = self._now()
+        deferred = [each for each in outcomes if isinstance(each, Deferred)]
+        crowded = next((each for each in deferred if each.is_crowded), None)
+        if crowded is not None:
+            self._shaper.crowded(destination.route, destination.name, destination.lanes, crowded, now)
+            if destination.lanes > 1:  # the others get through; one alone that is refused is a trouble
+                return
+        trouble = crowded or next((each for each in deferred if each.is_destination_trouble), None)
         if trouble is not None:
-            now = self._now()
             destination.unwell(trouble, now, self._get_settings().queue, self._draw())
             self._tell(destination, f"{trouble.host or trouble.stage}: {trouble.diagnostic}", destination.not_before)
             self._turn_all_away(destination, now)

@@ -8,12 +8,13 @@ Rule 3: a wait has words for the administrator, and a time at which it is worth 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from staffetta.mail.outcome import Delivered, Outcome, Unknown
+from staffetta.mail.outcome import Deferred, Delivered, Outcome, Unknown
+from staffetta.queue.crowding import Crowding, crowded
 from staffetta.queue.shaping import DayCount, Rate, tenant_external_limit
 from staffetta.settings.model import Settings
 from staffetta.settings.outbound import all_routes
 from staffetta.settings.roads import Route
-from staffetta.spool.marks import HourMark, Mark, PaceMark, Scope
+from staffetta.spool.marks import CrowdingMark, HourMark, Mark, PaceMark, Scope
 from staffetta.spool.spool import Claim
 
 _PACES_MAX = 10_000  # destinations whose bucket is in memory; those that have refilled are forgotten
@@ -68,6 +69,8 @@ class Shaper:
         self._our_domains: dict[str, bool] = {}  # whether those below it are ours too
         self._paces: dict[tuple[str, str], float] = {}
         self._counts: dict[tuple[str, Scope], DayCount] = {}
+        self._crowdings: dict[tuple[str, str], Crowding] = {}
+        self._changed_crowdings: set[tuple[str, str]] = set()
         self._changed_paces: set[tuple[str, str]] = set()
         self._changed_hours: set[tuple[str, Scope, int]] = set()
 
@@ -76,6 +79,8 @@ class Shaper:
         for mark in marks:
             if isinstance(mark, PaceMark):
                 self._paces[mark.route, mark.destination] = mark.expected_at
+            elif isinstance(mark, CrowdingMark):
+                self._crowdings[mark.route, mark.destination] = Crowding(mark.lanes, mark.quiet_until, mark.reply)
             else:
                 self._count(mark.route, mark.scope).hours[mark.hour] = mark.recipients
 
@@ -87,6 +92,23 @@ class Shaper:
             self._limits = {name: Limits.of(route) for name, route in all_routes(settings).items()}
             self._our_domains = {each.name: each.include_subdomains for each in settings.accepted_domains}
         return self._limits.get(route, _NO_LIMITS)
+
+    def concurrency(self, route: str, destination: str, now: float) -> int:
+        """How many attempts there may be at a time: what the route allows, less what the next hop was crowded by."""
+        limits = self.limits(route)
+        crowding = self._crowdings.get((limits.name, destination)) if self._crowdings else None
+        if crowding is None:
+            return limits.concurrency
+        lanes = crowding.lanes_max(now)
+        if lanes >= limits.concurrency:
+            del self._crowdings[limits.name, destination]
+        return min(lanes, limits.concurrency)
+
+    def crowded(self, route: str, destination: str, lanes: int, refusal: Deferred, now: float) -> None:
+        """The next hop had too many connections. lanes: in use when it said so, the refused one included."""
+        place = (self.limits(route).name, destination)
+        self._crowdings[place] = crowded(self._crowdings.get(place), lanes, refusal.diagnostic, now)
+        self._changed_crowdings.add(place)
 
     def wait_for(self, claim: Claim, now: float) -> Wait | None:
         """Return what keeps the claim from going now, the longest wait if several do; None if nothing does."""
@@ -135,9 +157,15 @@ class Shaper:
             HourMark(route, scope, hour, self._count(route, scope).hours.get(hour, 0))
             for route, scope, hour in self._changed_hours
         ]
+        crowdings = [
+            CrowdingMark(*place, crowding.lanes, crowding.quiet_until, crowding.reply)
+            for place in self._changed_crowdings
+            if (crowding := self._crowdings.get(place)) is not None
+        ]
+        self._changed_crowdings.clear()
         self._changed_paces.clear()
         self._changed_hours.clear()
-        return [*paces, *hours]
+        return [*paces, *hours, *crowdings]
 
     def _add(self, route: str, scope: Scope, recipients: int, now: float) -> None:
         if recipients:

@@ -39,7 +39,18 @@ class HourMark:
     recipients: int
 
 
-Mark = PaceMark | HourMark
+@dataclass(frozen=True, slots=True)
+class CrowdingMark:
+    """How many lanes a next hop puts up with (queue/crowding.py). quiet_until: seconds since 1970."""
+
+    route: str
+    destination: str
+    lanes: int
+    quiet_until: float
+    reply: str
+
+
+Mark = PaceMark | HourMark | CrowdingMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,12 @@ def write_marks(connection: sqlite3.Connection, marks: Sequence[Mark]) -> None:
     hours: list[Row] = [
         (mark.route, mark.scope.value, mark.hour, mark.recipients) for mark in marks if isinstance(mark, HourMark)
     ]
+    crowdings: list[Row] = [
+        (mark.route, mark.destination, mark.lanes, mark.quiet_until, mark.reply)
+        for mark in marks
+        if isinstance(mark, CrowdingMark)
+    ]
+    connection.executemany(SQL["mark_crowding"], crowdings)
     connection.executemany(SQL["mark_pace"], paces)
     connection.executemany(SQL["mark_hour"], hours)
 
@@ -71,7 +88,8 @@ def read_marks(connection: sqlite3.Connection) -> list[Mark]:
         HourMark(route, Scope(scope), hour, recipients)
         for route, scope, hour, recipients in connection.execute("SELECT * FROM route_hour")
     ]
-    return [*paces, *hours]
+    crowdings = [CrowdingMark(*row) for row in connection.execute("SELECT * FROM crowding")]
+    return [*paces, *hours, *crowdings]
 
 
 def write_notice(connection: sqlite3.Connection, notice: Notice) -> None:

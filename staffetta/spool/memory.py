@@ -395,4 +395,4 @@ def _set_road(kept: Kept, road: tuple[str, str]) -> None:
 def _key_of(mark: Mark) -> tuple[object, ...]:
     if isinstance(mark, HourMark):
         return mark.route, mark.scope, mark.hour
-    return mark.route, mark.destination
+    return type(mark), mark.route, mark.destination

@@ -16,6 +16,7 @@ SWEEP_SECONDS = 10.0
 REFUSALS_MAX = 1_000_000  # some 300 MB; a flood must not fill the disk with what it was told
 _SWEEPS_PER_COUNT = 60  # counting a million takes some 50 ms
 _HOURS_KEPT = 48  # of what routes carried; limits look at 24 (queue/shaping.py)
+_CROWDING_SECONDS_KEPT = 86_400.0  # by then it limits nothing (queue/crowding.py)
 _REASON = "the attempt was cut short; whether the next hop has the message is not known"
 _CUT_SHORT = Unknown(status="4.4.2", diagnostic=_REASON, stage=Stage.FINAL_DOT)
 
@@ -116,6 +117,7 @@ class Sweeper:
         connection.execute("DELETE FROM queue_command WHERE done_at < ?", (oldest_kept,))
         now = self._clock()
         connection.execute(SQL["sweep_pace"], (now,))
+        connection.execute(SQL["sweep_crowding"], (now - _CROWDING_SECONDS_KEPT,))
         connection.execute(SQL["sweep_hours"], (int(now // 3600) - _HOURS_KEPT,))
         connection.execute("DELETE FROM flow WHERE slot < ?", (int(oldest_kept // SLOT_SECONDS),))
         if MESSAGES_PER_SWEEP in (len(expired), refused.rowcount):

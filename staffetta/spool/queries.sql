@@ -154,6 +154,9 @@ SELECT number FROM message WHERE number < ?1 AND NOT EXISTS (
 -- name: mark_pace
 INSERT INTO pace VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET expected_at = ?3
 
+-- name: mark_crowding
+INSERT INTO crowding VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET lanes = ?3, quiet_until = ?4, reply = ?5
+
 -- name: mark_hour
 INSERT INTO route_hour VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET recipients = ?4
 
@@ -165,6 +168,9 @@ DELETE FROM notice WHERE route = ? AND destination = ?
 
 -- name: sweep_pace
 DELETE FROM pace WHERE expected_at < ?
+
+-- name: sweep_crowding
+DELETE FROM crowding WHERE quiet_until < ?
 
 -- name: sweep_hours
 DELETE FROM route_hour WHERE hour < ?
