@@ -25,6 +25,7 @@ from staffetta.queue.settling import Settled, is_overdue, settle, untried
 from staffetta.queue.shaper import Shaper, Wait
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
+from staffetta.spool.claims import split
 from staffetta.spool.marks import Notice
 from staffetta.spool.spool import Claim, Spool
 
@@ -139,6 +140,7 @@ class Lanes:
                 if self._orders.stand_on(claim):
                     self._room.give_back([claim])
                 else:
+                    claim = self._as_many_as_fit(destination, claim, now)
                     self._shaper.count(claim, now)
                     self.open(destination)
                     await self._supervisor.survives("lane", self._carry(destination, claim))
@@ -147,6 +149,18 @@ class Lanes:
             if not (destination.waiting or destination.waiting.has_backlog or destination.troubles):
                 self._tell(destination, "", None)
             self._room.forget_if_idle(destination)
+
+    def _as_many_as_fit(self, destination: Destination, claim: Claim, now: float) -> Claim:
+        """Leave those recipients on disk for which there is no room in the route's day."""
+        fitting = self._shaper.fitting(claim, now)
+        if len(fitting) == len(claim.recipients):
+            return claim
+        part, rest = split(claim, fitting)
+        self._room.split(claim, (part, rest))
+        self._room.give_back([rest])
+        destination.waiting.line(claim.connector).has_backlog = True
+        self._alarm.by(now)
+        return part
 
     def _hold_up(self, destination: Destination, wait: Wait, now: float) -> None:
         is_known, destination.wait = destination.wait is not None, wait

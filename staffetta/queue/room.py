@@ -105,6 +105,11 @@ class Room:
             self.octets += claim.octets_in_memory
             destination.waiting.append(claim)
 
+    def split(self, claim: Claim, parts: tuple[Claim, Claim]) -> None:
+        """A claim has become two, which end by themselves."""
+        self.claims += 1
+        self.octets += sum(part.octets_in_memory for part in parts) - claim.octets_in_memory
+
     def over(self, claim: Claim) -> None:
         """Its settlement is durable."""
         self.claims -= 1

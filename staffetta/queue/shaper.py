@@ -15,7 +15,7 @@ from staffetta.settings.model import Settings
 from staffetta.settings.outbound import all_routes
 from staffetta.settings.roads import Route
 from staffetta.spool.marks import CrowdingMark, HourMark, Mark, PaceMark, Scope
-from staffetta.spool.spool import Claim
+from staffetta.spool.spool import Claim, QueuedRecipient
 
 _PACES_MAX = 10_000  # destinations whose bucket is in memory; those that have refilled are forgotten
 
@@ -111,7 +111,7 @@ class Shaper:
         self._changed_crowdings.add(place)
 
     def wait_for(self, claim: Claim, now: float) -> Wait | None:
-        """Return what keeps the claim from going now, the longest wait if several do; None if nothing does."""
+        """Return what keeps all of the claim from going now, the longest wait if several do; None if nothing does."""
         limits = self.limits(claim.route)
         if not limits.is_shaped:
             return None
@@ -119,13 +119,26 @@ class Shaper:
         if limits.rate is not None:
             at = limits.rate.ready_at(self._paces.get((limits.name, claim.destination), 0.0))
             waits.append(Wait(at, f"waits for the route's rate: {limits.rate.per_minute} a minute", limits))
-        for scope, limit, words in day_limits(limits):
-            recipients = self._recipients(claim, scope)
-            if recipients:
-                at = self._count(limits.name, scope).ready_at(recipients, limit, now)
-                waits.append(Wait(at, f"waits for the route's {words}: {limit:,} in 24 hours", limits))
+        if (wait := self._day_wait(claim, limits, now)) is not None:
+            waits.append(wait)
         longest = max(waits, key=lambda wait: wait.until, default=None)
         return longest if longest is not None and longest.until > now else None
+
+    def fitting(self, claim: Claim, now: float) -> tuple[QueuedRecipient, ...]:
+        """Return those of its recipients for which there is still room in the day, in order."""
+        limits = self.limits(claim.route)
+        rooms = [(scope, limit - self._count(limits.name, scope).used(now)) for scope, limit, _ in day_limits(limits)]
+        if all(room >= len(claim.recipients) for _, room in rooms):
+            return claim.recipients
+        left = dict(rooms)
+        fitting: list[QueuedRecipient] = []
+        for recipient in claim.recipients:
+            scopes = [scope for scope in left if self._is_counted(recipient, scope)]
+            if all(left[scope] > 0 for scope in scopes):
+                fitting.append(recipient)
+                for scope in scopes:
+                    left[scope] -= 1
+        return tuple(fitting)
 
     def count(self, claim: Claim, now: float) -> None:
         """The claim goes now."""
@@ -177,13 +190,34 @@ class Shaper:
             found = self._counts[route, scope] = DayCount()
         return found
 
+    def _day_wait(self, claim: Claim, limits: Limits, now: float) -> Wait | None:
+        """Until there is room for the first of its recipients; None where one of them is not counted."""
+        of_each: list[Wait] = []
+        for recipient in {self._is_ours(each.recipient.mailbox.domain): each for each in claim.recipients}.values():
+            waits = [
+                Wait(
+                    self._count(limits.name, scope).ready_at(limit, now),
+                    f"waits for the route's {words}: {limit:,} in 24 hours",
+                    limits,
+                )
+                for scope, limit, words in day_limits(limits)
+                if self._is_counted(recipient, scope)
+            ]
+            if not waits:
+                return None
+            of_each.append(max(waits, key=lambda wait: wait.until))
+        return min(of_each, key=lambda wait: wait.until)
+
     def _recipients(self, claim: Claim, scope: Scope, without: Sequence[bool] = ()) -> int:
         """How many of the claim are counted in that scope. without: recipients to leave out, by place."""
         return sum(
-            scope is Scope.ALL or not self._is_ours(recipient.recipient.mailbox.domain)
+            self._is_counted(recipient, scope)
             for place, recipient in enumerate(claim.recipients)
             if not (without and without[place])
         )
+
+    def _is_counted(self, recipient: QueuedRecipient, scope: Scope) -> bool:
+        return scope is Scope.ALL or not self._is_ours(recipient.recipient.mailbox.domain)
 
     def _is_ours(self, domain: str) -> bool:
         if domain in self._our_domains:

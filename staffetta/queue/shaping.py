@@ -65,14 +65,14 @@ class DayCount:
         self.hours[hour] = max(self.hours.get(hour, 0) + recipients, 0)
         return hour
 
-    def ready_at(self, recipients: int, limit: int, now: float) -> float:
-        """Return from when on so many more fit; for more than the limit itself, from when on nothing else counts."""
+    def ready_at(self, limit: int, now: float) -> float:
+        """Return from when on one more fits. limit: at least 1."""
         used = self.used(now)
-        if used + recipients <= limit or not used:
+        if used < limit:
             return now
         for hour in sorted(hour for hour in self.hours if _counts_until(hour) > now):
             used -= self.hours[hour]
-            if used + recipients <= limit or not used:
+            if used < limit:
                 return _counts_until(hour)
         return now
 

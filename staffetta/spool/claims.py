@@ -76,6 +76,17 @@ def keys_of(claim: Claim) -> list[Key]:
     return [(claim.number, recipient.number) for recipient in claim.recipients]
 
 
+def split(claim: Claim, recipients: tuple[QueuedRecipient, ...]) -> tuple[Claim, Claim]:
+    """Return the claim of these recipients and the claim of the others. Each ends by itself."""
+    places = {recipient.number for recipient in recipients}
+    rest = tuple(recipient for recipient in claim.recipients if recipient.number not in places)
+    return _with(claim, recipients), _with(claim, rest)
+
+
+def _with(claim: Claim, recipients: tuple[QueuedRecipient, ...]) -> Claim:
+    return replace(claim, recipients=recipients, envelope=_narrow(claim.envelope, recipients))
+
+
 def claims_of_new(message: NewMessage) -> list[Claim]:
     """One claim for each destination of a message just committed, its held recipients left out."""
     first = message.recipients[0]

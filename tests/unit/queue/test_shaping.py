@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from staffetta.queue.shaping import DayCount, Rate, tenant_external_limit
 from staffetta.settings.objects import AcceptedDomain
 from staffetta.settings.roads import Route
+from staffetta.spool.marks import HourMark, Scope
 from staffetta.spool.spool import RecipientState
 from tests.unit.queue.relay import DEFERRED, DELIVERED, FAILED, CountingSpool, FakeCourier, Relay
 from tests.unit.queue.virtual_time import now, run
@@ -53,10 +54,9 @@ def test_an_hour_counts_until_the_last_of_it_is_a_day_past() -> None:
     count = DayCount()
     count.add(60, 10 * HOUR + 1)
     count.add(30, 11 * HOUR)
-    assert count.ready_at(10, 100, 12 * HOUR) == 12 * HOUR
-    assert count.ready_at(20, 100, 12 * HOUR) == 35 * HOUR
-    assert count.ready_at(80, 100, 12 * HOUR) == 36 * HOUR
-    assert count.ready_at(500, 100, 12 * HOUR) == 36 * HOUR  # more than the limit goes when nothing else counts
+    assert count.ready_at(91, 12 * HOUR) == 12 * HOUR
+    assert count.ready_at(90, 12 * HOUR) == 35 * HOUR
+    assert count.ready_at(30, 12 * HOUR) == 36 * HOUR
     assert (count.used(35 * HOUR - 1), count.used(35 * HOUR), count.used(36 * HOUR)) == (90, 30, 0)
 
 
@@ -111,7 +111,7 @@ def test_recipients_of_a_day_wait_for_the_next_and_a_restart_forgets_nothing() -
             for _ in range(3):
                 await relay.commit("a@x.test", "b@x.test")
             await asyncio.sleep(10)
-            assert len(relay.courier.attempts) == 2
+            assert [len(each.envelope.recipients) for _, each in relay.courier.attempts] == [2, 2, 1]
             assert spool.notices["out", "outside"].reason == "waits for the route's recipients: 5 in 24 hours"
         again = Relay(FakeCourier(seconds=0.01), spool=spool)
         shape(again, recipients_per_day=5)
@@ -121,6 +121,47 @@ def test_recipients_of_a_day_wait_for_the_next_and_a_restart_forgets_nothing() -
             assert not again.courier.attempts
             await again.until(lambda: len(again.courier.attempts) == 1, seconds=6 * HOUR)
             assert 23.9 * HOUR < now() - began < 25.1 * HOUR
+
+    run(story)
+
+
+def test_a_message_with_more_recipients_than_fit_goes_in_parts_and_nobody_gets_it_twice() -> None:
+    async def story() -> None:
+        relay = Relay(FakeCourier(seconds=0.01))
+        shape(relay, recipients_per_day=3)
+        async with relay:
+            number = await relay.commit(*(f"r{place}@x.test" for place in range(4)))
+            kept = [relay.spool.recipients[number, place] for place in range(4)]
+            await asyncio.sleep(60)
+            assert relay.spool.notices["out", "outside"].reason == "waits for the route's recipients: 3 in 24 hours"
+            assert sum(each.state is RecipientState.READY for each in kept) == 1
+            assert number in relay.spool.contents
+            await relay.until(lambda: all(each.state is RecipientState.DELIVERED for each in kept), seconds=60 * HOUR)
+            parts = [[each.mailbox.text for each in part.envelope.recipients] for _, part in relay.courier.attempts]
+            assert [len(part) for part in parts] == [3, 1]
+            assert sorted(address for part in parts for address in part) == sorted(
+                f"r{place}@x.test" for place in range(4)
+            )
+            first, last = relay.courier.times("outside")
+            assert 24 * HOUR <= last - first <= 25.1 * HOUR
+            assert number not in relay.spool.contents
+
+    run(story)
+
+
+def test_of_a_message_to_many_those_that_are_ours_do_not_wait_for_the_external_limit() -> None:
+    async def story() -> None:
+        spool = CountingSpool()
+        await spool.settle([], marks=[HourMark("out", Scope.EXTERNAL, int(now() // HOUR), 9_999)])
+        relay = Relay(FakeCourier(seconds=0.01), spool=spool)
+        shape(relay, licenses=1)  # 10,000
+        ours = AcceptedDomain(name="contoso.test", route="out")
+        relay.settings = relay.settings.model_copy(update={"accepted_domains": (ours,)})
+        async with relay:
+            await relay.commit("a@x.test", "b@contoso.test", "c@x.test", "d@contoso.test")
+            await asyncio.sleep(1)
+            went = [each.mailbox.text for each in relay.courier.attempts[-1][1].envelope.recipients]
+            assert went == ["a@x.test", "b@contoso.test", "d@contoso.test"]
 
     run(story)
 
