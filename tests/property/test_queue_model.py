@@ -1,7 +1,7 @@
 """The queue against a courier that does anything: every recipient ends in exactly one closed state.
 
 Each claim is settled or released exactly once (CountingSpool asserts it), lanes keep within the window, the claims
-in hand within their bound, and nothing outlives its expiry.
+in hand within their bound, nothing that is suspended is tried, and nothing outlives its expiry but by a suspension.
 """
 
 import asyncio
@@ -36,20 +36,50 @@ EXPIRE_SECONDS = 3000.0
 message = st.tuples(
     st.lists(st.sampled_from([Notify.UNSPECIFIED, Notify.NEVER, Notify.SUCCESS, Notify.DELAY]), min_size=1, max_size=3),
     st.sampled_from(["one", "two", "three"]),
+    st.sampled_from([None, "erp", "printers", "scanners"]),  # connector
     st.booleans(),  # null reverse-path
     st.floats(0, 60),  # seconds to the next
 )
-command = st.tuples(st.sampled_from([CommandVerb.HOLD, CommandVerb.RETRY, CommandVerb.RELEASE]), st.floats(0, 500))
+command = st.tuples(
+    st.sampled_from(
+        [CommandVerb.HOLD, CommandVerb.RETRY, CommandVerb.RELEASE, CommandVerb.SUSPEND, CommandVerb.RESUME]
+    ),
+    st.sampled_from(["one", "two", None]),  # of the route that is suspended or resumed; None: the route
+    st.floats(0, 500),
+)
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(message, min_size=1, max_size=40), st.lists(command, max_size=4), st.integers())
+@given(
+    st.lists(command, max_size=2),
+    st.lists(message, min_size=1, max_size=40),
+    st.lists(command, max_size=4),
+    st.integers(),
+)
 def test_every_recipient_ends_in_exactly_one_closed_state(
-    messages: list[tuple[list[Notify], str, bool, float]], commands: list[tuple[CommandVerb, float]], seed: int
+    early: list[tuple[CommandVerb, str | None, float]],
+    messages: list[tuple[list[Notify], str, str | None, bool, float]],
+    late: list[tuple[CommandVerb, str | None, float]],
+    seed: int,
 ) -> None:
     dice = random.Random(seed)
+    suspended: set[str | None] = set()
+    tried: set[str] = set()  # although they were suspended
+
+    async def command_all(relay: Relay, commands: list[tuple[CommandVerb, str | None, float]]) -> None:
+        for verb, destination, pause in commands:
+            is_of_queue = verb in (CommandVerb.SUSPEND, CommandVerb.RESUME)
+            if verb is CommandVerb.RESUME:
+                suspended.discard(destination)
+            relay.spool.leave_command(verb, **({"route": "out", "destination": destination} if is_of_queue else {}))
+            await relay.until(lambda: not relay.spool.commands, seconds=10)
+            if verb is CommandVerb.SUSPEND:
+                suspended.add(destination)
+            await asyncio.sleep(pause)
 
     def script(consignment: Consignment) -> list[Outcome] | Outcome:
+        if suspended & {None, consignment.destination}:
+            tried.add(consignment.destination)
         if consignment.destination == "inside":
             return DELIVERED
         if dice.random() < 0.02:
@@ -69,19 +99,23 @@ def test_every_recipient_ends_in_exactly_one_closed_state(
             delay_notice_seconds=500,
             expire_seconds=EXPIRE_SECONDS,
         ) as relay:
-            for notifies, destination, is_null, pause in messages:
-                recipients = [asking(f"r{place}@x.test", notify) for place, notify in enumerate(notifies)]
-                await relay.commit(*recipients, destination=destination, reverse_path=None if is_null else SENDER)
+            await command_all(relay, early)
+            for notifies, destination, connector, is_null, pause in messages:
+                await relay.commit(
+                    *(asking(f"r{place}@x.test", notify) for place, notify in enumerate(notifies)),
+                    destination=destination,
+                    connector=connector,
+                    reverse_path=None if is_null else SENDER,
+                )
                 await asyncio.sleep(pause)
                 assert relay.manager.in_hand <= ACTIVE_MAX
-            for verb, pause in commands:
-                relay.spool.leave_command(verb)
-                await asyncio.sleep(pause)
-            relay.spool.leave_command(CommandVerb.RELEASE)
-            await asyncio.sleep(1)
+            await command_all(relay, late)
+            await command_all(relay, [(CommandVerb.RESUME, destination, 0) for destination in ("one", "two", None)])
+            await command_all(relay, [(CommandVerb.RELEASE, None, 1)])
             kept = relay.spool.recipients.values()
             last = now()
             await relay.until(lambda: all(each.state in CLOSED for each in kept), seconds=3 * EXPIRE_SECONDS)
+            assert not tried
             assert not relay.spool.contents
             assert max(courier.most_under_way.values()) <= CONCURRENCY
             for message in relay.spool.notifications:
