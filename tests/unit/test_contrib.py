@@ -74,6 +74,8 @@ NOT_ON_THE_BOARD = {
     "staffetta_log_lines_lost": "the alerts of disk and service come first",
     "staffetta_probe_last_success_timestamp_seconds": "the alert counts results, whatever the period is",
     "staffetta_probe_leg_seconds": "only a relay with probes has it",
+    "staffetta_refusals_untold": "refusals of all kinds are shown, these among them",
+    "staffetta_stressed": "the sessions that are open, and the refusals, show it",
     "staffetta_build_info": "the list of instances is made of it",
 }
 
