@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from staffetta import __version__
+from staffetta.mail.tolerance import Tolerance
 
 AUTHENTICATION_MECHANISMS = ("LOGIN", "PLAIN", "XOAUTH2")
 SESSION_RESULTS = ("quit", "lost", "timeout", "refused", "closed")
@@ -57,6 +58,9 @@ REFUSALS = Counter("staffetta_refusals_total", "Connections, commands and messag
 REFUSALS_UNTOLD = Counter(
     "staffetta_refusals_untold_total", "Refusals of strangers, of these, that a flood kept out of trace and log."
 )
+TOLERATED = Counter(
+    "staffetta_tolerated_total", "Messages answered with 250 that a tolerance was needed for.", ["tolerance"]
+)
 STRESSED = Gauge("staffetta_stressed", "1 while places or memory are short and strangers must hurry.")
 AUTHENTICATIONS = Counter(
     "staffetta_authentications_total", "Clients that logged in; who could not is among the refusals.", ["mechanism"]
@@ -98,6 +102,9 @@ CERTIFICATE_EXPIRY = Gauge(
     "staffetta_certificate_expiry_timestamp_seconds",
     "When the certificate ends, in seconds since 1970; where there are several of a name, the first that ends.",
     ["use", "name"],
+)
+TOLERANCE_END = Gauge(
+    "staffetta_tolerance_end_timestamp_seconds", "When a tolerance ends, in seconds since 1970.", ["name"]
 )
 TOKEN_AGE = Gauge(
     "staffetta_oauth_token_age_seconds", "Age of the access token in use, 0 while there is none.", ["source"]
@@ -160,6 +167,8 @@ def present_at_zero(
             PROBE_LEG_SECONDS.labels(probe, leg)
     for reason in reasons:
         REFUSALS.labels(reason)
+    for tolerance in Tolerance:
+        TOLERATED.labels(tolerance)
     for mechanism in AUTHENTICATION_MECHANISMS:
         AUTHENTICATIONS.labels(mechanism)
     for part in QUEUE_PARTS:

@@ -264,6 +264,9 @@ function New-InboundConnector {
     .PARAMETER NeverTwice
     Hold a message whose final reply was lost instead of trying again.
 
+    .PARAMETER Tolerance
+    Bear of its clients what this profile of the settings names.
+
     .PARAMETER SenderRewriting
     keep, force or force-if-not-allowed: put rewritten_sender in the place of the sender.
 
@@ -363,6 +366,8 @@ function New-InboundConnector {
         [bool] $AllowAnyAddress,
 
         [bool] $NeverTwice,
+
+        [string] $Tolerance,
 
         [ValidateSet('keep', 'force', 'force-if-not-allowed')]
         [string] $SenderRewriting,
@@ -478,6 +483,9 @@ function Set-InboundConnector {
     .PARAMETER NeverTwice
     Hold a message whose final reply was lost instead of trying again.
 
+    .PARAMETER Tolerance
+    Bear of its clients what this profile of the settings names.
+
     .PARAMETER SenderRewriting
     keep, force or force-if-not-allowed: put rewritten_sender in the place of the sender.
 
@@ -573,6 +581,8 @@ function Set-InboundConnector {
         [bool] $AllowAnyAddress,
 
         [bool] $NeverTwice,
+
+        [string] $Tolerance,
 
         [ValidateSet('keep', 'force', 'force-if-not-allowed')]
         [string] $SenderRewriting,

@@ -2,7 +2,8 @@
 
 Rule 1: the handshake completes whatever certificate the client sends (none, self-signed, expired); policy judges it.
 Rule 2: no resumption, so that each session proves anew who it is: no tickets, no cache, no renegotiation.
-Rule 3: clients speak TLS 1.2 or newer (RFC 8996 §2). Our own side as a client is in client_tls.py.
+Rule 3: clients speak TLS 1.2 or newer (RFC 8996 §2), but for those of whom an older one is borne. Our own side as a
+client is in client_tls.py.
 """
 
 import datetime
@@ -114,9 +115,13 @@ class TlsSession:
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """A certificate chain with its key, ready for any number of sessions."""
+    """A certificate chain with its key, ready for any number of sessions.
+
+    old_context: for clients that know nothing newer than TLS 1.0 or 1.1, and of whom that is borne.
+    """
 
     context: SSL.Context
+    old_context: SSL.Context
 
     @classmethod
     def load(cls, cert_chain_pem: bytes, key_pem: bytes) -> Self:
@@ -124,30 +129,38 @@ class ServerContext:
 
         Raises ValueError where they do not fit or cannot be read.
         """
-        context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
-        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # an idle session keeps no 16 KiB buffers
-        try:
-            leaf, *others = x509.load_pem_x509_certificates(cert_chain_pem)
-            context.use_certificate(leaf)
-            for certificate in others:
-                context.add_extra_chain_cert(certificate)
-            context.use_privatekey(_private_key(key_pem))
-            context.check_privatekey()
-        except SSL.Error as error:
-            raise ValueError(f"the private key cannot be used with the certificate: {text_of(error)}") from None
-        return cls(context)
+        context = _server_context(cert_chain_pem, key_pem, SSL.TLS1_2_VERSION)
+        old_context = _server_context(cert_chain_pem, key_pem, SSL.TLS1_VERSION)
+        old_context.set_cipher_list(b"DEFAULT:@SECLEVEL=0")  # beyond level 0, OpenSSL has no signatures for them
+        return cls(context, old_context)
 
-    def session(self, *, asks_for_certificate: bool = False) -> TlsSession:
+    def session(self, *, asks_for_certificate: bool = False, bears_old_tls: bool = False) -> TlsSession:
         """Begin the server's side of a session. asks_for_certificate: of the client, which need not have one."""
-        connection = SSL.Connection(self.context, None)
+        connection = SSL.Connection(self.old_context if bears_old_tls else self.context, None)
         if asks_for_certificate:
             connection.set_verify(SSL.VERIFY_PEER, _let_pass)
         connection.set_accept_state()
         return TlsSession(connection)
+
+
+def _server_context(cert_chain_pem: bytes, key_pem: bytes, minimum: int) -> SSL.Context:
+    """Raises ValueError."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(minimum)
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # an idle session keeps no 16 KiB buffers
+    try:
+        leaf, *others = x509.load_pem_x509_certificates(cert_chain_pem)
+        context.use_certificate(leaf)
+        for certificate in others:
+            context.add_extra_chain_cert(certificate)
+        context.use_privatekey(_private_key(key_pem))
+        context.check_privatekey()
+    except SSL.Error as error:
+        raise ValueError(f"the private key cannot be used with the certificate: {text_of(error)}") from None
+    return context
 
 
 def self_signed(hostname: str, now: datetime.datetime) -> tuple[bytes, bytes]:

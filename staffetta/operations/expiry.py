@@ -1,12 +1,13 @@
 """When certificates end: those we listen with and show to next hops, the authorities trusted, and those that we issued.
 
 A certificate that ends unseen stops mail on a Sunday. So each is a row, a metric, and, from a month before, a warning.
+Tolerances of old devices end as well; of them there are metric and warning alone.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -105,6 +106,7 @@ class ExpiryWatch:
         """Look at once and then every hour, until cancelled."""
         while True:
             self.look(await asyncio.to_thread(certificates, self._get_settings(), self._get_now()))
+            self.look_at_tolerances(self._get_settings(), self._get_now().astimezone(UTC).date())
             await asyncio.sleep(LOOK_SECONDS)
 
     def look(self, rows: Sequence[CertificateRow]) -> None:
@@ -120,6 +122,20 @@ class ExpiryWatch:
                 self._warn_of_the_end(row)
         for (use, name), expires in soonest.items():
             metrics.CERTIFICATE_EXPIRY.labels(use, name).set(expires)
+
+    def look_at_tolerances(self, settings: Settings, today: date) -> None:
+        """Set the metric of when tolerances end, and warn before: old devices then stop sending."""
+        metrics.TOLERANCE_END.clear()
+        for profile in settings.tolerances:
+            days_left = (profile.until - today).days
+            end = datetime.combine(profile.until + timedelta(days=1), time(), UTC)
+            metrics.TOLERANCE_END.labels(profile.name).set(end.timestamp())
+            stage = min((days for days in WARN_DAYS if days_left <= days), default=None)
+            key = (f"tolerance {profile.name}", stage if days_left >= 0 and stage is not None else -1)
+            if stage is not None and key not in self._warned:
+                self._warned.add(key)
+                event = "tolerance has ended" if days_left < 0 else "tolerance ends soon"
+                _log.warning(event, name=profile.name, until=profile.until.isoformat(), days_left=days_left)
 
     def _warn_of_the_end(self, row: CertificateRow) -> None:
         assert row.days_left is not None

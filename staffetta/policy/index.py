@@ -145,6 +145,7 @@ class PolicyIndex:
     on_premises, partners: enabled connectors of that type, by organisation.
     addresses: of every connector, of whatever type, on or off. addresses_of: the same for each, by its name.
     known_addresses: of connectors that are on, but for those that cover every address.
+    tolerant_addresses: of connectors that are on and name a tolerance.
     clear_authentication: who may log in without TLS.
     accounts: those that are on, by lower-case user name.
     recipients: an accepted domain's name to the local parts that exist in it, lower case.
@@ -159,6 +160,7 @@ class PolicyIndex:
     addresses: AddressTable = field(default_factory=AddressTable)
     known_addresses: AddressTable = field(default_factory=AddressTable)
     addresses_of: dict[str, AddressTable] = field(default_factory=dict)
+    tolerant_addresses: AddressTable = field(default_factory=AddressTable)
     clear_authentication: AddressTable = field(default_factory=AddressTable)
     accounts: dict[str, Account] = field(default_factory=dict)
     domains: dict[str, AcceptedDomain] = field(default_factory=dict)
@@ -223,6 +225,8 @@ def _add(index: PolicyIndex, connector: InboundConnector) -> None:
     index.wants_certificate |= names_certificates(connector)
     if not connector.allow_any_address:
         index.known_addresses.add(connector)
+    if connector.tolerance is not None:
+        index.tolerant_addresses.add(connector)
     if connector.allow_authentication_without_tls:
         index.clear_authentication.add(connector)
 

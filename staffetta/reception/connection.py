@@ -11,6 +11,7 @@ from typing import cast
 import structlog
 
 from staffetta import metrics
+from staffetta.mail.tolerance import Tolerance
 from staffetta.net.proxy import IPAddress, ProxyError, parse, plain_address
 from staffetta.net.tls import ServerContext, TlsFailure, TlsSession
 from staffetta.policy.decision import PeerCertificate, TlsFacts
@@ -181,7 +182,11 @@ class Connection(asyncio.Protocol):
 
     def start_tls(self, context: ServerContext) -> None:
         """From now on octets are TLS. The reply that says so has been written."""
-        self._tls = context.session(asks_for_certificate=self._desk.asks_for_certificate())
+        assert self._serving is not None
+        self._tls = context.session(
+            asks_for_certificate=self._desk.asks_for_certificate(),
+            bears_old_tls=Tolerance.OLD_TLS in self._serving.tolerances,
+        )
         self.extend_deadline()
 
     def pause_reading(self) -> None:

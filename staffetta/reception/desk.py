@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from prometheus_client import Gauge
 
 from staffetta import metrics
 from staffetta.mail.queue_id import to_text
+from staffetta.mail.tolerance import Tolerance
 from staffetta.net.proxy import IPAddress
 from staffetta.net.tls import ServerContext
 from staffetta.policy import authentication
@@ -243,6 +244,18 @@ class Desk:
         if found is None:
             found = self._by_connector[name] = metrics.CONNECTOR_MESSAGES.labels(name or "")
         return found
+
+    def note_tolerances(self, message: NewMessage, tolerated: Iterable[Tolerance]) -> None:
+        """Write down what had to be borne for a message to be kept."""
+        for tolerance in sorted(tolerated):
+            metrics.TOLERATED.labels(tolerance).inc()
+            _log.info(
+                "tolerated",
+                queue_id=to_text(message.number),
+                peer=message.peer_address,
+                connector=message.connector,
+                what=str(tolerance),
+            )
 
     def note_rewriting(self, message: NewMessage, broken: Sequence[str]) -> None:
         """Write down that a connector has rewritten the sender. broken: domains whose DKIM signatures that has cost."""

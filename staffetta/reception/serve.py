@@ -6,14 +6,16 @@ and not acted upon.
 """
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Protocol
 
 from staffetta.mail.queue_id import to_text
+from staffetta.mail.tolerance import Tolerance
 from staffetta.net.proxy import IPAddress
 from staffetta.net.tls import ServerContext
-from staffetta.policy import authentication, relay
+from staffetta.policy import authentication, relay, tolerance
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
 from staffetta.reception.desk import Desk
 from staffetta.reception.pace import Deed
@@ -40,6 +42,7 @@ from staffetta.spool.spool import SpoolUnavailable
 from staffetta.trace.events import Detail
 
 _PROGRESS_OCTETS = 16_384  # of content, within data_timeout_seconds: by default 90 octets a second
+_OLD_TLS = frozenset({"TLSv1", "TLSv1.1"})
 _HELD_OCTETS_MAX = 65536  # pipelined input while we work, beyond which we stop reading
 
 
@@ -64,7 +67,7 @@ class Wire(Protocol):
 
 
 class Serving:
-    """See the head of this file."""
+    """See the head of this file. tolerances: what is borne of this client, whatever connector takes its messages."""
 
     __slots__ = (
         "_charged_octets",
@@ -83,10 +86,12 @@ class Serving:
         "_transaction",
         "_wire",
         "_working",
+        "tolerances",
     )
 
     def __init__(self, desk: Desk, wire: Wire, loop: asyncio.AbstractEventLoop, client: IPAddress) -> None:
         settings = desk.get_settings()
+        self.tolerances = tolerance.at_connect(client, desk.declared, settings, time.time())
         self._desk = desk
         self._wire = wire
         self._loop = loop
@@ -99,6 +104,7 @@ class Serving:
             session_id=self._facts.session_id,
             postmaster_domain=settings.accepted_domains[0].name if settings.accepted_domains else settings.hostname,
             auth=authentication.offer(client, desk.declared, settings),
+            tolerances=self.tolerances,
         )
         self._hello: tuple[str | None, bool] = (None, False)  # what facts and stamp were made of
         self._stamp: Stamp | None = None
@@ -175,6 +181,8 @@ class Serving:
         self._hello = (None, False)
         self._stamp = None
         self._session.tls_started()
+        if tls.version in _OLD_TLS:
+            self._session.tolerated.add(Tolerance.OLD_TLS)
 
     def _hold_content(self) -> None:
         """Tell the crowd how much of the content is in memory, and give up where it is too much for all together."""
@@ -257,6 +265,7 @@ class Serving:
             decision = self._no_room_for(event) or transaction.judge_sender()
         if decision.is_accepted:
             self._transaction = transaction
+            self._session.tolerances = transaction.tolerances = self.tolerances | transaction.tolerances
             self._session.answer(decision.reply)
         else:
             self._session.answer(self._refuse(decision, _path(event)))
@@ -313,7 +322,10 @@ class Serving:
 
     def _on_content_start(self, event: ContentStart) -> None:
         assert self._transaction is not None
-        if not event.is_chunked and self._session.is_ahead:  # a request of another protocol, it may be (RFC 2920 §3.1)
+        is_early = not event.is_chunked and self._session.is_ahead  # RFC 2920 §3.1; another protocol's, it may be
+        if is_early and Tolerance.EARLY_CONTENT in self._transaction.tolerances:
+            self._transaction.tolerated.add(Tolerance.EARLY_CONTENT)
+        elif is_early:
             decision = Decision(reply.EARLY_TALK, Reason.EARLY_TALK)
             self._session.answer(self._refuse(decision, _path(self._transaction.mail)))
             return
@@ -324,6 +336,9 @@ class Serving:
     def _on_content_end(self, event: ContentEnd) -> None:
         transaction = self._transaction
         assert transaction is not None
+        transaction.tolerated |= self._session.tolerated
+        if event.has_long_lines:
+            transaction.tolerated.add(Tolerance.LONG_LINES)
         decision = transaction.judge_content(event)
         if decision.is_accepted:
             self._answer_later(self._kept(transaction, event.size))
@@ -379,6 +394,7 @@ class Serving:
             transaction.discard()
             raise
         self._desk.note_message(message, size)
+        self._desk.note_tolerances(message, transaction.tolerated)
         self._fruitful_at = self._loop.time()
         connector = transaction.attribution.connector
         if connector is not None and not connector.allow_any_address:

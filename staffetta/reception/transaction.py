@@ -4,9 +4,11 @@ import time
 
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.header import INTERNAL_FIELDS, HeaderSection
+from staffetta.mail.missing import missing_fields
 from staffetta.mail.queue_id import to_text
 from staffetta.mail.received import count_hops
-from staffetta.policy import content, relay, rewriting, submission
+from staffetta.mail.tolerance import Tolerance
+from staffetta.policy import content, relay, rewriting, submission, tolerance
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, Reason, SessionFacts
 from staffetta.policy.route import depends_on_size, route
@@ -26,9 +28,11 @@ class Transaction:
     settings: the snapshot that holds for all of it. intake: None until the content starts.
     leaving_sender: the reverse-path under which it is kept. rewritten: the header section that took the place of the
     one that came, where a connector rewrites senders. fields_removed: how many internal fields it lost.
+    tolerances: what is borne of it; tolerated: what had to be.
     """
 
     __slots__ = (
+        "_unique",
         "attribution",
         "facts",
         "fields_removed",
@@ -38,13 +42,18 @@ class Transaction:
         "rewritten",
         "routed",
         "settings",
+        "tolerances",
+        "tolerated",
     )
 
     def __init__(self, facts: SessionFacts, mail: Mail, settings: Settings) -> None:
         self.facts = facts
         self.mail = mail
         self.settings = settings
-        self.attribution = attribute(facts, mail.reverse_path, settings, time.time())
+        at = time.time()
+        self.attribution = attribute(facts, mail.reverse_path, settings, at)
+        self.tolerances = tolerance.of_connector(self.attribution.connector, settings, at)
+        self.tolerated: set[Tolerance] = set()
         self.leaving_sender = rewriting.leaving_sender(self.attribution.connector, mail.reverse_path)
         self.rewritten: rewriting.RewrittenHeader | None = None
         self.fields_removed = 0
@@ -75,6 +84,7 @@ class Transaction:
     def start_content(self, spool: Spool) -> None:
         """Make ready for the content."""
         limits = self.settings.limits
+        self._unique = f"{to_text(spool.next_number())}@{self.settings.hostname}"
         self.intake = Intake(
             spool.open_draft,
             in_memory_octets_max=limits.content_in_memory_octets_max,
@@ -89,7 +99,16 @@ class Transaction:
             kept, self.fields_removed = came.without(INTERNAL_FIELDS)
         header = HeaderSection(kept) if self.fields_removed else came
         self.rewritten = rewriting.rewritten_header(self.attribution.connector, self.mail.reverse_path, header)
-        return kept if self.rewritten is None else self.rewritten.octets
+        kept = kept if self.rewritten is None else self.rewritten.octets
+        return self._with_missing_fields(kept) if Tolerance.MISSING_FIELDS in self.tolerances else kept
+
+    def _with_missing_fields(self, section: bytes) -> bytes:
+        """Put in front what the client should have written (RFC 5321 §6.4)."""
+        header = HeaderSection(section)
+        added = missing_fields(header, unique=self._unique, at=time.time())
+        if added:
+            self.tolerated.add(Tolerance.MISSING_FIELDS)
+        return added + section
 
     def take(self, octets: bytes) -> None:
         """Take a piece of content."""
@@ -134,7 +153,7 @@ class Transaction:
         connector = self.attribution.connector
         message = NewMessage(
             number=number,
-            message_id=header.first(b"message-id"),
+            message_id=header.first(b"message-id") or self._added_message_id(),
             subject=header.first(b"subject"),
             envelope=self._envelope(routed),
             recipients=routed,
@@ -150,6 +169,9 @@ class Transaction:
         )
         await spool.commit(message)
         return message
+
+    def _added_message_id(self) -> str | None:
+        return f"<{self._unique}>" if Tolerance.MISSING_FIELDS in self.tolerated else None
 
     @property
     def is_rewritten(self) -> bool:
@@ -176,6 +198,8 @@ class Transaction:
         }
         if self.fields_removed:
             told["fields_removed"] = self.fields_removed
+        if self.tolerated:
+            told["tolerated"] = ", ".join(sorted(self.tolerated))
         return told | self._told_of_senders()
 
     def _told_of_senders(self) -> dict[str, str | None]:

@@ -17,6 +17,7 @@ from staffetta.settings.probe_checks import check_probes
 from staffetta.settings.road_checks import check_roads
 from staffetta.settings.route_checks import check_routes
 from staffetta.settings.secret_checks import check_secrets
+from staffetta.settings.tolerance_checks import check_tolerances
 
 _SELECTOR = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 _NAME_LENGTH_MAX = 64  # Exchange's, where it says one
@@ -38,6 +39,7 @@ def check(settings: Settings) -> Found:
     for index, issuer in enumerate(settings.token_issuers):
         yield from _issuer(("token_issuers", index), issuer)
     yield from check_objects(settings)
+    yield from check_tolerances(settings)
     yield from check_secrets(settings)
     yield from check_probes(settings)
     yield from _doctor(settings)
@@ -61,6 +63,7 @@ def _names(settings: Settings) -> Found:
         ("outbound_connectors", "name"),
         ("route_rules", "name"),
         ("probes", "name"),
+        ("tolerances", "name"),
     ):
         seen: set[str] = set()
         for index, entry in enumerate(getattr(settings, section)):

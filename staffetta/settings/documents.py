@@ -1,6 +1,7 @@
 """The reference page and the annotated example, from the declarations in model.py."""
 
 from collections.abc import Iterator
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
@@ -30,6 +31,8 @@ _EXAMPLES: dict[str, str] = {
     "issuer": '"https://login.microsoftonline.com/TENANT/v2.0"',
     "audience": '["https://relay.example.org"]',
     "keys": '"https://login.microsoftonline.com/TENANT/discovery/v2.0/keys"',
+    "tolerates": '["old-tls", "missing-fields"]',
+    "until": "2027-06-30",
     "path": '"/var/lib/staffetta/mailboxes"',
 }
 
@@ -97,7 +100,7 @@ def _type_words(annotation: Any) -> str:
         return ", ".join(f"`{member}`" for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "`{ " + ", ".join(f"{key} = …" for key in annotation.model_fields) + " }`"
-    words = {str: "text", Path: "path", int: "number", float: "number", bool: "true or false"}
+    words = {str: "text", Path: "path", int: "number", float: "number", bool: "true or false", date: "date"}
     return words[annotation]
 
 

@@ -1,12 +1,14 @@
 """The declarations. A snapshot of Settings is immutable; a session or an attempt holds one for its life."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, PrivateAttr, StrictBool, StrictInt
 
+from staffetta.mail.tolerance import Tolerance
 from staffetta.settings.objects import (
     AcceptedDomain,
     Account,
@@ -60,6 +62,21 @@ class Listener(Section):
     proxy_protocol_from: Annotated[
         tuple[str, ...], Field(description="Proxies (addresses or CIDR) that must send a PROXY header, v1 or v2.")
     ] = ()
+    tolerance: Annotated[str | None, Field(description="Bear of every client here what this profile names.")] = None
+
+
+class ToleranceProfile(Section):
+    """What old devices may get wrong, and until when. Listeners and connectors name it."""
+
+    name: Annotated[str, Field(description="Its name, unique.")]
+    tolerates: Annotated[
+        tuple[Tolerance, ...],
+        Field(
+            description="Of old-tls (1.0, 1.1), missing-helo, broken-helo, missing-fields (Date and Message-ID, which "
+            "are added), long-lines (content, up to 1 MiB), early-content (before 354)."
+        ),
+    ]
+    until: Annotated[date, Field(description="The last day on which it holds, as 2027-06-30.")]
 
 
 class QueueSettings(Section):
@@ -332,6 +349,9 @@ class Settings(Section):
         Field(description="Endpoints are named below it: `contoso-com.mail.<mail_domain>`; left out, hostname."),
     ] = None
     organizations: Annotated[tuple[Organization, ...], Field(description="Tenants besides the default one.")] = ()
+    tolerances: Annotated[
+        tuple[ToleranceProfile, ...], Field(description="What old devices may get wrong, and until when.")
+    ] = ()
     trusted_authorities: Annotated[
         tuple[TrustedAuthority, ...], Field(description="Certificate authorities that connectors may name.")
     ] = ()

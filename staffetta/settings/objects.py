@@ -208,6 +208,9 @@ class InboundConnector(Section):
     never_twice: Annotated[
         StrictBool, Field(description="Hold a message whose final reply was lost instead of trying again.")
     ] = False
+    tolerance: Annotated[
+        str | None, Field(description="Bear of its clients what this profile of the settings names.")
+    ] = None
     sender_rewriting: Annotated[
         SenderRewriting,
         Field(description="keep, force or force-if-not-allowed: put rewritten_sender in the place of the sender."),

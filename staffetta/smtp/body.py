@@ -12,6 +12,8 @@ from staffetta.smtp.events import ContentFault
 LINE_OCTETS_MAX = 65_536
 """RFC 5321 §4.5.3.1.6 promises 998 octets and allows more. We pass longer lines unchanged, since folding breaks
 signatures; a line beyond this is no mail, and a next hop would only refuse it later."""
+LONG_LINE_OCTETS_MAX = 1_048_576
+"""For clients of whom long lines are borne."""
 
 _END = b"\r\n.\r\n"
 _END_AT_START = _END[2:]
@@ -24,12 +26,25 @@ class Gatherer:
     """Checks canonical content piece by piece, and gathers it into parts.
 
     A piece must not end between CR and LF. size: octets so far. fault: None while all is well.
+    has_long_lines: whether a line was longer than LINE_OCTETS_MAX, which line_octets_max allowed.
     """
 
-    __slots__ = ("_faults", "_gathered", "_line_octets", "_part_octets", "_pieces", "_size_max", "size")
+    __slots__ = (
+        "_faults",
+        "_gathered",
+        "_line_octets",
+        "_line_octets_max",
+        "_part_octets",
+        "_pieces",
+        "_size_max",
+        "has_long_lines",
+        "size",
+    )
 
-    def __init__(self, *, size_max: int, part_octets: int) -> None:
+    def __init__(self, *, size_max: int, part_octets: int, line_octets_max: int = LINE_OCTETS_MAX) -> None:
         self._size_max = size_max
+        self._line_octets_max = line_octets_max
+        self.has_long_lines = False
         self._part_octets = part_octets
         self._pieces: list[bytes] = []
         self._gathered = 0
@@ -50,8 +65,12 @@ class Gatherer:
             self._faults.add(ContentFault.NUL)
         if self.size > self._size_max:
             self._faults.add(ContentFault.TOO_LARGE)
-        if self._has_endless_line(piece):
-            self._faults.add(ContentFault.LINE_TOO_LONG)
+        line_octets = self._line_octets
+        if self._has_line_beyond(piece, LINE_OCTETS_MAX):
+            self._line_octets = line_octets
+            self.has_long_lines = True
+            if self._has_line_beyond(piece, self._line_octets_max):
+                self._faults.add(ContentFault.LINE_TOO_LONG)
         if self._faults:
             self._pieces.clear()
             self._gathered = 0
@@ -59,22 +78,22 @@ class Gatherer:
             self._pieces.append(piece)
             self._gathered += len(piece)
 
-    def _has_endless_line(self, piece: bytes) -> bool:
-        """Whether this piece ends or continues a line beyond the limit; remembers how long its last line is.
+    def _has_line_beyond(self, piece: bytes, octets_max: int) -> bool:
+        """Whether this piece ends or continues a line beyond octets_max; remembers how long its last line is.
 
         It leaps from one line end to the last that the limit allows, so that large pieces are not cut into lines.
         """
         at = piece.find(b"\r\n")
         if at < 0:
             self._line_octets += len(piece)
-            return self._line_octets > LINE_OCTETS_MAX
-        is_endless = self._line_octets + at > LINE_OCTETS_MAX
+            return self._line_octets > octets_max
+        is_beyond = self._line_octets + at > octets_max
         last = piece.rfind(b"\r\n")
-        while at < last and not is_endless:
-            at = piece.rfind(b"\r\n", at + 2, at + 2 + LINE_OCTETS_MAX + 2)
-            is_endless = at < 0
+        while at < last and not is_beyond:
+            at = piece.rfind(b"\r\n", at + 2, at + 2 + octets_max + 2)
+            is_beyond = at < 0
         self._line_octets = len(piece) - last - 2
-        return is_endless or self._line_octets > LINE_OCTETS_MAX
+        return is_beyond or self._line_octets > octets_max
 
     def part(self, *, is_end: bool) -> bytes:
         """Return what has gathered, once it is a part or the end has come; empty otherwise."""

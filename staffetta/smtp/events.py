@@ -68,10 +68,11 @@ class ContentFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContentEnd:
-    """*answer*. All of it was read. size: octets of canonical content."""
+    """*answer*. All of it was read. size: octets of canonical content. has_long_lines: such as had to be borne."""
 
     size: int
     fault: ContentFault | None
+    has_long_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)

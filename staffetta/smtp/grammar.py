@@ -49,6 +49,12 @@ def parse_helo(argument: bytes) -> str:
     return name.decode("ascii")
 
 
+def mended_helo(argument: bytes) -> str:
+    """Return what can be shown of a name that is none: its printable ASCII, `?` for the rest; it may be empty."""
+    shown = argument.strip(b" ").decode("ascii", "replace")[:HELO_OCTETS_MAX]
+    return "".join(character if "!" <= character <= "~" else "?" for character in shown)
+
+
 def parse_mail(
     argument: bytes, *, is_esmtp: bool = True, is_auth_offered: bool = False, is_tls_active: bool = False
 ) -> Mail:

@@ -32,6 +32,7 @@ class ServerSession(CommandSession):
     """See the head of this file.
 
     helo: the client's name, None before HELO. is_esmtp: whether it said EHLO.
+    tolerances: what is borne of this client; the driver may change it between commands. tolerated: what was, so far.
     """
 
     # What the driver calls.
@@ -189,8 +190,9 @@ class ServerSession(CommandSession):
         return bool(part)
 
     def _end_content(self) -> None:
+        gatherer = self._gatherer
         self._hand_on_part(is_end=True)
-        self._events.append(ContentEnd(self._gatherer.size, self._gatherer.fault))
+        self._events.append(ContentEnd(gatherer.size, gatherer.fault, gatherer.has_long_lines))
         self._reading = Reading.COMMANDS
 
     # Answers.

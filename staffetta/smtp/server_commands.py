@@ -4,6 +4,7 @@ Rule 1: a handler is called when sequence.py has nothing against its command; BD
 Rule 2: what is wrong with an argument raises Rejection, caught in one place.
 """
 
+from staffetta.mail.tolerance import Tolerance
 from staffetta.smtp import grammar, reply
 from staffetta.smtp.auth import shown
 from staffetta.smtp.events import (
@@ -40,6 +41,8 @@ class CommandSession(SessionState):
         elif handler is None:
             self._refuse_unknown(verb)
         else:
+            if verb == b"MAIL" and self._state is State.CONNECTED and Tolerance.MISSING_HELO in self.tolerances:
+                self._do_without_hello()
             order = objection(verb, self._state)
             try:
                 if order is not None and verb != b"BDAT":
@@ -65,7 +68,13 @@ class CommandSession(SessionState):
         self._greeted(argument, is_esmtp=True)
 
     def _greeted(self, argument: bytes, *, is_esmtp: bool) -> None:
-        self.helo = grammar.parse_helo(argument)
+        try:
+            self.helo = grammar.parse_helo(argument)
+        except grammar.Rejection:
+            if Tolerance.BROKEN_HELO not in self.tolerances:
+                raise
+            self.helo = grammar.mended_helo(argument) or self._nameless
+            self.tolerated.add(Tolerance.BROKEN_HELO)
         self.is_esmtp = is_esmtp
         self._abandon()
         self._state = State.GREETED
@@ -78,6 +87,16 @@ class CommandSession(SessionState):
         )
         self._say(reply.hello(self._hostname, self._client_address, offered if is_esmtp else ()))
         self._count_idle_command()
+
+    @property
+    def _nameless(self) -> str:
+        """What a client is called that has given no name (RFC 5321 §4.1.4)."""
+        return f"[{'IPv6:' if ':' in self._client_address else ''}{self._client_address}]"
+
+    def _do_without_hello(self) -> None:
+        self.helo = self._nameless
+        self.tolerated.add(Tolerance.MISSING_HELO)
+        self._state = State.GREETED
 
     def _on_mail(self, argument: bytes) -> None:
         mail = grammar.parse_mail(

@@ -6,9 +6,10 @@ Rule: nothing here reads a line. server_commands.py says what a command does, se
 from collections import deque
 from enum import Enum, auto
 
+from staffetta.mail.tolerance import Tolerance
 from staffetta.smtp import reply
 from staffetta.smtp.auth import NO_OFFER, Dialog, Offer
-from staffetta.smtp.body import ChunkReader, DataReader, Gatherer
+from staffetta.smtp.body import LINE_OCTETS_MAX, LONG_LINE_OCTETS_MAX, ChunkReader, DataReader, Gatherer
 from staffetta.smtp.events import Closing, Event, Reset
 from staffetta.smtp.limits import SessionLimits
 from staffetta.smtp.reading import LineReader
@@ -44,10 +45,13 @@ class SessionState:
         is_tls_active: bool = False,
         is_dsn_offered: bool = True,
         auth: Offer = NO_OFFER,
+        tolerances: frozenset[Tolerance] = frozenset(),
     ) -> None:
         self.session_id = session_id
         self.helo: str | None = None
         self.is_esmtp = False
+        self.tolerances = tolerances
+        self.tolerated: set[Tolerance] = set()
         self._hostname = hostname
         self._client_address = client_address
         self._limits = limits
@@ -113,7 +117,12 @@ class SessionState:
             self._events.append(Closing(is_quit=False))
 
     def _start_content(self) -> None:
-        self._gatherer = Gatherer(size_max=self._limits.message_octets_max, part_octets=PART_OCTETS)
+        bears_long_lines = Tolerance.LONG_LINES in self.tolerances
+        self._gatherer = Gatherer(
+            size_max=self._limits.message_octets_max,
+            part_octets=PART_OCTETS,
+            line_octets_max=LONG_LINE_OCTETS_MAX if bears_long_lines else LINE_OCTETS_MAX,
+        )
         self._data_reader = DataReader(self._gatherer)
         self._chunk_reader = ChunkReader(self._gatherer)
 
