@@ -116,3 +116,12 @@ def test_the_audit_tells_who_changed_what_from_where(office: Office) -> None:
     assert len(office("Search-AdminAuditLog", FABRIKAM)) == 2
     office("New-AcceptedDomain", Name="contoso.net")
     assert len(office("Search-AdminAuditLog", FABRIKAM)) == 2
+
+
+def test_an_organization_adds_no_domain_below_another_one_s(office: Office) -> None:
+    with pytest.raises(OperationError, match="lies below one of another organization"):
+        office("New-AcceptedDomain", FABRIKAM, Name="Mail.contoso.com")
+    office("New-AcceptedDomain", FABRIKAM, Name="mail.fabrikam.com")
+    office("New-AcceptedDomain", FABRIKAM, Name="notcontoso.com")
+    office("New-AcceptedDomain", Name="mail.contoso.com", Organization="fabrikam")  # by the operator
+    office("Set-AcceptedDomain", FABRIKAM, Identity="mail.contoso.com", Recipients="ada")
