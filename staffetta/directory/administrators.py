@@ -9,6 +9,7 @@ from staffetta.directory.changing import Changing
 from staffetta.directory.problems import AlreadyNamed, ChangeRefused, NotThere
 from staffetta.directory.role_groups import check_somebody_manages, roles_of
 from staffetta.directory.store import Directory
+from staffetta.directory.tokens import end_starter_token
 
 _WORDS = "administrator"
 _COLUMNS = "number, name, organization, password_hash, enabled, created_at, signed_in_at"
@@ -80,6 +81,7 @@ def set_enabled(changing: Changing, name: str, enabled: bool) -> None:
     changing.connection.execute("UPDATE administrator SET enabled = ? WHERE number = ?", (enabled, before.number))
     if not enabled:
         changing.connection.execute("DELETE FROM sign_in WHERE administrator = ?", (before.number,))
+        end_starter_token(changing, before.name)
         check_somebody_manages(changing)
     changing.audit(
         _WORDS, before.name, before.organization, before={"Enabled": before.enabled}, after={"Enabled": enabled}
@@ -90,6 +92,7 @@ def remove_administrator(changing: Changing, name: str) -> None:
     """Remove an administrator with memberships and sign-ins. Raises NotThere, ChangeRefused for the last manager."""
     before = _own(changing, name)
     changing.connection.execute("DELETE FROM administrator WHERE number = ?", (before.number,))
+    end_starter_token(changing, before.name)
     changing.audit(_WORDS, before.name, before.organization, before=_shown(before))
     check_somebody_manages(changing)
 

@@ -1,5 +1,6 @@
 """A change of the directory under way: several objects in one transaction, each with its audit row."""
 
+import json
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from staffetta.directory import audit
 from staffetta.directory.audit import AuditRow, Author
 from staffetta.directory.database import DirectoryUnavailable
+from staffetta.directory.neighbours import check_neighbours
 from staffetta.directory.objects import MODELS, Kind, Stored, declared_objects, name_of, organization_of, outside
 from staffetta.directory.problems import AlreadyNamed, ChangeRefused, Declared, ForeignOrganization, NotThere
 from staffetta.directory.reach import check_reach
@@ -54,6 +56,7 @@ class Changing:
             return old
         present = (each for reaching in _REACHING for each in self.objects(reaching))
         check_reach(self.author.organization, value, old.value if old else None, present)
+        check_neighbours(self.author.organization, old.value if old else value, self._neighbours(), is_new=old is None)
         name_key = name_of(value).casefold()
         taken = self.connection.execute("SELECT guid FROM object WHERE (kind, name_key) = (?, ?)", (kind, name_key))
         if name_key in self._declared[kind] or any(other != guid for (other,) in taken):
@@ -78,12 +81,16 @@ class Changing:
     def remove(self, stored: Stored) -> None:
         """Remove an object. Raises NotThere, Declared, ForeignOrganization; ChangeRefused where others need it."""
         old = self._own(stored.kind, stored.guid, stored.name)
+        check_neighbours(self.author.organization, old.value, self._neighbours())
         for table, words in _OF_ORGANIZATIONS.items() if stored.kind is Kind.ORGANIZATION else ():
             kept = f"SELECT name FROM {table} WHERE organization = ? COLLATE NOCASE"
             for (name,) in self.connection.execute(kept, (old.name,)):
                 raise ChangeRefused(f"The organization {old.name!r} has the {words} {name!r}; remove that first.")
         self.connection.execute("DELETE FROM object WHERE guid = ?", (old.guid,))
         self._note(old, outside(old.value), None)
+
+    def _neighbours(self) -> Iterator[Stored]:
+        return (each for kind in (Kind.ACCEPTED_DOMAIN, Kind.INBOUND_CONNECTOR) for each in self.objects(kind))
 
     def organization_named(self, name: str | None) -> str | None:
         """Return the organisation as it is spelt; None is all of them. Raises NotThere."""
@@ -152,8 +159,23 @@ def read_objects(connection: sqlite3.Connection, kind: Kind, guid: str | None = 
         try:
             value = MODELS[kind].model_validate_json(text)
         except ValidationError as error:
-            raise DirectoryUnavailable(
-                f"The directory holds an object {each} that this version cannot read: {error}. "
-                "Start the version of the relay that wrote it."
-            ) from error
+            raise DirectoryUnavailable(_unreadable(kind, each, text, error)) from error
         yield Stored(kind, each, organization_of(value), value, created_at, changed_at)
+
+
+def _unreadable(kind: Kind, guid: str, text: str, error: ValidationError) -> str:
+    """What is wrong with a stored object, and what to do. Of its values only the name is told: others may be secret."""
+    try:
+        values = json.loads(text)
+        name = values.get("name") or values.get("user_name") or guid
+    except (ValueError, AttributeError):
+        return (
+            f"The {kind.words} {guid} of the directory is damaged: it is no object of JSON. "
+            "Put back a copy of directory.sqlite, or remove the row."
+        )
+    first = error.errors(include_input=False, include_url=False)[0]
+    key = ".".join(map(str, first["loc"])) or "the whole"
+    return (
+        f"The {kind.words} {name!r} ({guid}) of the directory cannot be read by this version: {key}: {first['msg']}. "
+        "Start the version of the relay that wrote it, or put back a copy of directory.sqlite."
+    )

@@ -78,6 +78,24 @@ def add_token(
     return secret
 
 
+def add_starter_token(changing: Changing, name: str, roles: Sequence[str], *, expires_at: float) -> str:
+    """Make the token with which an administrator begins; it ends with him."""
+    return add_token(changing, _starter_name(name), roles, expires_at=expires_at)
+
+
+def end_starter_token(changing: Changing, name: str) -> None:
+    """Remove it, where it is still there: its administrator is gone, or shut out."""
+    row = changing.connection.execute(
+        f"SELECT {_COLUMNS} FROM token WHERE name_key = ? AND created_by = ?", (_starter_name(name).casefold(), name)
+    ).fetchone()
+    if row is not None:
+        _remove(changing, _token(row))
+
+
+def _starter_name(administrator: str) -> str:
+    return f"{administrator}, to begin with"
+
+
 def remove_token(changing: Changing, name: str) -> None:
     """Remove a token: the next request with it is refused. Raises NotThere, ForeignOrganization."""
     row = changing.connection.execute(f"SELECT {_COLUMNS} FROM token WHERE name_key = ?", (name.casefold(),)).fetchone()
@@ -85,6 +103,10 @@ def remove_token(changing: Changing, name: str) -> None:
         raise NotThere(_WORDS, name)
     token = _token(row)
     changing.check_organization(token.organization, _WORDS, token.name)
+    _remove(changing, token)
+
+
+def _remove(changing: Changing, token: Token) -> None:
     changing.connection.execute("DELETE FROM token WHERE number = ?", (token.number,))
     shown = {"Name": token.name, "Organization": token.organization, "Roles": sorted(token.roles)}
     changing.audit(_WORDS, token.name, token.organization, before=shown)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from staffetta.directory.administrators import administrators
 from staffetta.directory.sign_ins import CODE_REFUSED, first_code_opens, redeem_first_code
 from staffetta.directory.store import Author, Directory
-from staffetta.directory.tokens import add_token
+from staffetta.directory.tokens import add_starter_token
 from staffetta.operations.access import told
 from staffetta.operations.errors import BadValue, OperationError
 from staffetta.operations.roles import Role
@@ -48,5 +48,5 @@ def make_first_administrator(
         with directory.change(settings, author) as change:
             redeem_first_code(change, code, name, hashed)
             expires_at = change.at + TOKEN_SECONDS
-            token = add_token(change, f"{name}, to begin with", [Role.ORGANIZATION_MANAGEMENT], expires_at=expires_at)
+            token = add_starter_token(change, name, [Role.ORGANIZATION_MANAGEMENT], expires_at=expires_at)
     return FirstAdministrator(name, None if password else chosen, token, expires_at)

@@ -6,7 +6,7 @@ Parameters and properties are spelt in Python as `sender_domains` and outside as
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from staffetta.directory.store import Directory, NotConsistent
@@ -143,10 +143,34 @@ def execute(
     check_role(operation, context.caller)
     given = bind(operation.input, parameters)
     if only_ask and operation.is_change:
+        _must_be_there(operation, context, given)
         foreseen = () if operation.preview is None else tuple(operation.preview(context, given))
         return Result((), (_what_if(operation, given), *(f"What if: {line}" for line in foreseen), *context.warnings))
     rows = tuple(operation.run(context, given))
     return Result(rows, tuple(context.warnings))
+
+
+def _must_be_there(operation: Operation, context: Context, given: Input) -> None:
+    """Who only asks hears that there is no such object, or that there is one already. Raises NotFound, AlreadyThere."""
+    getter = next((each for each in operations() if each.name == f"Get-{operation.noun}"), None)
+    if getter is None or operation.preview is not None:
+        return
+    field = "name" if operation.verb == "New" else "identity"
+    wanted = getattr(given, field, None)
+    asked = getter.input.model_fields.get("identity")
+    if asked is None or not isinstance(wanted, str):
+        return
+    quiet = replace(context, warnings=[])
+    try:
+        rows = tuple(getter.run(quiet, getter.input.model_validate({"identity": wanted})))
+    except NotFound:
+        if operation.verb != "New":
+            raise
+    else:
+        if rows and operation.verb == "New":
+            raise AlreadyThere(
+                f"The {operation.noun} '{wanted}' is there already; take another name.", parameter="Name"
+            )
 
 
 def check_role(operation: Operation, caller: Caller) -> None:

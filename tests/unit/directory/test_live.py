@@ -156,7 +156,7 @@ def test_a_snapshot_that_cannot_be_made_leaves_the_one_before_and_is_logged_once
                     while len(logs) < number:  # noqa: ASYNC110 - nothing tells of it
                         await asyncio.sleep(0.001)
         assert [log["event"] for log in logs] == ["settings stay as they were before the directory changed"] * 2
-        assert "an object first that this version cannot read" in logs[0]["error"]
+        assert "(first) of the directory cannot be read by this version" in logs[0]["error"]
         assert len(taken) == 1
         watch.cancel()
         directory.close()
