@@ -33,7 +33,7 @@ _LIKE: dict[str, bool] = {"-like": True, "-notlike": False}
 
 @dataclass(frozen=True, slots=True)
 class Property(Generic[Row]):
-    """kind: str, int, bool or datetime. of: the value of a row; None where it has none."""
+    """kind: str, int, float, bool or datetime. of: the value of a row; None where it has none."""
 
     kind: type
     of: Callable[[Row], object]
@@ -150,11 +150,18 @@ def _read(kind: type, value: str, name: str) -> object:
             return at if at.tzinfo else at.replace(tzinfo=UTC)
         if kind is bool:
             return {"$true": True, "true": True, "$false": False, "false": False}[value.lower()]
+        if kind is float:
+            return float(value)
         if kind is int:
             unit = _UNITS.get(value[-2:].lower())
             return int(value[:-2]) * unit if unit else int(value)
     except (ValueError, KeyError):
-        wanted = {datetime: "a time as '2026-11-24T10:00:00'", bool: "$true or $false", int: "a whole number"}[kind]
+        wanted = {
+            datetime: "a time as '2026-11-24T10:00:00'",
+            bool: "$true or $false",
+            int: "a whole number",
+            float: "a number",
+        }[kind]
         raise _bad(f"{name} is compared with {wanted}, not with '{value}'") from None
     return value.casefold()
 

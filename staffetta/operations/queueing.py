@@ -48,6 +48,9 @@ class QueueRow(Output):
     message_count: Annotated[int, Field(description="Messages that wait in it.")]
     recipient_count: Annotated[int, Field(description="Recipients that wait in it.")]
     suspended_count: Annotated[int, Field(description="Recipients that are suspended one by one.")]
+    incoming_rate: Annotated[float | None, Field(description="New messages a second, as last counted.")]
+    outgoing_rate: Annotated[float | None, Field(description="Messages a second that leave it for good.")]
+    velocity: Annotated[float | None, Field(description="OutgoingRate less IncomingRate: below zero it grows.")]
     next_hop_domain: Annotated[str, Field(description="Where they go; empty for all of a suspended route.")]
     next_hop_connector: Annotated[str, Field(description="The route.")]
     next_retry_time: Annotated[datetime | None, Field(description="When the next one is tried.")]
@@ -182,6 +185,7 @@ def _backlogs(context: Context) -> Sequence[Backlog]:
 
 def _queue_row(context: Context, backlog: Backlog) -> QueueRow:
     route = find_route(context.settings, backlog.route)
+    came, went = backlog.came_per_second, backlog.went_per_second
     return QueueRow(
         identity=f"{backlog.route}\\{backlog.destination or '*'}",
         delivery_type=_DELIVERY_TYPES[route.transport] if route else "Undefined",
@@ -189,6 +193,9 @@ def _queue_row(context: Context, backlog: Backlog) -> QueueRow:
         message_count=backlog.messages,
         recipient_count=backlog.recipients,
         suspended_count=backlog.held,
+        incoming_rate=came,
+        outgoing_rate=went,
+        velocity=None if came is None or went is None else round(went - came, 2),
         next_hop_domain=backlog.destination,
         next_hop_connector=backlog.route,
         next_retry_time=datetime.fromisoformat(backlog.next_attempt_at) if backlog.next_attempt_at else None,
@@ -211,6 +218,7 @@ _PROPERTIES: dict[str, Property[QueueRow]] = {
     "DeliveryType": Property(str, lambda row: row.delivery_type),
     "Status": Property(str, lambda row: row.status.value),
     "MessageCount": Property(int, lambda row: row.message_count),
+    "Velocity": Property(float, lambda row: row.velocity),
     "NextHopDomain": Property(str, lambda row: row.next_hop_domain),
     "NextHopConnector": Property(str, lambda row: row.next_hop_connector),
     "NextRetryTime": Property(datetime, lambda row: row.next_retry_time),

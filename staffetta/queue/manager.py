@@ -20,6 +20,7 @@ from staffetta.queue.destination import Destination
 from staffetta.queue.lanes import Lanes
 from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
+from staffetta.queue.pace import Pace
 from staffetta.queue.room import Room, Space
 from staffetta.queue.settler import Settler
 from staffetta.queue.shaper import Shaper
@@ -59,6 +60,7 @@ class QueueManager:
         self._room = Room(spool, get_settings, on_free=lambda: self._alarm.by(now()))
         self._shaper = Shaper(get_settings)
         self._suspensions = Suspensions()
+        self._pace = Pace(now())
         self._settler = Settler(
             spool,
             get_settings,
@@ -130,6 +132,7 @@ class QueueManager:
 
     def _offer(self, claim: Claim) -> bool:
         """Take a claim that was just committed, if nothing older waits on disk, and there is room."""
+        self._pace.came(claim)
         if self._suspensions.hold(claim.route, claim.destination):
             return False
         destination = self._room.destination(claim.route, claim.destination)
@@ -156,6 +159,8 @@ class QueueManager:
             except SpoolUnavailable as error:
                 _log.error("queue cannot be read", error=str(error))
                 self._alarm.by(self._now() + _TROUBLE_SECONDS)
+            if flows := self._pace.take(self._now()):
+                self._spool.post_flows(flows)
             # Claims are half of the reader's time at most, and the walk from destination to destination a fifth.
             await asyncio.sleep(max(_POLL_SECONDS_MIN, self._now() - began, 4 * walk_seconds))
             await self._alarm.wait()
@@ -241,6 +246,8 @@ class QueueManager:
 
     def _settled(self, claim: Claim, due_at: float | None) -> None:
         self._room.over(claim)
+        if due_at is None:
+            self._pace.went(claim)
         if due_at is not None:
             self._alarm.by(due_at)
 

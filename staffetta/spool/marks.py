@@ -63,6 +63,24 @@ class Notice:
     until: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class QueueFlow:
+    """How many messages came new for a destination and left it for good, in the seconds before `until` (since 1970)."""
+
+    route: str
+    destination: str
+    until: float
+    seconds: float
+    came: int
+    went: int
+
+
+def write_flows(connection: sqlite3.Connection, flows: Sequence[QueueFlow]) -> None:
+    """Write them in the place of those before. Raises sqlite3.Error."""
+    rows: list[Row] = [(each.route, each.destination, each.until, each.seconds, each.came, each.went) for each in flows]
+    connection.executemany(SQL["post_queue_flow"], rows)
+
+
 def write_marks(connection: sqlite3.Connection, marks: Sequence[Mark]) -> None:
     """Write them in the open transaction. Raises sqlite3.Error."""
     paces: list[Row] = [

@@ -11,7 +11,7 @@ from staffetta.mail.queue_id import make_number, to_text
 from staffetta.spool.change import CLOSED
 from staffetta.spool.claims import Hand, claims_of_new, keys_of
 from staffetta.spool.commands import applies, cannot_be_for, command_event
-from staffetta.spool.marks import HourMark, Mark, Notice
+from staffetta.spool.marks import HourMark, Mark, Notice, QueueFlow
 from staffetta.spool.mending import cut_short
 from staffetta.spool.spool import (
     CarriedOut,
@@ -96,6 +96,7 @@ class MemorySpool:
     flow: list[FlowCount] = field(default_factory=list)
     notices: dict[tuple[str, str], Notice] = field(default_factory=dict)
     suspended: dict[tuple[str, str], Suspension] = field(default_factory=dict)
+    flows: dict[tuple[str, str], QueueFlow] = field(default_factory=dict)
     _hand: Hand = field(default_factory=Hand)
     _offer: Offer | None = None
     _number: int = 0
@@ -202,6 +203,9 @@ class MemorySpool:
 
     def count_flow(self, counts: Sequence[FlowCount]) -> None:
         self.flow.extend(counts)
+
+    def post_flows(self, flows: Sequence[QueueFlow]) -> None:
+        self.flows.update({(each.route, each.destination): each for each in flows})
 
     async def next_commands(self) -> list[QueueCommand]:
         return list(self.commands)

@@ -12,7 +12,7 @@ from typing import Protocol
 from staffetta.mail.content import Content
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Outcome
-from staffetta.spool.marks import Mark, Notice
+from staffetta.spool.marks import Mark, Notice, QueueFlow
 from staffetta.trace.events import Detail, Event, Refusal
 from staffetta.trace.flow import FlowCount
 
@@ -335,6 +335,9 @@ class Spool(Protocol):
 
     def post(self, notice: Notice) -> None:
         """Tell other processes, soon; an empty reason takes back what was told. Never raises."""
+
+    def post_flows(self, flows: Sequence[QueueFlow]) -> None:
+        """Tell other processes, soon. Never raises."""
 
     def count_flow(self, counts: Sequence[FlowCount]) -> None:
         """Add to the counts of mail flow, soon; a crash may lose them. Never raises."""

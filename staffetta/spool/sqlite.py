@@ -30,7 +30,7 @@ from staffetta.spool.database import (
     prepare,
 )
 from staffetta.spool.lock import lock_folder
-from staffetta.spool.marks import Mark, Notice, write_marks, write_notice
+from staffetta.spool.marks import Mark, Notice, QueueFlow, write_flows, write_marks, write_notice
 from staffetta.spool.mending import Sweeper, cut_short, mend_interrupted, never_sent
 from staffetta.spool.reading import QueueCount, Reader
 from staffetta.spool.returns import Returns
@@ -275,6 +275,9 @@ class SqliteSpool:
 
     def count_flow(self, counts: Sequence[FlowCount]) -> None:
         self._commits.put_aside(Change(act=lambda connection: write_flow(connection, counts)))
+
+    def post_flows(self, flows: Sequence[QueueFlow]) -> None:
+        self._commits.put_aside(Change(act=lambda connection: write_flows(connection, flows)))
 
     async def next_commands(self) -> list[QueueCommand]:
         return await self._read(self._reader.commands)

@@ -1,11 +1,16 @@
 """What waits, counted by where it goes. Reads a spool's database from any process."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from staffetta.trace.search import Only, iso, only_wanted, reading
 from staffetta.trace.waits import Wait, Waits, waits
+
+_SECONDS_KNOWN = 60.0  # what was counted before that, and not since, is still
+_STILL = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +19,7 @@ class Backlog:
 
     messages: how many messages they belong to. next_attempt_at: ISO 8601, UTC; None where all are held or being tried.
     diagnostic: why what is due waits, or else what the last attempt of one of them brought.
+    came_per_second, went_per_second: messages, as last counted by the relay; None where not all of them count.
     is_suspended: by an administrator; is_route_suspended: all of the route is. A suspended route of which nothing waits
     has an empty destination.
     """
@@ -29,6 +35,8 @@ class Backlog:
     diagnostic: str | None
     is_suspended: bool = False
     is_route_suspended: bool = False
+    came_per_second: float | None = None
+    went_per_second: float | None = None
 
 
 def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
@@ -50,6 +58,8 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
             "GROUP BY r.route, r.destination ORDER BY 3 DESC, 1, 2"
         )
         known = waits(connection)
+        rates = _rates(connection) if only is None else {}
+        unknown = _STILL if only is None else (None, None)
         found = [
             Backlog(
                 route=route,
@@ -63,10 +73,21 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
                 diagnostic=wait.reason if (wait := known.of(route, destination)) else diagnostic,
                 is_suspended=wait is not None and wait.is_suspended,
                 is_route_suspended=wait is not None and wait.is_of_route,
+                came_per_second=rates.get((route, destination), unknown)[0],
+                went_per_second=rates.get((route, destination), unknown)[1],
             )
             for route, destination, messages, recipients, in_attempt, deferred, held, due_at, diagnostic in rows
         ]
     return found if only else [*found, *_empty(known, found)]
+
+
+def _rates(connection: sqlite3.Connection) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return messages a second, came and went, of what was counted of late."""
+    rows = connection.execute(
+        "SELECT route, destination, round(came / seconds, 2), round(went / seconds, 2) FROM queue_flow WHERE until > ?",
+        (time.time() - _SECONDS_KNOWN,),
+    )
+    return {(route, destination): (came, went) for route, destination, came, went in rows}
 
 
 def _empty(known: Waits, found: Sequence[Backlog]) -> Iterator[Backlog]:

@@ -5,10 +5,12 @@ import time
 import pytest
 
 from staffetta.mail.outcome import Stage, Unknown
+from staffetta.mail.queue_id import to_text
 from staffetta.operations.errors import BadParameter, BadValue, NotFound, OperationError
 from staffetta.operations.queues import waiting
 from staffetta.operations.roles import Caller, Role
 from staffetta.operations.trace import Status, find_messages
+from staffetta.spool.marks import QueueFlow
 from staffetta.spool.spool import RecipientState, Settlement
 from staffetta.spool.sqlite import SqliteSpool
 from tests.unit.operations.mail import in_spool, kept
@@ -257,3 +259,16 @@ def test_an_administrator_of_one_organisation_stops_no_road_that_others_use(offi
             office(cmdlet, FABRIKAM, Identity="inside")
     (row,) = office("Suspend-Message", FABRIKAM, All=True)
     assert row["Changed"] == 1
+
+
+def test_how_fast_a_queue_fills_and_empties_is_shown_to_who_sees_all_of_it(office: Office, ours: str) -> None:
+    kept(office.settings, "eve@outside.example", sender="fay@fabrikam.com", connector=None)
+
+    async def work(spool: SqliteSpool) -> str:
+        spool.post_flows([QueueFlow("outside", "example.net", time.time(), 10.0, 30, 5)])
+        return to_text(spool.next_number())
+
+    in_spool(office.settings, work)
+    (row,) = office("Get-Queue")
+    assert (row["IncomingRate"], row["OutgoingRate"], row["Velocity"]) == (3.0, 0.5, -2.5)
+    assert office("Get-Queue", FABRIKAM)[0]["Velocity"] is None

@@ -156,3 +156,16 @@ def test_what_counts_as_delivered_is_not_tried_again() -> None:
             assert len(relay.courier.attempts) == 1
 
     run(story)
+
+
+def test_how_fast_a_queue_fills_and_empties_is_told_and_that_it_is_still_again() -> None:
+    async def story() -> None:
+        async with Relay(FakeCourier(seconds=0.1)) as relay:
+            for _ in range(6):
+                await relay.commit("a@x.test")
+            await relay.until(lambda: bool(relay.spool.flows), seconds=60)
+            (flow,) = relay.spool.flows.values()
+            assert (flow.destination, flow.came, flow.went) == ("outside", 6, 6)
+            await relay.until(lambda: relay.spool.flows["out", "outside"].came == 0, seconds=60)
+
+    run(story)
