@@ -27,8 +27,8 @@ _WORDS = {
     CommandVerb.HOLD: "suspended",
     CommandVerb.RELEASE: "resumed",
     CommandVerb.RETRY: "to be tried now",
-    CommandVerb.DELETE: "deleted; nobody is notified",
-    CommandVerb.RETURN: "deleted; the senders are notified",
+    CommandVerb.DELETE: "deleted, and nobody is notified",
+    CommandVerb.RETURN: "deleted, and the senders are notified",
     CommandVerb.REDIRECT: "sent another way",
     CommandVerb.COMPLETE: "taken as delivered",
 }

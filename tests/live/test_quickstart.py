@@ -234,7 +234,9 @@ def test_queue_commands_reach_a_running_relay_and_a_stopped_one(tmp_path: Path) 
         assert waiting["state"] == "held"
         assert relay.stop() == 0
         assert relay.command("queue", "release", queue_id).stdout == "1 recipient resumed\n"
-        assert relay.command("queue", "delete", "--all", "--yes").stdout == "1 recipient deleted; nobody is notified\n"
+        assert (
+            relay.command("queue", "delete", "--all", "--yes").stdout == "1 recipient deleted, and nobody is notified\n"
+        )
         assert relay.command("queue", "list").stdout == "The queue is empty.\n"
     finally:
         relay.process.kill()

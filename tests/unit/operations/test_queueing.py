@@ -165,7 +165,7 @@ def test_an_order_is_audited_with_how_many_and_by_what_they_were_chosen(office: 
 
 def test_removed_mail_is_returned_to_its_sender_while_no_relay_runs(office: Office, ours: str) -> None:
     (row,) = office("Remove-Message", Identity=ours)
-    assert row["Result"] == "2 recipients deleted; the senders are notified"
+    assert row["Result"] == "2 recipients deleted, and the senders are notified"
     (notification,) = office("Get-Message")
     assert (notification["FromAddress"], notification["Recipients"]) == ("", ["ada@contoso.com"])
     assert office("Get-Queue")[0]["Identity"] == "inside\\inside"
