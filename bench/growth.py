@@ -28,7 +28,7 @@ import uvloop
 
 from bench.spool_micro import new_message
 from staffetta.mail.consignment import BeforeData, Consignment
-from staffetta.mail.outcome import Deferred, Delivered, Outcome, Stage
+from staffetta.mail.outcome import Contact, Deferred, Delivered, Outcome, Stage
 from staffetta.mail.queue_id import make_number
 from staffetta.queue.manager import QueueManager
 from staffetta.settings.model import Settings
@@ -65,7 +65,7 @@ class Running:
 
 async def start(folder: Path, outcome: Outcome = DELIVERED) -> Running:
     async def courier(consignment: Consignment, before_data: BeforeData) -> Sequence[Outcome]:
-        await before_data("mx.example.net")
+        await before_data(Contact(host="mx.example.net"))
         return (outcome,)
 
     spool = await SqliteSpool.open(folder)

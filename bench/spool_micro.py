@@ -57,7 +57,7 @@ async def one_by_one(spool: SqliteSpool, messages: int, in_flight: int) -> None:
             claim = await claims.get()
             if claim is None:
                 return
-            await spool.begin_attempt(claim, [0], "mx.example.net", time.time())
+            await spool.begin_attempt(claim, [0], {"host": "mx.example.net"}, time.time())
             event = Event(time.time(), EventKind.SEND, 0, {"host": "mx.example.net", "reply": "250 2.0.0 Ok"})
             await spool.settle([Settlement(claim.number, 0, RecipientState.DELIVERED, None, outcome, events=(event,))])
 
