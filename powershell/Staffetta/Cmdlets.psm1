@@ -166,6 +166,7 @@ $script:Columns = @{
     Route = @('Name', 'Transport', 'NextHops', 'Tls', 'Login', 'Concurrency')
     RouteLimit = @('Identity', 'LimitName', 'Destination', 'Used', 'Limit', 'FullTime', 'Reason')
     RouteRule = @('Priority', 'Name', 'Enabled', 'Route', 'RecipientDomains', 'Connectors')
+    SignIn = @('Administrator', 'ClientIP', 'WhenBeganUTC', 'LastUsedUTC')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
     TestMessage = @('Accepted', 'Verdict')
@@ -3323,7 +3324,7 @@ function New-Administrator {
 function Set-Administrator {
     <#
     .SYNOPSIS
-    Shut an administrator out, let him in, or make a new password.
+    Shut an administrator out, let him in, make a new password, or forget code app and passkeys.
 
     .PARAMETER Identity
     Name of the administrator.
@@ -3333,6 +3334,9 @@ function Set-Administrator {
 
     .PARAMETER ResetPassword
     Make a new password, show it once, end his sign-ins.
+
+    .PARAMETER ResetSecondFactors
+    Ask for no code and take his passkeys back, for who has lost them.
 
     .EXAMPLE
     Set-Administrator ada -ResetPassword
@@ -3344,7 +3348,9 @@ function Set-Administrator {
 
         [bool] $Enabled,
 
-        [switch] $ResetPassword
+        [switch] $ResetPassword,
+
+        [switch] $ResetSecondFactors
     )
 
     process {
@@ -3374,6 +3380,62 @@ function Remove-Administrator {
     process {
         if ($PSCmdlet.ShouldProcess($Identity, 'Remove-Administrator')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-Administrator' -Given $PSBoundParameters
+        }
+    }
+}
+
+function Get-SignIn {
+    <#
+    .SYNOPSIS
+    Show who is signed in at the console: oneself, or for who manages administrators, all.
+
+    .PARAMETER Identity
+    One sign-in, as the list names it.
+
+    .PARAMETER Administrator
+    Those of this person alone.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-SignIn -Administrator ada
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $Administrator,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-SignIn' -Given $PSBoundParameters
+    }
+}
+
+function Remove-SignIn {
+    <#
+    .SYNOPSIS
+    Sign somebody out; the next page asks him to sign in again.
+
+    .PARAMETER Identity
+    The sign-in, as the list names it.
+
+    .EXAMPLE
+    Remove-SignIn 2f1c6a90b7d4e835
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'High')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Remove-SignIn')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-SignIn' -Given $PSBoundParameters
         }
     }
 }
@@ -3787,6 +3849,8 @@ Export-ModuleMember -Function @(
     'New-Administrator',
     'Set-Administrator',
     'Remove-Administrator',
+    'Get-SignIn',
+    'Remove-SignIn',
     'Get-RoleGroup',
     'New-RoleGroup',
     'Remove-RoleGroup',

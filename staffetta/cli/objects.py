@@ -127,7 +127,9 @@ rule = group(App(name="rule"), _usual("RouteRule"))
 route = group(App(name="route"), {"list": "Get-Route", "show": "Get-Route", "hops": "Get-NextHop"})
 domain = group(App(name="domain"), _usual("AcceptedDomain"))
 organization = group(App(name="organization"), _usual("Organization", is_changed=False))
-administrator = group(App(name="administrator"), _usual("Administrator"))
+administrator = group(
+    App(name="administrator"), {**_usual("Administrator"), "sign-ins": "Get-SignIn", "sign-out": "Remove-SignIn"}
+)
 token = group(App(name="token"), _usual("ApiToken", is_changed=False))
 rolegroup = group(
     App(name="rolegroup"),

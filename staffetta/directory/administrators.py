@@ -12,7 +12,11 @@ from staffetta.directory.store import Directory
 from staffetta.directory.tokens import end_starter_token
 
 _WORDS = "administrator"
-_COLUMNS = "number, name, organization, password_hash, enabled, created_at, signed_in_at"
+_COLUMNS = (
+    "number, name, organization, password_hash, enabled, created_at, signed_in_at, "
+    "EXISTS (SELECT 1 FROM code_app WHERE administrator = number), "
+    "(SELECT count(*) FROM passkey WHERE administrator = number)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Administrator:
     organization: str | None
     roles: frozenset[str]
     has_password: bool
+    has_code_app: bool
+    passkeys: int
     enabled: bool
     created_at: float
     signed_in_at: float | None
@@ -112,13 +118,15 @@ def _own(changing: Changing, name: str) -> Administrator:
 
 
 def _administrator(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Administrator:
-    number, name, organization, password_hash, enabled, created_at, signed_in_at = row
+    number, name, organization, password_hash, enabled, created_at, signed_in_at, has_code_app, passkeys = row
     return Administrator(
         number=number,
         name=name,
         organization=organization,
         roles=roles_of(connection, number),
         has_password=password_hash is not None,
+        has_code_app=bool(has_code_app),
+        passkeys=passkeys,
         enabled=bool(enabled),
         created_at=created_at,
         signed_in_at=signed_in_at,

@@ -4,6 +4,8 @@ A sign-in ends when it was not used for half an hour, after twelve hours, with t
 """
 
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from staffetta.directory.administrators import Administrator, add_administrator, find_administrator
 from staffetta.directory.bearer import digest, new_secret
@@ -14,10 +16,26 @@ from staffetta.directory.store import Directory
 
 IDLE_SECONDS = 1800.0
 LENGTH_SECONDS = 12 * 3600.0
+SIGN_INS_MAX = 20
+"""Of one administrator; with one more, the one that was not used for the longest ends."""
 _NOTED_AGAIN_SECONDS = 60.0
+_IDENTITY_OCTETS = 8
 _WORDS = "sign-in"
 CODE_REFUSED = "This code does not open: it was used, or the relay has started again since and printed another one."
 _CODE_PREFIX = "first-"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """One that goes on. identity: names it, and opens nothing. Times are seconds since 1970."""
+
+    identity: str
+    administrator: str
+    organization: str | None
+    address: str | None
+    began_at: float
+    used_at: float
+    ends_at: float
 
 
 def password_hash_of(directory: Directory, name: str) -> str | None:
@@ -46,6 +64,11 @@ def begin(changing: Changing, name: str) -> str:
             changing.at,
             changing.at + LENGTH_SECONDS,
         ),
+    )
+    changing.connection.execute(
+        "DELETE FROM sign_in WHERE administrator = ?1 AND digest NOT IN "
+        "(SELECT digest FROM sign_in WHERE administrator = ?1 ORDER BY used_at DESC, began_at DESC LIMIT ?2)",
+        (person.number, SIGN_INS_MAX),
     )
     changing.connection.execute(
         "UPDATE administrator SET signed_in_at = ? WHERE number = ?", (changing.at, person.number)
@@ -83,6 +106,38 @@ def end(changing: Changing, secret: str) -> None:
             "SELECT name, organization FROM administrator WHERE number = ?", row[:1]
         ).fetchone()
         changing.audit(_WORDS, name, organization, before={"Address": row[1]})
+
+
+def identity_of(secret: str) -> str:
+    """Return what names the sign-in of this secret."""
+    return digest(secret)[:_IDENTITY_OCTETS].hex()
+
+
+def sign_ins(directory: Directory, organization: str | None = None) -> Sequence[SignIn]:
+    """Return the sign-ins that go on, the one that was used last first. organization: of its people alone."""
+    with directory.reading() as connection:
+        rows = connection.execute(
+            "SELECT digest, name, organization, address, began_at, used_at, ends_at FROM sign_in "
+            "JOIN administrator ON administrator = number WHERE enabled AND ends_at > ?1 AND used_at > ?2 "
+            "AND (?3 IS NULL OR organization = ?3 COLLATE NOCASE) ORDER BY used_at DESC, digest",
+            (*_ended(directory.now()), organization),
+        )
+        return [SignIn(row[0][:_IDENTITY_OCTETS].hex(), *row[1:]) for row in rows.fetchall()]
+
+
+def end_named(changing: Changing, identity: str) -> None:
+    """End the sign-in of this identity. Raises NotThere, ForeignOrganization."""
+    rows = changing.connection.execute(
+        "SELECT digest, name, organization, address FROM sign_in JOIN administrator ON administrator = number "
+        "WHERE lower(hex(substr(digest, 1, ?))) = ?",
+        (_IDENTITY_OCTETS, identity.lower()),
+    ).fetchall()
+    if not rows:
+        raise NotThere(_WORDS, identity)
+    for key, name, organization, address in rows:
+        changing.check_organization(organization, _WORDS, identity)
+        changing.connection.execute("DELETE FROM sign_in WHERE digest = ?", (key,))
+        changing.audit(_WORDS, name, organization, before={"Address": address})
 
 
 def new_first_code(directory: Directory) -> str | None:

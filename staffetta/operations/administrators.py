@@ -11,6 +11,7 @@ from pydantic import Field
 
 from staffetta.directory import administrators
 from staffetta.directory.administrators import Administrator
+from staffetta.directory.second_factors import forget_second_factors
 from staffetta.operations.access import changing, not_found, told
 from staffetta.operations.duties import CHANGE, READ
 from staffetta.operations.inputs import RESULTS_DEFAULT, Input, Output, ResultSize, Switch
@@ -30,6 +31,8 @@ class AdministratorRow(Output):
     roles: Roles
     organization: OrganizationName
     has_password: Annotated[bool, Field(description="Whether a password lets him in.")]
+    has_code_app: Annotated[bool, Field(description="Whether a code of an app is asked for after the password.")]
+    passkeys: Annotated[int, Field(description="How many passkeys let him in.")]
     when_created_utc: Annotated[datetime, Field(description="When he was added.")]
     last_sign_in_utc: Annotated[datetime | None, Field(description="When he signed in last.")]
 
@@ -54,6 +57,9 @@ class SetAdministrator(Input):
     identity: Member
     enabled: Annotated[bool | None, Field(description="Whether he may sign in; false ends his sign-ins.")] = None
     reset_password: Annotated[Switch, Field(description="Make a new password, show it once, end his sign-ins.")] = False
+    reset_second_factors: Annotated[
+        Switch, Field(description="Ask for no code and take his passkeys back, for who has lost them.")
+    ] = False
 
 
 class RemoveAdministrator(Input):
@@ -91,6 +97,8 @@ def set_administrator(context: Context, given: SetAdministrator) -> Iterable[Out
             administrators.set_enabled(change, given.identity, given.enabled)
         if hashed is not None:
             administrators.set_password(change, given.identity, hashed)
+        if given.reset_second_factors:
+            forget_second_factors(change, given.identity)
     if password is None:
         return []
     return [NewAdministratorRow(name=given.identity, identity=given.identity, password=password)]
@@ -110,6 +118,8 @@ def _administrator_row(person: Administrator) -> AdministratorRow:
         roles=tuple(sorted(person.roles)),
         organization=person.organization,
         has_password=person.has_password,
+        has_code_app=person.has_code_app,
+        passkeys=person.passkeys,
         when_created_utc=datetime.fromtimestamp(person.created_at, UTC),
         last_sign_in_utc=None if person.signed_in_at is None else datetime.fromtimestamp(person.signed_in_at, UTC),
     )
@@ -144,7 +154,7 @@ OPERATIONS = (
     Operation(
         "Set",
         "Administrator",
-        "Shut an administrator out, let him in, or make a new password.",
+        "Shut an administrator out, let him in, make a new password, or forget code app and passkeys.",
         SetAdministrator,
         NewAdministratorRow,
         CHANGE,

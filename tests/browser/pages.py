@@ -13,6 +13,7 @@ MORE: tuple[tuple[str, str], ...] = (
     ("connector-new", "/connectors/do/New-InboundConnector"),
     ("domain-edit", "/accepted-domains/do/Set-AcceptedDomain?id=tailspin.test"),
     ("domain-remove", "/accepted-domains/do/Remove-AcceptedDomain?id=tailspin.test"),
+    ("account", "/account"),
     ("nowhere", "/nowhere"),
 )
 

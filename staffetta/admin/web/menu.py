@@ -123,6 +123,7 @@ MENU = (
         N_("Roles"),
         (
             Entry("/people", N_("People"), "Get-Administrator", N_("Who may sign in here."), "p"),
+            Entry("/sign-ins", N_("Sign-ins"), "Get-SignIn", N_("Who is signed in here.")),
             Entry("/role-groups", N_("Role groups"), "Get-RoleGroup", N_("What people may do.")),
             Entry("/tokens", N_("Tokens"), "Get-ApiToken", N_("Programs that call the interface.")),
             Entry("/audit", N_("Audit"), "Search-AdminAuditLog", N_("Who changed what, and when."), "u"),

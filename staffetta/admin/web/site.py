@@ -12,11 +12,18 @@ from staffetta.admin.web import assets, generic
 from staffetta.admin.web.guard import Handler, Page, guarded
 from staffetta.admin.web.languages import N_
 from staffetta.admin.web.menu import entries
-from staffetta.admin.web.pages import analyzer, home, preferences, sign_in
+from staffetta.admin.web.pages import (
+    account,
+    analyzer,
+    home,
+    preferences,
+    sign_in,
+)
 from staffetta.admin.web.visit import Console, visit_of
 
 OWN_PAGES: tuple[Page, ...] = (
     *sign_in.PAGES,
+    *account.PAGES,
     *preferences.PAGES,
     *home.PAGES,
     *analyzer.PAGES,

@@ -18,13 +18,16 @@ from staffetta.admin.web.languages import N_
 from staffetta.admin.web.page import redirect, render, trouble
 from staffetta.admin.web.visit import caller_of, visit_of
 from staffetta.operations.errors import OperationError
-from staffetta.operations.signing_in import SignInRefused, TooManyTries
+from staffetta.operations.passkeys import Visitor
+from staffetta.operations.signing_in import CodeNeeded, SignInRefused, TooManyTries
 
-_TEXT_LENGTH_MAX = 1000
+_TEXT_LENGTH_MAX, _ANSWER_LENGTH_MAX = 1000, 20_000
 _FIRST = "/first-administrator"
 _ERRORS = (
     N_("Name or password is wrong."),
     N_("There were too many wrong tries. Wait some minutes, and try again."),
+    N_("This code is wrong, or was used already."),
+    N_("This took too long. Sign in again."),
 )
 """What an operation says there, and is said in the visitor's language."""
 _IN_CLEAR = N_(
@@ -53,6 +56,30 @@ async def sign_in(request: Request) -> Response:
 
     def work() -> str:
         return door.sign_in(name=values["name"], password=values["password"], address=address)
+
+    return await _enter(request, work, "sign-in.html", values)
+
+
+async def sign_in_with_code(request: Request) -> Response:
+    """Check the code that is asked for after a password."""
+    values = await _values(request, ("ticket", "code", "next"))
+    door, address = visit_of(request).console.office.signing_in, _address(request)
+
+    def work() -> str:
+        return door.sign_in_with_code(ticket=values["ticket"], code=values["code"], address=address)
+
+    return await _enter(request, work, "sign-in-code.html", values)
+
+
+async def sign_in_with_passkey(request: Request) -> Response:
+    """Check a passkey, in the place of password and code."""
+    form = await request.form()
+    answer = str(form.get("answer", ""))[:_ANSWER_LENGTH_MAX]
+    door, address, visitor = visit_of(request).console.office.signing_in, _address(request), visitor_of(request)
+    values = {"next": str(form.get("next", ""))[:_TEXT_LENGTH_MAX]}
+
+    def work() -> str:
+        return door.sign_in_with_passkey(visitor, answer, address)
 
     return await _enter(request, work, "sign-in.html", values)
 
@@ -91,6 +118,11 @@ def is_own_path(text: str) -> bool:
     return text.startswith("/") and not text.startswith("//") and text.isprintable() and "\\" not in text
 
 
+def visitor_of(request: Request) -> Visitor:
+    """Return who answers a passkey's challenge, and on which page."""
+    return Visitor(visit_of(request).secret, f"{request.url.scheme}://{request.headers.get('host', '')}")
+
+
 def is_private(request: Request) -> bool:
     """Whether nobody else can read what is sent: with TLS, or from this machine itself."""
     address = _address(request)
@@ -107,6 +139,8 @@ async def _enter(request: Request, work: Callable[[], str], template: str, value
         return await trouble(request, 403, visit.language(_IN_CLEAR))
     try:
         secret = await anyio.to_thread.run_sync(work)
+    except CodeNeeded as needed:
+        return await _form(request, "sign-in-code.html", {**values, "ticket": needed.ticket, "code": ""})
     except OperationError as error:
         _log.warning("sign-in refused", address=_address(request), reason=error.kind)
         if isinstance(error, SignInRefused):
@@ -142,6 +176,7 @@ async def _form(
         title=_("Sign in"),
         status=200 if error is None else 429 if isinstance(error, TooManyTries) else 422,
         values=values,
+        options=visit_of(request).console.office.signing_in.passkeys.to_sign_in(visitor_of(request)),
         error=_(str(error)) if error else "",
     )
 
@@ -149,6 +184,8 @@ async def _form(
 PAGES = (
     Page(SIGN_IN, show, is_open=True),
     Page(SIGN_IN, sign_in, ("POST",), is_open=True),
+    Page(f"{SIGN_IN}/code", sign_in_with_code, ("POST",), is_open=True),
+    Page(f"{SIGN_IN}/passkey", sign_in_with_passkey, ("POST",), is_open=True),
     Page(_FIRST, show_first, is_open=True),
     Page(_FIRST, first, ("POST",), is_open=True),
     Page("/sign-out", sign_out, ("POST",)),

@@ -1,5 +1,7 @@
 // What scripts add to pages that work without them: local times, copying, choosing all, and where the focus goes.
 
+import "./passkeys.js";
+
 for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);
   if (!Number.isNaN(at.getTime())) {
