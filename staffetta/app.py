@@ -1,6 +1,7 @@
 """Wires the rooms into a running relay: start, reload, stop. The only file that knows every room."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
@@ -47,6 +48,7 @@ from staffetta.trace.flow_recorder import FlowRecorder
 from staffetta.trace.next_hops import HopState, write_states
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
+_BACKLOG_SECONDS = 15.0  # in which some ten thousand messages may come
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
 _NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "log")
 
@@ -105,9 +107,17 @@ class Relay:
             asyncio.create_task(self._live.watch(), name="directory watch"),
             asyncio.create_task(self._tls_reporter().run(), name="TLS reports"),
             asyncio.create_task(self._flow.run(), name="flow"),
+            asyncio.create_task(self._watch_backlog(), name="backlog watch"),
             asyncio.create_task(ProbeDesk(self.current_settings, self._put_probe).run(), name="probes asked for"),
             asyncio.create_task(self._canary().run(), name="probes by the clock"),
         ]
+
+    async def _watch_backlog(self) -> None:
+        """Tell reception how much waits, so that it takes no more than can be kept in order."""
+        while True:
+            with contextlib.suppress(SpoolUnavailable):
+                self._crowd.backlog = sum(count.recipients for count in await self._spool.counts())
+            await asyncio.sleep(_BACKLOG_SECONDS)
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket], tls: ssl.SSLContext | None) -> None:
         """sockets: in the order of _addresses(). tls: the console's."""

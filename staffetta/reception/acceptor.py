@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import structlog
 
-_PER_TURN = 256
-_TURN_SECONDS = 0.004  # whichever comes first; deliveries and sessions under way come in between
+_PER_TURN = 512
+_TURN_SECONDS = 0.01  # whichever comes first; deliveries and sessions under way come in between
 _BACKLOG = 4096  # connections that wait to be accepted; the kernel caps it (net.core.somaxconn)
 _REST_SECONDS = 0.5  # when there are no descriptors: sessions end, and a busy loop would hinder that
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

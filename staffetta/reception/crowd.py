@@ -43,7 +43,7 @@ class Crowd:
     """See the head of this file. get_descriptors: how many files this process may have open.
 
     octets_held: content and pipelined input that sessions hold in memory. untold: refusals not written down since the
-    last call of told().
+    last call of told(). backlog: recipients in the queue, as somebody has counted them a while ago.
     """
 
     get_descriptors: Callable[[], int] = _descriptors
@@ -52,7 +52,7 @@ class Crowd:
     known: int = 0
     octets_held: int = 0
     untold: int = 0
-    is_disk_low: bool = False
+    backlog: int = 0
     _paces: Paces = field(default_factory=Paces)
     _proved: OrderedDict[int, None] = field(default_factory=OrderedDict)
     _late_until: float = -math.inf

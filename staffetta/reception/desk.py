@@ -133,7 +133,7 @@ class Desk:
         return authentication.asks_for_certificate(self.declared, self.get_settings())
 
     def sweep(self, now: float) -> None:
-        """Tell each visitor whose deadline has passed, and look at the disk. One timer serves all sessions."""
+        """Tell each visitor whose deadline has passed. One timer serves all sessions."""
         limits = self.get_settings().limits
         is_stressed = self.crowd.is_stressed(limits, now)
         hurried = now - limits.stress_timeout_seconds if is_stressed else -math.inf
@@ -141,7 +141,6 @@ class Desk:
             if visitor.deadline < now or not visitor.is_known:
                 visitor.expire()
         metrics.STRESSED.set(is_stressed)
-        self.crowd.is_disk_low = self.spool.free_octets_seen < limits.spool_free_octets_low
         if untold := self.crowd.told():
             metrics.REFUSALS_UNTOLD.inc(untold)
             _log.warning("refusals not written down one by one", count=untold)

@@ -15,7 +15,7 @@ from staffetta.mail.queue_id import to_text
 from staffetta.mail.tolerance import Tolerance
 from staffetta.net.proxy import IPAddress
 from staffetta.net.tls import ServerContext
-from staffetta.policy import authentication, relay, tolerance
+from staffetta.policy import authentication, relay, room, tolerance
 from staffetta.policy.decision import Decision, Reason, SessionFacts, TlsFacts
 from staffetta.reception.desk import Desk
 from staffetta.reception.pace import Deed
@@ -39,7 +39,6 @@ from staffetta.smtp.events import (
 from staffetta.smtp.server import ServerSession
 from staffetta.smtp.server_state import PART_OCTETS
 from staffetta.spool.spool import SpoolUnavailable
-from staffetta.trace.events import Detail
 
 _PROGRESS_OCTETS = 16_384  # of content, within data_timeout_seconds: by default 90 octets a second
 _OLD_TLS = frozenset({"TLSv1", "TLSv1.1"})
@@ -262,26 +261,15 @@ class Serving:
         if self._desk.spool.trouble is not None:
             decision = Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, {"trouble": self._desk.spool.trouble})
         else:
-            decision = self._no_room_for(event) or transaction.judge_sender()
+            here = room.Room(self._desk.spool.free_octets_seen, self._desk.crowd.backlog)
+            full = room.for_message(here, event.size, transaction.settings.limits, is_known=self._wire.is_known)
+            decision = full or self._too_fast(Deed.MESSAGE) or transaction.judge_sender()
         if decision.is_accepted:
             self._transaction = transaction
             self._session.tolerances = transaction.tolerances = self.tolerances | transaction.tolerances
             self._session.answer(decision.reply)
         else:
             self._session.answer(self._refuse(decision, _path(event)))
-
-    def _no_room_for(self, event: Mail) -> Decision | None:
-        """Why a message of this size, or a stranger's at all, cannot be taken now."""
-        settings, free = self._desk.get_settings(), self._desk.spool.free_octets_seen
-        if event.size is not None and event.size > max(0, free - settings.limits.spool_free_octets_min):
-            told: Detail = {"trouble": "more is announced than there is space", "size": event.size, "free": free}
-            return Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, told)
-        if self._wire.is_known:
-            return None
-        if self._desk.crowd.is_disk_low:
-            told = {"trouble": "space is low and kept for known clients", "free": free}
-            return Decision(reply.SPOOL_TROUBLE, Reason.SPOOL_TROUBLE, told)
-        return self._too_fast(Deed.MESSAGE)
 
     def _too_fast(self, deed: Deed) -> Decision | None:
         """Count what a stranger does; say how it is refused where its address does too many of it."""

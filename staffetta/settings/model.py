@@ -192,6 +192,14 @@ class Limits(Section):
         float,
         Field(gt=0, le=_DAY, description="How long a stranger may achieve nothing while places or memory are short."),
     ] = 10
+    backlog_recipients_max: Annotated[
+        StrictInt,
+        Field(
+            ge=1,
+            le=1_000_000_000,
+            description="Recipients in the queue above which new mail gets 452; that of strangers at half of it.",
+        ),
+    ] = 5_000_000
     received_max: Annotated[
         StrictInt, Field(ge=1, le=10_000, description="Received fields above which a message is a loop.")
     ] = 50

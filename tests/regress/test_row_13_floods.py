@@ -232,19 +232,36 @@ def test_row_13_an_address_of_many_errors_is_turned_away_and_heard_again_later()
 def test_row_13_low_disk_stops_strangers_before_it_stops_devices_and_both_recover() -> None:
     async def main() -> None:
         async with relay() as running:
-            desk, loop = running.listener.desk, asyncio.get_running_loop()
             outside, device = await running.connect(source=STRANGER), await running.connect()
             running.spool.free_octets_seen = 200_000_000
-            desk.sweep(loop.time())
             assert (await outside.say("MAIL FROM:<a@outside.example>\n"))[0].startswith("452 4.3.1")
             assert (await device.say(f"MAIL FROM:<{INSIDER}> SIZE=1000\n"))[0].startswith("250")
             await device.say("RSET\n")
             (answer,) = await device.say(f"MAIL FROM:<{INSIDER}> SIZE=140000000\n")  # RFC 1870 §6.1
             assert answer.startswith("452 4.3.1")
             running.spool.free_octets_seen = 2**40
-            desk.sweep(loop.time())
             assert (await outside.say("MAIL FROM:<a@outside.example>\n"))[0].startswith("250")
             assert (await device.say(f"MAIL FROM:<{INSIDER}> SIZE=140000000\n"))[0].startswith("250")
+
+    asyncio.run(main())
+
+
+def test_row_13_a_long_queue_stops_strangers_before_it_stops_devices_and_both_recover() -> None:
+    async def main() -> None:
+        async with relay(limits={"backlog_recipients_max": 1000}) as running:
+            crowd = running.listener.desk.crowd
+            clients = [await running.connect(source=source) for source in (STRANGER, OFFICE)]
+            for backlog, answers in (
+                (499, ["250", "250"]),
+                (500, ["452", "250"]),
+                (1000, ["452", "452"]),
+                (0, ["250"] * 2),
+            ):
+                crowd.backlog = backlog
+                said = [(await client.say("MAIL FROM:<a@outside.example>\n"))[0] for client in clients]
+                assert [answer[:3] for answer in said] == answers
+                for client in clients:
+                    await client.say("RSET\n")
 
     asyncio.run(main())
 
