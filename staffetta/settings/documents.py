@@ -70,6 +70,17 @@ def annotated_example() -> str:
     return "\n".join(lines) + "\n"
 
 
+def declared_keys() -> Iterator[tuple[str, str]]:
+    """Yield every key with its table, such as `queue.expire_seconds`, and what it means."""
+    for heading, model in _sections():
+        if heading.startswith("`{"):
+            continue
+        table = heading.strip("`[]") if model is not Settings else ""
+        for key, field in model.model_fields.items():
+            if model is not Settings or _model_of(field) is None:
+                yield f"{table}.{key}" if table else key, field.description or ""
+
+
 def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
     """Headings and models in the order of the file: keys of the whole file first."""
     yield "The whole file", Settings

@@ -14,6 +14,7 @@ MORE: tuple[tuple[str, str], ...] = (
     ("domain-edit", "/accepted-domains/do/Set-AcceptedDomain?id=tailspin.test"),
     ("domain-remove", "/accepted-domains/do/Remove-AcceptedDomain?id=tailspin.test"),
     ("account", "/account"),
+    ("search", "/search?q=tailspin"),
     ("nowhere", "/nowhere"),
 )
 

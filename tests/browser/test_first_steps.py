@@ -57,7 +57,7 @@ def test_after_signing_out_the_back_button_shows_nothing(ada: Visitor) -> None:
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("status")).to_contain_text("You have signed out")
     page.go_back()
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
 
 
 def test_times_are_shown_in_the_browser_s_zone_and_utc_beside_them(ada: Visitor) -> None:
@@ -84,3 +84,55 @@ def test_a_tick_at_the_head_chooses_all(ada: Visitor) -> None:
     boxes = page.locator("tbody input[type=checkbox]")
     assert boxes.count() >= 2
     assert all(box.is_checked() for box in boxes.all())
+
+
+def test_keys_lead_to_pages_to_search_and_out_of_a_panel(ada: Visitor) -> None:
+    page = ada.go("/")
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Accepted domains")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    page.keyboard.press("/")
+    page.keyboard.type("tailspin")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="tailspin.test").first.press("Enter")
+    expect(page.get_by_role("complementary")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("complementary")).to_have_count(0)
+
+
+def test_the_second_of_two_tabs_is_told(ada: Visitor) -> None:
+    path = "/accepted-domains/do/Set-AcceptedDomain?id=tailspin.test"
+    first, second = ada.go(path), ada.page.context.new_page()
+    second.goto(f"{ada.address}{path}")
+    for page in (first, second):
+        page.locator("#field-MatchSubDomains").select_option("true" if page is first else "false")
+    first.locator("main button.primary").click()
+    expect(first.get_by_role("status")).to_contain_text("Done")
+    second.locator("#field-DomainType").select_option("Authoritative")
+    second.locator("main button.primary").click()
+    expect(second.get_by_role("heading", level=1)).to_have_text("Somebody else changed this meanwhile")
+    second.get_by_role("link", name="Start again").click()
+    expect(second.locator("#field-MatchSubDomains")).to_have_value("true")
+
+
+def test_a_click_twice_makes_one(ada: Visitor) -> None:
+    page = ada.go("/tokens/do/New-ApiToken")
+    page.locator("#field-Name").fill("twice")
+    page.locator("#field-Roles").fill("Help Desk")
+    page.locator("main button.primary").dblclick()
+    expect(page.locator("table.list tbody tr", has_text="twice")).to_have_count(1)
+    page.go_back()
+    page.go_forward()
+    expect(page.locator("table.list tbody tr", has_text="twice")).to_have_count(1)
+
+
+def test_a_role_that_may_not_is_refused_in_words(chromium: Browser, served: Stage) -> None:
+    vic = visitor(chromium, served.address)
+    vic.sign_in("vic")
+    page = vic.go("/accepted-domains/do/New-AcceptedDomain")
+    expect(page.get_by_role("alert")).to_contain_text("needs the role Organization Management")
+    vic.page.context.close()

@@ -17,6 +17,7 @@ from staffetta.admin.web.pages import (
     analyzer,
     home,
     preferences,
+    search,
     sign_in,
 )
 from staffetta.admin.web.visit import Console, visit_of
@@ -25,6 +26,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *sign_in.PAGES,
     *account.PAGES,
     *preferences.PAGES,
+    *search.PAGES,
     *home.PAGES,
     *analyzer.PAGES,
 )

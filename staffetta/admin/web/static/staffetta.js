@@ -1,5 +1,6 @@
 // What scripts add to pages that work without them: local times, copying, choosing all, and where the focus goes.
 
+import "./keys.js";
 import "./passkeys.js";
 
 for (const time of document.querySelectorAll("time[datetime]")) {
