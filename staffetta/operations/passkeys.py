@@ -13,6 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import webauthn
@@ -50,8 +51,13 @@ class Visitor:
 
     @property
     def host(self) -> str:
-        """What passkeys are bound to: the origin's name."""
-        return urlsplit(self.origin).hostname or ""
+        """What passkeys are bound to: the origin's name; empty where it is an address, which can have none."""
+        host = urlsplit(self.origin).hostname or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            return host
+        return ""
 
 
 class Passkeys:
@@ -70,7 +76,9 @@ class Passkeys:
             return second_factors.passkeys(self._directory, caller.name)
 
     def to_sign_in(self, visitor: Visitor) -> str:
-        """Return what the browser must be told for a sign-in, as JSON."""
+        """Return what the browser must be told for a sign-in, as JSON; empty where no passkey can be."""
+        if not visitor.host:
+            return ""
         options = webauthn.generate_authentication_options(
             rp_id=visitor.host,
             challenge=self._challenge(visitor),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Response
+from playwright.sync_api import Browser, Page
 
 from tests.browser.stage import PASSWORD
 
@@ -14,25 +14,19 @@ AXE = Path("axe-core", "axe.min.js")
 
 @dataclass
 class Visitor:
-    """page: of Playwright. troubles: errors of scripts and of the console, and requests that went elsewhere.
-
-    responses: since the last go().
-    """
+    """page: of Playwright. troubles: errors of scripts and of the console, and requests that went elsewhere."""
 
     page: Page
     address: str
     troubles: list[str] = field(default_factory=list)
-    responses: list[Response] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("console", lambda message: self._hear(message.type, message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("request", lambda request: self._look(request.url))
-        self.page.on("response", lambda response: self.responses.append(response))
 
     def go(self, path: str) -> Page:
         """Load a page of the console."""
-        self.responses.clear()
         self.page.goto(f"{self.address}{path}", wait_until="load")
         return self.page
 
@@ -50,8 +44,9 @@ class Visitor:
         return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
 
     def octets(self) -> int:
-        """What the page that was loaded last weighs, with all that it asked for."""
-        return sum(len(response.body()) for response in self.responses if response.status == 200)
+        """What the page weighs, with all that it asked for, as the browser kept count."""
+        sizes = "performance.getEntries().reduce((sum, each) => sum + (each.decodedBodySize ?? 0), 0)"
+        return int(self.page.evaluate(sizes))
 
     def _hear(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and "status of 4" not in text:
