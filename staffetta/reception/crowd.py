@@ -24,7 +24,8 @@ from staffetta.smtp import reply
 _STRESS_SHARE = 0.7  # of strangers' places or of memory: what Postfix calls stress begins before all is taken
 _LATENESS_SECONDS = 0.1  # of the event loop: a known client's message takes ten turns or so
 _LATENESS_HELD_SECONDS = 10.0  # how long after the last such lateness strangers are still kept short
-_STRESSED_ENTRIES_PER_SECOND = 50  # of strangers; each may cost milliseconds
+_ENTRIES_PER_SECOND = 500  # of strangers at any time: a flood begins before anybody knows of stress
+_STRESSED_ENTRIES_PER_SECOND = 50  # each may cost milliseconds
 _DESCRIPTORS_KEPT = 256  # for the database, next hops, the console
 _SESSIONS_SHARE = 0.75  # of the other descriptors; the rest is for content in files
 _PROVED_MAX = 50_000
@@ -57,7 +58,8 @@ class Crowd:
     _proved: OrderedDict[int, None] = field(default_factory=OrderedDict)
     _late_until: float = -math.inf
     _telling: Allowance = field(default_factory=lambda: Allowance(_TOLD_PER_SECOND, _TOLD_BURST))
-    _entering: Allowance = field(
+    _entering: Allowance = field(default_factory=lambda: Allowance(_ENTRIES_PER_SECOND, _ENTRIES_PER_SECOND))
+    _entering_under_stress: Allowance = field(
         default_factory=lambda: Allowance(_STRESSED_ENTRIES_PER_SECOND, _STRESSED_ENTRIES_PER_SECOND)
     )
 
@@ -76,7 +78,8 @@ class Crowd:
             return _of_address(self.per_network[network]) if is_over else None
         if self.strangers >= self.strangers_max(limits):
             return _FULL
-        if self.is_stressed(limits, now) and not self._entering.has_one(now):
+        entering = self._entering_under_stress if self.is_stressed(limits, now) else self._entering
+        if not entering.has_one(now):
             return _FULL
         if self.per_network[network] >= _within(limits.connections_per_address_max, places):
             return _of_address(self.per_network[network])
@@ -96,6 +99,7 @@ class Crowd:
         else:
             self.strangers += 1
             self._entering.take_one()
+            self._entering_under_stress.take_one()
             self._paces.note(network, Deed.CONNECTION, settings.limits.connections_per_minute_max, now)
         return is_known
 

@@ -181,7 +181,7 @@ class Serving:
         self._stamp = None
         self._session.tls_started()
         if tls.version in _OLD_TLS:
-            self._session.tolerated.add(Tolerance.OLD_TLS)
+            self._session.tolerated |= {Tolerance.OLD_TLS}
 
     def _hold_content(self) -> None:
         """Tell the crowd how much of the content is in memory, and give up where it is too much for all together."""

@@ -74,7 +74,7 @@ class CommandSession(SessionState):
             if Tolerance.BROKEN_HELO not in self.tolerances:
                 raise
             self.helo = grammar.mended_helo(argument) or self._nameless
-            self.tolerated.add(Tolerance.BROKEN_HELO)
+            self.tolerated |= {Tolerance.BROKEN_HELO}
         self.is_esmtp = is_esmtp
         self._abandon()
         self._state = State.GREETED
@@ -95,7 +95,7 @@ class CommandSession(SessionState):
 
     def _do_without_hello(self) -> None:
         self.helo = self._nameless
-        self.tolerated.add(Tolerance.MISSING_HELO)
+        self.tolerated |= {Tolerance.MISSING_HELO}
         self._state = State.GREETED
 
     def _on_mail(self, argument: bytes) -> None:

@@ -51,7 +51,7 @@ class SessionState:
         self.helo: str | None = None
         self.is_esmtp = False
         self.tolerances = tolerances
-        self.tolerated: set[Tolerance] = set()
+        self.tolerated: frozenset[Tolerance] = frozenset()  # an empty set is 200 octets
         self._hostname = hostname
         self._client_address = client_address
         self._limits = limits

@@ -8,6 +8,7 @@ import datetime
 import re
 import ssl
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from staffetta.mail.tolerance import Tolerance
 from staffetta.net.tls import ServerContext, self_signed
 from staffetta.policy import tolerance
 from staffetta.settings import model
+from staffetta.settings.file import load
 from staffetta.smtp.body import LINE_OCTETS_MAX
 from tests.reception_sockets.dialog import Client, listening
 from tests.regress.relay import INSIDE, INSIDER, OFFICE, OUTSIDER, STRANGER, Running, relay
@@ -236,6 +238,14 @@ def test_a_listener_bears_what_its_profile_names_of_everybody() -> None:
             assert (await client.say("MAIL FROM:<a@contoso.test>\n"))[0].startswith("250")
 
     asyncio.run(main())
+
+
+def test_what_the_page_shows_is_what_the_settings_take(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "hostile.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "relay.toml"
+    file.write_text(f'hostname = "relay.contoso.test"\ndata_dir = "var"\n{shown}', encoding="utf-8")
+    assert load(file).inbound_connectors[0].tolerance == "old scanners"
 
 
 def test_a_profile_holds_on_its_last_day_and_not_on_the_next() -> None:

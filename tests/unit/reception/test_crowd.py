@@ -117,6 +117,12 @@ def test_stress_lets_few_strangers_in_and_the_known_as_ever(cause: str) -> None:
     assert sum(come(here, stranger(number), where, now=1.0) for number in range(100, 200)) == 50
 
 
+def test_strangers_come_in_no_faster_than_they_can_be_looked_at() -> None:
+    here, where = crowd(), settings()
+    assert sum(come(here, IPv4Address("198.51.0.0") + number, where) for number in range(2000)) == 500
+    assert come(here, DEVICE, where)
+
+
 def test_lateness_is_forgotten() -> None:
     here = crowd()
     here.note_lateness(0.5, 0.0)
