@@ -158,6 +158,7 @@ $script:Columns = @{
     OrganizationConfig = @('Name', 'RejectDirectSend')
     OutboundConnector = @('TaskName', 'IsTaskSuccessful', 'Detail')
     Queue = @('Messages', 'Recipients', 'Changed', 'Result')
+    QueueAge = @('Identity', 'UpTo5Minutes', 'UpTo1Hour', 'UpTo4Hours', 'UpTo1Day', 'Over1Day')
     RefusalExplanation = @('At', 'Sender', 'Recipient', 'Reason', 'Summary')
     Relay = @('Accepted', 'Reply', 'Reason', 'Connector', 'Route')
     ReplyMeaning = @('Cause', 'Fix')
@@ -2321,6 +2322,33 @@ function Retry-Queue {
     }
 }
 
+function Get-QueueAge {
+    <#
+    .SYNOPSIS
+    Show how long what waits has waited, by where it goes, the fullest queue first.
+
+    .PARAMETER Identity
+    Queue, as Get-Queue shows it: route\destination.
+
+    .PARAMETER ResultSize
+    Rows at most; Unlimited for all.
+
+    .EXAMPLE
+    Get-QueueAge outside\example.net
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [object] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-QueueAge' -Given $PSBoundParameters
+    }
+}
+
 function Get-Message {
     <#
     .SYNOPSIS
@@ -3830,6 +3858,7 @@ Export-ModuleMember -Function @(
     'Suspend-Queue',
     'Resume-Queue',
     'Retry-Queue',
+    'Get-QueueAge',
     'Get-Message',
     'Suspend-Message',
     'Resume-Message',

@@ -37,6 +37,7 @@ from staffetta.settings.objects import outside_name
 
 ROWS_ON_A_PAGE = 50
 IDENTITIES_MAX = 200
+_FORESEEN_MAX = 20  # of the objects chosen, for how many it is told beforehand what would be done
 _VERBS = {
     "New": N_("Add"),
     "Set": N_("Edit"),
@@ -50,6 +51,7 @@ _VERBS = {
     "Disable": N_("Turn off"),
     "Test": N_("Test"),
 }
+_WHAT_IF = "What if: "
 _ASKS = ("Get", "Search", "Test")
 _RELATED = {
     "SmtpAccount": ("SmtpAccountPassword",),
@@ -286,8 +288,23 @@ class _Deed:
             fields=fields_of(self.parameters, values, errors),
             error=_general(self.parameters, errors),
             version=version_of(self.stood) if self.present is not None else "",
+            foreseen=await self._foreseen(request, given),
             once=new_once(),
         )
+
+    async def _foreseen(self, request: Request, given: Mapping[str, object] | None) -> Mapping[str, Sequence[str]]:
+        """Return what the operation says it would do, by object; nothing while something it needs is not given."""
+        found: dict[str, Sequence[str]] = {}
+        if self.operation.preview is None or (not given and any(each.is_required for each in self.parameters)):
+            return found
+        for identity in self.ids[:_FORESEEN_MAX]:
+            try:
+                result = await carry_out(request, self.operation.name, self.named(identity, given or {}), only_ask=True)
+            except OperationError as error:
+                found[identity] = (str(error),)
+            else:
+                found[identity] = [each.removeprefix(_WHAT_IF) for each in result.warnings[1:]]
+        return found
 
     async def conflict(self, request: Request, values: Mapping[str, str]) -> Response:
         """Somebody else changed the object since the form was made."""

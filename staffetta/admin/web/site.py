@@ -17,6 +17,7 @@ from staffetta.admin.web.pages import (
     analyzer,
     home,
     preferences,
+    queues,
     search,
     sign_in,
 )
@@ -29,6 +30,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *search.PAGES,
     *home.PAGES,
     *analyzer.PAGES,
+    *queues.PAGES,
 )
 
 
