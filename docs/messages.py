@@ -1,6 +1,8 @@
-"""The texts of the console, gathered from templates and handlers into the files of the languages (`make messages`).
+"""The texts of the console, gathered into the files of the languages (`make messages`).
 
-What is new stands there without a translation, which a test refuses; what nothing says any more is left out.
+`it.po` has those of templates and handlers: what is new stands there without a translation, which a test refuses.
+`it-registry.po` has those of the operations, names in words and descriptions; what is not translated is shown in
+English. What nothing says any more is left out of both.
 """
 
 import io
@@ -11,7 +13,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from staffetta.admin.web.languages import DEFAULT, NAMES
+from staffetta.admin.web.languages import DEFAULT, NAMES, REGISTRY
+from staffetta.admin.web.values import words
+from staffetta.operations.registry import operations
+from staffetta.settings.objects import outside_name
 
 WEB = Path(__file__).parent.parent / "staffetta" / "admin" / "web"
 _KEYWORDS: dict[str, tuple[int, ...] | None] = {
@@ -38,24 +43,43 @@ def said() -> Iterator[tuple[Message, str]]:
                         yield pair, str(path.relative_to(WEB))
 
 
-def translations(code: str) -> Catalog:
-    """Return what is translated."""
-    return read_po(io.BytesIO((WEB / "locale" / f"{code}.po").read_bytes()), locale=code)
+def said_by_operations() -> Iterator[tuple[Message, str]]:
+    """Yield what operations say of themselves, their parameters and properties, as forms and lists show it."""
+    for operation in operations():
+        if operation.is_change:
+            yield operation.summary, operation.noun
+            yield words(operation.noun), operation.noun
+        for parameter in operation.parameters:
+            yield words(parameter.name), operation.noun
+            yield parameter.description, operation.noun
+        for name in operation.output.model_fields if operation.output else ():
+            yield words(outside_name(name)), operation.noun
+
+
+def translations(name: str) -> Catalog:
+    """Return what is translated. name: of the file, such as `it` or `it-registry`."""
+    path = WEB / "locale" / f"{name}.po"
+    return read_po(io.BytesIO(path.read_bytes()), locale=name[:2])
 
 
 def main() -> None:
     for code in NAMES:
-        if code == DEFAULT:
-            continue
-        path = WEB / "locale" / f"{code}.po"
-        known = translations(code) if path.exists() else Catalog(locale=code)
-        catalog = Catalog(locale=code, fuzzy=False, header_comment=f"# The console in {NAMES[code]}.")
-        for message, place in said():
+        if code != DEFAULT:
+            _write(code, said())
+            _write(f"{code}{REGISTRY}", said_by_operations())
+
+
+def _write(name: str, messages: Iterator[tuple[Message, str]]) -> None:
+    path = WEB / "locale" / f"{name}.po"
+    known = translations(name) if path.exists() else Catalog(locale=name[:2])
+    catalog = Catalog(locale=name[:2], fuzzy=False, header_comment=f"# The console in {NAMES[name[:2]]}.")
+    for message, place in messages:
+        if message:
             old = known.get(message[0] if isinstance(message, tuple) else message)
             catalog.add(message, old.string if old else None, locations=[(place, None)])
-        catalog.creation_date = catalog.revision_date = known.creation_date
-        with path.open("wb") as target:
-            write_po(target, catalog, width=120, omit_header=False, include_lineno=False, sort_output=True)
+    catalog.creation_date = catalog.revision_date = known.creation_date
+    with path.open("wb") as target:
+        write_po(target, catalog, width=120, omit_header=False, include_lineno=False, sort_output=True)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ class _Noun:
                 continue
             label = _(_VERBS.get(operation.verb, operation.verb))
             if operation.noun != self.operation.noun:
-                label = f"{label}: {words(operation.noun)}"
+                label = f"{label}: {_(words(operation.noun))}"
             others = [each for each in operation.parameters if each != subject_of(operation)]
             is_plain = operation.verb != "Set" and not any(each.is_required for each in others)
             action = Action(operation.name, label, f"{self.entry.path}/do/{operation.name}", is_plain)
@@ -277,7 +277,7 @@ class _Deed:
         return await render(
             request,
             "generic/do.html",
-            title=f"{verb}: {', '.join(self.ids) if len(self.ids) == 1 else what or words(self.operation.noun)}",
+            title=f"{verb}: {', '.join(self.ids) if len(self.ids) == 1 else what or _(words(self.operation.noun))}",
             status=status_of(error) if isinstance(error, Unavailable) else 422 if error else 200,
             command=None,
             asked_command=None if given is None else command_of(self.operation, self.named(first, given)),
@@ -316,7 +316,7 @@ class _Deed:
             entry=self.noun.entry,
             ids=self.ids,
             differences=[
-                (words(each.name), values[each.name], self.stood[each.name])
+                (visit_of(request).language(words(each.name)), values[each.name], self.stood[each.name])
                 for each in self.parameters
                 if values[each.name] != self.stood[each.name] and each.name in self.stood
             ],

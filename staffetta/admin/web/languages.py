@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 DEFAULT = "en"
+REGISTRY = "-registry"
+"""Ends the name of the file with what operations say of themselves."""
 NAMES = {"en": "English", "it": "Italiano"}
 
 
@@ -58,8 +61,14 @@ def preferred(accepted: str) -> str:
 def _translations(code: str) -> gettext.NullTranslations:
     if code == DEFAULT:
         return gettext.NullTranslations()
-    source = resources.files("staffetta.admin.web").joinpath(f"locale/{code}.po").read_bytes()
+    folder = resources.files("staffetta.admin.web").joinpath("locale")
+    whole = Catalog(locale=code)
+    for name in (f"{code}{REGISTRY}.po", f"{code}.po"):  # where both say something, the console's own counts
+        for message in read_po(io.BytesIO(folder.joinpath(name).read_bytes()), locale=code):
+            if message.id:
+                whole.delete(message.id)
+                whole.add(message.id, message.string)
     compiled = io.BytesIO()
-    write_mo(compiled, read_po(io.BytesIO(source), locale=code))
+    write_mo(compiled, whole)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)

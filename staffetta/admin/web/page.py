@@ -131,5 +131,7 @@ def environment_of(code: str) -> Environment:
     )
     language: Language = languages()[code]
     environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals |= {"asset": assets.address_of, "languages": NAMES, "words": words, "kind_of": kind_of}
+    environment.globals |= {"asset": assets.address_of, "languages": NAMES, "kind_of": kind_of}
+    # What the registry says is said in the language too; it is no template, so signs for values in it are text.
+    environment.globals |= {"told": language, "words": lambda name: language(words(name))}
     return environment
