@@ -135,7 +135,7 @@ class Reader:
             return 0, 0
         held = skipped = 0
         with self._reading() as connection:
-            if _is_about_all(command):
+            if command.verb is CommandVerb.RETRY and _is_about_all(command):  # by the small index of what is held
                 return sum(1 for _ in connection.execute(SQL["to_release"])), 0
             for key, state, _, is_doubtful in _concerned(connection, command):
                 if key not in in_hand:

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from staffetta.mail.address import parse_mailbox
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
-from staffetta.spool.commands import leave_command
+from staffetta.spool.commands import Order, leave_commands
 from staffetta.spool.spool import (
     CarriedOut,
     Claim,
@@ -31,7 +31,8 @@ Key = tuple[int, int]
 
 
 class SpoolMachine(RuleBasedStateMachine):
-    """The model: (state, due time) of every recipient, by message and place; and which are claimed."""
+    """The model: (state, due time) of every recipient, by message and place; which are claimed, and which a next hop
+    may have."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,6 +44,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.is_once: dict[int, bool] = {}
         self.claims: list[Claim] = []
         self.attempted: set[Key] = set()
+        self.doubtful: set[Key] = set()
         self.takes_offers = False
         self.open()
 
@@ -133,6 +135,8 @@ class SpoolMachine(RuleBasedStateMachine):
         for key in keys:
             self.states[key] = (state, due_at)
             self.attempted.discard(key)
+            if state is RecipientState.UNKNOWN:
+                self.doubtful.add(key)
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
@@ -150,24 +154,47 @@ class SpoolMachine(RuleBasedStateMachine):
                 (RecipientState.HELD, None) if once else (RecipientState.UNKNOWN, self.now + RETRY_SECONDS)
             )
         self.attempted -= keys
+        self.doubtful |= keys
 
-    @rule(verb=st.sampled_from(CommandVerb), data=st.data())
-    def command(self, verb: CommandVerb, data: st.DataObject) -> None:
+    @rule(
+        verb=st.sampled_from([verb for verb in CommandVerb if verb is not CommandVerb.RETURN]),  # the queue's to do
+        place=st.sampled_from(DESTINATIONS),
+        includes_unknown=st.booleans(),
+        data=st.data(),
+    )
+    def command(self, verb: CommandVerb, place: str, includes_unknown: bool, data: st.DataObject) -> None:
         numbers = data.draw(st.lists(st.sampled_from(sorted(self.is_once) or [1]), max_size=2, unique=True))
-        leave_command(Path(self.folder.name), verb, numbers, asked_by="model")
+        order = Order(verb=verb, numbers=numbers, route="out", destination=place, includes_unknown=includes_unknown)
+        leave_commands(Path(self.folder.name), [order], asked_by="model")
         (command,) = self.runner.run(self.spool.next_commands())
-        claimed = {key for key in self.claimed() if not numbers or key[0] in numbers}
-        count = held = 0
+        expected = CarriedOut(0)
+        if verb not in (CommandVerb.SUSPEND, CommandVerb.RESUME):
+            expected = self.carry_out(order)
+        assert self.runner.run(self.spool.carry_out(command, self.now)) == expected
+
+    def carry_out(self, order: Order) -> CarriedOut:
+        claimed = {key for key in self.claimed() if not order.numbers or key[0] in order.numbers}
+        count = held = skipped = 0
         for key, (state, due_at) in list(self.states.items()):
-            if (numbers and key[0] not in numbers) or key in self.claimed() or state in CLOSED:
+            if (order.numbers and key[0] not in order.numbers) or key in self.claimed() or state in CLOSED:
                 continue
             held += state is RecipientState.HELD
-            new = self.after(verb, state, due_at)
-            if new != (state, due_at):
+            if self.is_left_out(order, key):
+                skipped += 1
+                continue
+            new = self.after(order.verb, state, due_at)
+            if new != (state, due_at) or order.verb is CommandVerb.REDIRECT:
                 count += 1
                 self.states[key] = new
-        done = self.runner.run(self.spool.carry_out(command, self.now))
-        assert done == CarriedOut(count, frozenset(claimed), held if verb is CommandVerb.RETRY else 0)
+            if order.verb is CommandVerb.REDIRECT:
+                assert order.destination is not None
+                self.destinations[key] = order.destination
+        return CarriedOut(count, frozenset(claimed), held if order.verb is CommandVerb.RETRY else 0, skipped)
+
+    def is_left_out(self, order: Order, key: Key) -> bool:
+        if order.verb is CommandVerb.REDIRECT:
+            return key in self.doubtful and not order.includes_unknown
+        return order.verb is CommandVerb.COMPLETE and key not in self.doubtful
 
     def after(
         self, verb: CommandVerb, state: RecipientState, due_at: float | None
@@ -175,11 +202,15 @@ class SpoolMachine(RuleBasedStateMachine):
         is_held = state is RecipientState.HELD
         if verb is CommandVerb.DELETE:
             return RecipientState.DELETED, None
+        if verb is CommandVerb.COMPLETE:
+            return RecipientState.DELIVERED, None
         if verb is CommandVerb.HOLD:
             return RecipientState.HELD, None
         if verb is CommandVerb.RELEASE and is_held:
             return RecipientState.READY, self.now
         if verb is CommandVerb.RETRY and due_at is not None and due_at > self.now:
+            return state, self.now
+        if verb is CommandVerb.REDIRECT and not is_held:
             return state, self.now
         return state, due_at
 
