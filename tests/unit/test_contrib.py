@@ -71,6 +71,7 @@ NOT_ON_THE_BOARD = {
     "staffetta_authentications": "those who could not log in are among the refusals",
     "staffetta_next_hop_logins": "the attempts fail with them",
     "staffetta_oauth_token_expiry_timestamp_seconds": "the age is shown",
+    "staffetta_tolerance_end_timestamp_seconds": "an alert tells of it",
     "staffetta_log_lines_lost": "the alerts of disk and service come first",
     "staffetta_probe_last_success_timestamp_seconds": "the alert counts results, whatever the period is",
     "staffetta_probe_leg_seconds": "only a relay with probes has it",
