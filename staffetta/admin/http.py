@@ -14,7 +14,7 @@ from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
@@ -24,10 +24,14 @@ from staffetta.admin import first, invoke, rest
 from staffetta.admin.office import Office
 from staffetta.admin.paths import PREFIX
 from staffetta.admin.problems import HEADERS, problem
+from staffetta.admin.web.headers import PAGE
 from staffetta.admin.web.site import Site
 from staffetta.settings.model import Console
 
 _FOR_PROGRAMS = (f"{PREFIX}/", "/adminapi/")
+
+_BROKEN = "This is a mistake of the relay's. The log has it, with where it happened; mail goes on."
+_BROKEN_PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Staffetta</title><h1>Staffetta</h1>'
 
 
 class Status(Protocol):
@@ -64,12 +68,23 @@ def create_app(status: Status, office: Office, *, pause: Callable[[float], Await
 
     @app.exception_handler(HTTPException)
     async def nowhere(request: Request, error: HTTPException) -> Response:
-        if request.url.path.startswith(_FOR_PROGRAMS) or "text/html" not in request.headers.get("accept", ""):
+        if _is_for_programs(request):
             return _problem(error)
         return await console.nowhere(request, error)
 
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> Response:
+        # Who logs it is the server, which is handed the error after this answer.
+        if _is_for_programs(request):
+            return problem(500, "InternalServerError", _BROKEN)
+        return HTMLResponse(f"{_BROKEN_PAGE}<p>{_BROKEN}</p>", status_code=500, headers=PAGE)
+
     app.router.routes.extend([*first.routes(office), *rest.routes(office), *invoke.routes(office), *console.routes()])
     return app
+
+
+def _is_for_programs(request: Request) -> bool:
+    return request.url.path.startswith(_FOR_PROGRAMS) or "text/html" not in request.headers.get("accept", "")
 
 
 def _problem(error: HTTPException) -> Response:

@@ -52,9 +52,9 @@ def guarded(console: Console, page: Page) -> Handler:
 
     async def answer(request: Request) -> Response:
         request = Request(request.scope, _limited(request))
-        visit = await _visit(console, request)
-        request.state.visit = visit
+        visit = request.state.visit = _stranger(console, request)
         try:
+            visit = request.state.visit = await _visit(console, request)
             if not page.is_open:
                 caller_of(request)
             if request.method not in _HARMLESS:
@@ -75,12 +75,6 @@ def guarded(console: Console, page: Page) -> Handler:
     return answer
 
 
-async def visit_by(console: Console, request: Request) -> Request:
-    """Note who visits an address that is no page, so that it can be answered as one."""
-    request.state.visit = await _visit(console, request)
-    return request
-
-
 _FOREIGN = N_(
     "This form was not sent by a page of this console, or the page is older than your sign-in. Nothing was changed. "
     "Go back, load the page again, and send it again."
@@ -88,10 +82,24 @@ _FOREIGN = N_(
 _ENDED = N_("Your session has ended, and what you sent was not carried out. Sign in, and send it again.")
 
 
-async def _visit(console: Console, request: Request) -> Visit:
-    address = request.client.host if request.client else None
-    secret = sessions.secret_in(request)
+def _stranger(console: Console, request: Request) -> Visit:
+    """The visit of whoever it is, as far as the request alone tells."""
     chosen = sessions.chosen_in(request)
+    code = chosen.language if chosen.language in NAMES else preferred(request.headers.get("accept-language", ""))
+    return Visit(
+        console=console,
+        secret=sessions.secret_in(request) or new_secret(),
+        caller=None,
+        person=None,
+        language=languages()[code],
+        theme=chosen.theme if chosen.theme in THEMES else "auto",
+    )
+
+
+async def _visit(console: Console, request: Request) -> Visit:
+    """Raises Unavailable."""
+    address = request.client.host if request.client else None
+    secret, wanted = sessions.secret_in(request), sessions.chosen_in(request).organization
 
     def work() -> tuple[Caller | None, tuple[str, ...]]:
         person = console.office.signing_in.signed_in(secret, address) if secret else None
@@ -101,18 +109,9 @@ async def _visit(console: Console, request: Request) -> Visit:
 
     person, organizations = await anyio.to_thread.run_sync(work)
     caller = person
-    if person is not None and chosen.organization in organizations:
-        caller = replace(person, organization=chosen.organization)
-    code = chosen.language if chosen.language in NAMES else preferred(request.headers.get("accept-language", ""))
-    return Visit(
-        console=console,
-        secret=secret or new_secret(),
-        caller=caller,
-        person=person,
-        language=languages()[code],
-        theme=chosen.theme if chosen.theme in THEMES else "auto",
-        organizations=organizations,
-    )
+    if person is not None and wanted in organizations:
+        caller = replace(person, organization=wanted)
+    return replace(visit_of(request), caller=caller, person=person, organizations=organizations)
 
 
 async def _check_form(request: Request) -> None:

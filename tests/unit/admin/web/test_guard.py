@@ -1,6 +1,7 @@
 """Every page, for whom it is not."""
 
 import pytest
+from starlette.testclient import TestClient
 
 from staffetta.admin.web.headers import CONTENT_SECURITY_POLICY
 from staffetta.admin.web.site import pages
@@ -138,3 +139,25 @@ def test_static_files_are_kept_for_ever_under_the_hash_of_their_content(site: Co
     assert "immutable" in browser.headers["cache-control"]
     browser.get(address.replace("/static/", "/static/0"))
     assert browser.status == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in", "/nowhere", "/accepted-domains"])
+def test_a_directory_that_cannot_be_used_is_told_and_signs_nobody_out(ada: Browser, site: Console, path: str) -> None:
+    ada.get("/")
+    site.office.directory.close()
+    page = ada.get(path)
+    assert ada.status == 503
+    assert "cannot be used" in page or "is damaged" in page
+    assert "set-cookie" not in ada.headers
+
+
+def test_a_mistake_of_ours_is_answered_without_its_words(ada: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("the inside of the relay")
+
+    monkeypatch.setattr("staffetta.admin.web.page.menu_of", broken)
+    ada.client = TestClient(ada.client.app, raise_server_exceptions=False, cookies=ada.client.cookies)
+    page = ada.get("/queues")
+    assert ada.status == 500
+    assert "inside of the relay" not in page
+    assert ada.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
