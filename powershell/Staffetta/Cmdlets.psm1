@@ -143,6 +143,7 @@ $script:Columns = @{
     ApiToken = @('Name', 'Token', 'ExpiresUTC')
     BlockedConnector = @('ConnectorId', 'Name', 'Reason')
     CertificateExpiry = @('Name', 'Use', 'Condition', 'ExpiresUTC', 'DaysLeft')
+    DeviceCard = @('Name', 'Server', 'Port', 'Security', 'UserName')
     HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
     HealthReport = @('Severity', 'Code', 'Seen', 'Action')
     InboundConnector = @('Connector', 'IsMatched', 'MatchedConnector', 'Reply', 'Summary')
@@ -167,6 +168,7 @@ $script:Columns = @{
     Route = @('Name', 'Transport', 'NextHops', 'Tls', 'Login', 'Concurrency')
     RouteLimit = @('Identity', 'LimitName', 'Destination', 'Used', 'Limit', 'FullTime', 'Reason')
     RouteRule = @('Priority', 'Name', 'Enabled', 'Route', 'RecipientDomains', 'Connectors')
+    SenderIdentification = @('Value', 'Level', 'Finding')
     SignIn = @('Administrator', 'ClientIP', 'WhenBeganUTC', 'LastUsedUTC')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
@@ -707,6 +709,69 @@ function Test-InboundConnector {
 
     process {
         Invoke-Cmdlet -Caller $PSCmdlet -Name 'Test-InboundConnector' -Given $PSBoundParameters
+    }
+}
+
+function Test-SenderIdentification {
+    <#
+    .SYNOPSIS
+    Say what addresses or certificate names would mean in an inbound connector, before they are in one.
+
+    .PARAMETER SenderIPAddresses
+    Addresses, networks, or ranges a-b.
+
+    .PARAMETER TlsSenderCertificateName
+    Names in a certificate.
+
+    .PARAMETER Identity
+    The connector that they are for, which is not compared with itself.
+
+    .EXAMPLE
+    Test-SenderIdentification -SenderIPAddresses 10.0.0.0/8
+    #>
+    [CmdletBinding()]
+    param(
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $SenderIPAddresses,
+
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $TlsSenderCertificateName,
+
+        [Parameter(ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Test-SenderIdentification' -Given $PSBoundParameters
+    }
+}
+
+function Get-DeviceCard {
+    <#
+    .SYNOPSIS
+    Show what to type into a device so that it sends by an inbound connector or an account.
+
+    .PARAMETER Identity
+    Name or GUID of an inbound connector.
+
+    .PARAMETER Account
+    Instead of a connector: user name or GUID of an account.
+
+    .EXAMPLE
+    Get-DeviceCard 'SMTP Relay'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $Account
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-DeviceCard' -Given $PSBoundParameters
     }
 }
 
@@ -3819,6 +3884,8 @@ Export-ModuleMember -Function @(
     'Set-InboundConnector',
     'Remove-InboundConnector',
     'Test-InboundConnector',
+    'Test-SenderIdentification',
+    'Get-DeviceCard',
     'Get-BlockedConnector',
     'Remove-BlockedConnector',
     'Get-OutboundConnector',

@@ -95,6 +95,16 @@ def put(context: Context, operation: str, kind: Kind, value: Section, *, guid: s
     return stored
 
 
+def tried(context: Context, operation: str, kind: Kind, value: Section, *, guid: str | None = None) -> None:
+    """Do as put() would, change nothing, and warn likewise. Raises OperationError."""
+    with changing(context, operation, only_try=True) as change:
+        stored = change.put(kind, value, guid=guid)
+        present = {each.guid: each.value for each in change.objects(kind)}
+    foreseen = context.settings.model_copy(update={kind.value: tuple(present.values())})
+    for advice in advice_on(foreseen, kind, stored.name):
+        context.warnings.append(f"{outside_name(advice.key)}: {advice.text}.")
+
+
 def remove(context: Context, operation: str, kind: Kind, identity: str) -> None:
     """Remove the object of this name or GUID. Raises OperationError."""
     stored = found(context, kind, identity)
@@ -103,11 +113,14 @@ def remove(context: Context, operation: str, kind: Kind, identity: str) -> None:
 
 
 @contextmanager
-def changing(context: Context, operation: str) -> Iterator[Changing]:
-    """Change objects, all or none, in the caller's name. Raises OperationError for what the directory refuses."""
+def changing(context: Context, operation: str, *, only_try: bool = False) -> Iterator[Changing]:
+    """Change objects, all or none, in the caller's name. Raises OperationError for what the directory refuses.
+
+    only_try: check everything, and change nothing.
+    """
     caller = context.caller
     author = Author(caller.name, caller.source, operation, address=caller.address, organization=caller.organization)
-    with told(), context.directory.change(context.settings, author) as change:
+    with told(), context.directory.change(context.settings, author, only_try=only_try) as change:
         yield change
 
 

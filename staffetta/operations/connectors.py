@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from staffetta.directory.store import Kind, Stored
-from staffetta.operations.access import chosen, found, made, organization_for, put, remove
+from staffetta.operations.access import chosen, found, made, organization_for, put, remove, tried
 from staffetta.operations.address_spaces import address_space, costs, domains_in
+from staffetta.operations.connector_consequences import consequences
 from staffetta.operations.duties import CHANGE, READ
 from staffetta.operations.errors import BadValue
 from staffetta.operations.inputs import RESULTS_DEFAULT, Input, MultiValued, Output, ResultSize
@@ -97,6 +98,26 @@ def set_(context: Context, given: Any) -> Iterable[Output]:
     return []
 
 
+def preview_new(context: Context, given: Any) -> Iterable[str]:
+    """Say what it would do; what the directory would refuse is refused. Raises OperationError."""
+    values = _values(context, given, InboundConnector(name=given.name))
+    values.setdefault("connector_type", ConnectorType.PARTNER)
+    values["organization"] = organization_for(context, given.organization)
+    connector = made(InboundConnector, **values)
+    assert isinstance(connector, InboundConnector)
+    tried(context, f"New-{_NOUN}", Kind.INBOUND_CONNECTOR, connector)
+    return consequences(context, connector)
+
+
+def preview_set(context: Context, given: Any) -> Iterable[str]:
+    """As preview_new."""
+    stored = found(context, Kind.INBOUND_CONNECTOR, given.identity)
+    connector = made(InboundConnector, **stored.value.model_dump() | _values(context, given, stored.value))
+    assert isinstance(connector, InboundConnector)
+    tried(context, f"Set-{_NOUN}", Kind.INBOUND_CONNECTOR, connector, guid=stored.guid)
+    return consequences(context, connector)
+
+
 def remove_(context: Context, given: RemoveInboundConnector) -> Iterable[Output]:
     remove(context, f"Remove-{_NOUN}", Kind.INBOUND_CONNECTOR, given.identity)
     return []
@@ -162,6 +183,7 @@ OPERATIONS = (
         is_change=True,
         positions=("name",),
         columns=_COLUMNS,
+        preview=preview_new,
         example="'SMTP Relay' -ConnectorType OnPremises -SenderDomains * -SenderIPAddresses 192.0.2.7",
     ),
     Operation(
@@ -174,6 +196,7 @@ OPERATIONS = (
         set_,
         is_change=True,
         positions=("identity",),
+        preview=preview_set,
         example="'SMTP Relay' -SenderIPAddresses @{Add='192.0.2.8'}",
     ),
     Operation(

@@ -12,7 +12,7 @@ from staffetta.directory.store import Author, Directory
 from staffetta.operations.local import local_office
 from staffetta.operations.registry import find
 from staffetta.settings.passwords import hash_password
-from tests.live.relay import Relay, free_port
+from tests.live.relay import LOOPBACK, Relay, free_port
 from tests.live.sink import EVERYTHING, Sink
 
 PASSWORD = "correct horse battery"
@@ -68,16 +68,21 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, *, is_fresh: bool = False) -> Iterator[Stage]:
-    """A relay for the block. is_fresh: with nobody and nothing in it, as after installing."""
+def stage(folder: Path, *, is_fresh: bool = False, is_empty: bool = False, more: str = "") -> Iterator[Stage]:
+    """A relay for the block. is_fresh: with nobody and nothing in it, as after installing; is_empty: with people alone.
+
+    more: TOML for the settings.
+    """
     port = free_port()
     with Sink(*EVERYTHING) as sink:
-        relay = Relay(folder, sink.port, more=CONSOLE.format(port=port))
+        connectors = "" if is_empty else LOOPBACK
+        relay = Relay(folder, sink.port, more=CONSOLE.format(port=port) + more, connectors=connectors)
         if not is_fresh:
             _people(folder / "data", relay)
+        if not (is_fresh or is_empty):
             _objects(relay)
         with relay:
-            if not is_fresh:
+            if not (is_fresh or is_empty):
                 _mail(relay)
             yield Stage(relay, sink, f"http://127.0.0.1:{port}")
 

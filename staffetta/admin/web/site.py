@@ -15,11 +15,14 @@ from staffetta.admin.web.menu import entries
 from staffetta.admin.web.pages import (
     account,
     analyzer,
+    connector_made,
+    connectors,
     home,
     preferences,
     queues,
     search,
     sign_in,
+    wizard,
 )
 from staffetta.admin.web.visit import Console, visit_of
 
@@ -31,6 +34,9 @@ OWN_PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *analyzer.PAGES,
     *queues.PAGES,
+    *connectors.PAGES,
+    *wizard.PAGES,
+    *connector_made.PAGES,
 )
 
 

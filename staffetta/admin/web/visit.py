@@ -7,6 +7,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import Request
 
@@ -31,10 +32,14 @@ class Flash:
 
 @dataclass
 class Memory:
-    """What is remembered between a form and the page after it, in memory alone; what is oldest is forgotten first."""
+    """What is remembered between a form and the page after it, in memory alone; what is oldest is forgotten first.
+
+    drafts: kept by drafts.py.
+    """
 
     flashes: "OrderedDict[str, list[Flash]]" = field(default_factory=OrderedDict)
     answers: "OrderedDict[str, asyncio.Future[str | None]]" = field(default_factory=OrderedDict)
+    drafts: "OrderedDict[str, Any]" = field(default_factory=OrderedDict)
 
     def say(self, key: str, flash: Flash) -> None:
         """Keep what the next page of this visitor says."""

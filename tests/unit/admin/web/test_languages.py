@@ -55,7 +55,7 @@ def test_forms_and_lists_of_the_registry_are_italian(ada: Browser) -> None:
     assert "Domini dei mittenti" in page
     assert "Uno per riga." in page
     assert "Crea un connettore in entrata." in page
-    assert "Tipo di connettore" in ada.get("/connectors", **{"Accept-Language": "it"})
+    assert "Tipo di dominio" in ada.get("/accepted-domains", **{"Accept-Language": "it"})
 
 
 def test_the_switch_stands_above_the_browser_s_wish(site: Console) -> None:

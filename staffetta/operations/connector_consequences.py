@@ -1,0 +1,167 @@
+"""What an inbound connector would do, in sentences, before it is made: for -WhatIf, and for the wizard's review.
+
+Rule: what is told here follows from the object and from the functions of the live path (simulate.py), never from
+a second reading of the rules.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from staffetta.operations.errors import OperationError
+from staffetta.operations.registry import Context
+from staffetta.operations.simulate import RelayAnswer, RelayQuestion, simulate
+from staffetta.policy.domain import domain_of_certificate
+from staffetta.settings.addresses import networks
+from staffetta.settings.objects import (
+    ANY_ACCOUNT,
+    OWN_TRUST,
+    PUBLIC_TRUST,
+    ConnectorType,
+    InboundConnector,
+    SenderRewriting,
+)
+
+_ELSEWHERE = "somebody@example.com"
+_STRANGER = "192.0.2.254"
+
+
+def consequences(context: Context, connector: InboundConnector) -> Iterator[str]:
+    """Yield what the connector would do. It is right by itself: the directory would take it."""
+    if not connector.enabled:
+        yield "It is off: nobody matches it until it is turned on."
+    if connector.connector_type is ConnectorType.PARTNER:
+        yield from _partner(connector)
+    else:
+        yield from _on_premises(context, connector)
+    if connector.blocked:
+        yield "It is blocked: its mail is refused with 5.7.711 until it is unblocked."
+    yield from _headers(connector)
+    if connector.enabled and not connector.blocked:
+        yield from _example(context, connector)
+        yield "It holds for the next transaction, within a second of being saved."
+
+
+def _on_premises(context: Context, connector: InboundConnector) -> Iterator[str]:
+    yield f"Clients are known {' and '.join(_ways(connector))}; they may relay to every recipient."
+    own = [each.name for each in context.settings.accepted_domains if each.organization == connector.organization]
+    allowed = connector.associated_accepted_domains or tuple(own)
+    by_certificate = [
+        name
+        for name in connector.tls_sender_certificate_name
+        if (found := domain_of_certificate(name, context.settings)) and found.organization == connector.organization
+    ]
+    if by_certificate and not connector.associated_accepted_domains:
+        yield f"Any sender is taken, the null one too: {by_certificate[0]} belongs to an accepted domain."
+    elif allowed:
+        yield f"Only senders in accepted domains are taken: {_some(allowed)}."
+    else:
+        yield "No domain is accepted yet, so no sender may relay: say first which domains are yours."
+    if connector.sender_domains != ("*",):
+        yield f"Of the senders, only those in {_some(connector.sender_domains)} match it."
+    if connector.require_tls:
+        yield "Mail that comes without TLS is refused."
+    if connector.allow_authentication_without_tls:
+        yield "Its clients may log in without TLS, and whoever listens on the way reads their passwords."
+    if connector.sender_rewriting is not SenderRewriting.KEEP:
+        which = "Every sender" if connector.sender_rewriting is SenderRewriting.FORCE else "A sender that is not listed"
+        yield f"{which} is replaced by {connector.rewritten_sender}, in the envelope and in From."
+
+
+def _partner(connector: InboundConnector) -> Iterator[str]:
+    whose = "all mail" if connector.sender_domains == ("*",) else f"mail from {_some(connector.sender_domains)}"
+    yield "It lets nobody relay to the outside; it only restricts."
+    if connector.require_tls:
+        yield f"It refuses {whose} that comes without TLS."
+    if connector.restrict_domains_to_certificate:
+        yield f"It refuses {whose} from clients that do not show a certificate for {_names(connector)}."
+    if connector.restrict_domains_to_ip_addresses:
+        yield f"It refuses {whose} that comes from elsewhere than {_some(connector.sender_ip_addresses)}."
+
+
+def _ways(connector: InboundConnector) -> Sequence[str]:
+    found = []
+    if connector.sender_accounts:
+        everybody = connector.sender_accounts == (ANY_ACCOUNT,)
+        found.append(f"by logging in as {'any account' if everybody else _some(connector.sender_accounts)}")
+    if connector.tls_sender_certificate_name:
+        trust = {PUBLIC_TRUST: "a public authority", OWN_TRUST: "the built-in authority"}
+        issuer = trust.get(connector.trusted_authority, connector.trusted_authority)
+        found.append(f"by a certificate for {_names(connector)}, issued by {issuer}")
+    if connector.tls_sender_certificate_fingerprints:
+        found.append("by the fingerprint of their certificate")
+    if connector.sender_ip_addresses:
+        found.append(f"by their address: {_some(connector.sender_ip_addresses)}")
+    return found or ["by nothing"]
+
+
+def _headers(connector: InboundConnector) -> Iterator[str]:
+    if connector.cloud_services_mail_enabled:
+        yield "Exchange's internal header fields of its mail are kept: what they say is believed."
+    else:
+        yield "Exchange's internal header fields are taken out of its mail."
+
+
+def _example(context: Context, connector: InboundConnector) -> Iterator[str]:
+    """What the simulator answers to such a client, and to a stranger."""
+    others = (each for each in context.settings.inbound_connectors if each.name.casefold() != connector.name.casefold())
+    settings = context.settings.model_copy(update={"inbound_connectors": (*others, connector)})
+    foreseen = replace(context, settings=settings, warnings=[])
+    question = _question(context, connector)
+    if question is None:
+        return
+    answer = _asked(foreseen, question)
+    if answer is None:
+        return
+    who = question.get("certificate_name") or question["ip"]
+    yield f"Example: {who} sends from {question['from_']} to {question['to']}: {answer.reply}"
+    yield f"Why: {answer.summary}"
+    if answer.connector is not None and answer.connector != connector.name:
+        yield f"That client is connector '{answer.connector}''s, which is closer or older; this one would not be used."
+
+
+def _question(context: Context, connector: InboundConnector) -> dict[str, Any] | None:
+    addresses = connector.sender_ip_addresses
+    network = networks(addresses[0])[0] if addresses else None
+    address = network[1] if network is not None and network.num_addresses > 2 else network[0] if network else _STRANGER
+    question: dict[str, Any] = {"ip": str(address), "from_": f"postmaster@{_domain(context, connector)}"}
+    question["to"] = _ELSEWHERE
+    if connector.connector_type is ConnectorType.PARTNER:
+        own = [each.name for each in context.settings.accepted_domains if each.organization == connector.organization]
+        question["to"] = f"postmaster@{own[0]}" if own else _ELSEWHERE
+    if connector.tls_sender_certificate_name:
+        name = connector.tls_sender_certificate_name[0]
+        question["certificate_name"] = f"mail.{name.removeprefix('*.')}" if name.startswith("*.") else name
+    elif connector.tls_sender_certificate_fingerprints:
+        return None  # no certificate is at hand that has it
+    elif connector.sender_accounts:
+        account = next((each for each in connector.sender_accounts if each != ANY_ACCOUNT), None)
+        if account is None:
+            return None
+        question["account"] = account
+    question["tls"] = True if connector.require_tls or "account" in question else None
+    return question
+
+
+def _domain(context: Context, connector: InboundConnector) -> str:
+    named = [each.removeprefix("*.") for each in connector.sender_domains if each != "*"]
+    own = [each.name for each in context.settings.accepted_domains if each.organization == connector.organization]
+    return (*connector.associated_accepted_domains, *named, *own, context.settings.hostname)[0]
+
+
+def _asked(context: Context, question: dict[str, Any]) -> RelayAnswer | None:
+    try:
+        (answer,) = simulate(context, RelayQuestion(**question))
+    except OperationError:  # the example is ours, and not every object has one
+        return None
+    assert isinstance(answer, RelayAnswer)
+    return answer
+
+
+def _names(connector: InboundConnector) -> str:
+    return " or ".join(connector.tls_sender_certificate_name) or "of its list, by fingerprint"
+
+
+def _some(texts: Sequence[str]) -> str:
+    shown = ", ".join(texts[:5])
+    return f"{shown} and {len(texts) - 5} more" if len(texts) > 5 else shown
