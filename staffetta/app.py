@@ -50,6 +50,7 @@ from staffetta.trace.next_hops import HopState, write_states
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
 _BACKLOG_SECONDS = 15.0  # in which some ten thousand messages may come
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
+_CERTIFICATES_SECONDS = 2.0  # between two looks at the files of certificates
 _NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "log")
 
 _log = structlog.get_logger()
@@ -101,9 +102,10 @@ class Relay:
         await self._queue.start()
         await self._listen(settings, iter(sockets), tls)
         self._flow = FlowRecorder(self._spool.count_flow, time.time)
-        watch = ExpiryWatch(self.current_settings, lambda: datetime.now(UTC))
+        self._expiry = ExpiryWatch(self.current_settings, lambda: datetime.now(UTC))
         self._watches = [
-            asyncio.create_task(watch.run(), name="expiry watch"),
+            asyncio.create_task(self._expiry.run(), name="expiry watch"),
+            asyncio.create_task(self._watch_certificates(), name="certificate watch"),
             asyncio.create_task(self._live.watch(), name="directory watch"),
             asyncio.create_task(self._tls_reporter().run(), name="TLS reports"),
             asyncio.create_task(self._flow.run(), name="flow"),
@@ -118,6 +120,11 @@ class Relay:
             with contextlib.suppress(SpoolUnavailable):
                 self._crowd.backlog = sum(count.recipients for count in await self._spool.counts())
             await asyncio.sleep(_BACKLOG_SECONDS)
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            await asyncio.sleep(_CERTIFICATES_SECONDS)
+            self._renew_certificates(only_changed=True)
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket], tls: ssl.SSLContext | None) -> None:
         """sockets: in the order of _addresses(). tls: the console's."""
@@ -144,7 +151,7 @@ class Relay:
             _log.error("settings not reloaded", error=str(error))
             return
         self._announce_labels()
-        self._renew_console()
+        self._renew_certificates(only_changed=False)
         _log.info("settings reloaded", needs_restart=", ".join(late) or None)
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -288,12 +295,16 @@ class Relay:
             key = f"listeners.{declared.name}.certificate"
             raise SettingsError([Problem(str(self._config), None, key, f"it cannot be used: {error}")]) from error
 
-    def _renew_console(self) -> None:
-        try:
-            if self._web:
-                self._web.renew()
-        except (OSError, ValueError) as error:
-            _log.error("certificate of the console not read again", error=str(error))
+    def _renew_certificates(self, *, only_changed: bool) -> None:
+        """Of listeners and console; one that cannot be used is logged, and the one before stays."""
+        servers: list[Listener | WebServer] = [*self._listeners, *([self._web] if self._web else [])]
+        for server in servers:
+            try:
+                if server.renew(only_changed=only_changed):
+                    _log.info("certificate read again", server=server.name)
+                    self._expiry.look_again()
+            except (OSError, ValueError) as error:
+                _log.error("certificate not read again; the one before stays", server=server.name, error=str(error))
 
     def _console_tls(self, declared: model.Console | None) -> ssl.SSLContext | None:
         try:

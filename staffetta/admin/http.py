@@ -26,6 +26,7 @@ from staffetta.admin.paths import PREFIX
 from staffetta.admin.problems import HEADERS, problem
 from staffetta.admin.web.headers import PAGE
 from staffetta.admin.web.site import Site
+from staffetta.net.certificate_files import CertificateFiles
 from staffetta.settings.model import Console
 
 _FOR_PROGRAMS = (f"{PREFIX}/", "/adminapi/")
@@ -96,6 +97,8 @@ def _problem(error: HTTPException) -> Response:
 class WebServer:
     """The HTTP server of one address. It handles no signals: they are the app's."""
 
+    name = "console"
+
     def __init__(
         self,
         status: Status,
@@ -106,6 +109,7 @@ class WebServer:
     ) -> None:
         """listening: bound already, so that a taken port is told before anything starts. tls: of console_tls()."""
         self._declared, self._tls = declared, tls
+        self._files = CertificateFiles(*(path for path in (declared.certificate, declared.private_key) if path))
         config = uvicorn.Config(
             create_app(status, office),
             log_config=None,
@@ -129,10 +133,15 @@ class WebServer:
         scheme = "https" if self._tls else "http"
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
-    def renew(self) -> None:
-        """Read certificate and key again, for connections from now on. Raises OSError, ValueError."""
-        if self._tls is not None:
-            _load(self._tls, self._declared)
+    def renew(self, *, only_changed: bool) -> bool:
+        """Do as Listener.renew() does. Raises OSError, ValueError."""
+        has_changed = self._files.have_changed()
+        if self._tls is None or (only_changed and not has_changed):
+            return False
+        # Tried elsewhere first: a certificate without its key would leave the context of use with neither.
+        console_tls(self._declared)
+        _load(self._tls, self._declared)
+        return True
 
     def start(self) -> None:
         """Serve from now on."""

@@ -8,13 +8,12 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from staffetta.net.certificate_files import Stamp, stamp_of
 from staffetta.net.client_tls import ClientContext, read_identity
 from staffetta.settings.roads import Route, TlsVersion
 from staffetta.settings.secrets import SecretUnavailable, read_secret
 
 _KEPT = 64
-
-Stamp = tuple[tuple[int, int, int], ...]
 
 
 class IdentityUnavailable(Exception):
@@ -37,7 +36,7 @@ def shown_by(route: Route) -> ShownCertificate | None:
     return ShownCertificate(route.client_certificate, route.client_key, route.client_certificate_password)
 
 
-_kept: dict[tuple[TlsVersion, ShownCertificate | None], tuple[Stamp, ClientContext]] = {}
+_kept: dict[tuple[TlsVersion, ShownCertificate | None], tuple[tuple[Stamp, ...], ClientContext]] = {}
 _lock = threading.Lock()
 
 
@@ -45,7 +44,7 @@ def client_context(minimum: TlsVersion, shown: ShownCertificate | None) -> Clien
     """Return how we shake hands. Blocks for small files, and a PFX's password; raises IdentityUnavailable."""
     key = (minimum, shown)
     with _lock:
-        stamp = _stamp(shown) if shown is not None else ()
+        stamp = _stamps(shown) if shown is not None else ()
         kept = _kept.get(key)
         if kept is not None and kept[0] == stamp:
             return kept[1]
@@ -56,16 +55,8 @@ def client_context(minimum: TlsVersion, shown: ShownCertificate | None) -> Clien
         return context
 
 
-def _stamp(shown: ShownCertificate) -> Stamp:
-    stamps = []
-    for path in (shown.certificate, shown.key):
-        if path is not None:
-            try:
-                found = path.stat()
-            except OSError as error:
-                raise IdentityUnavailable(f"the client certificate cannot be read: {path}: {error.strerror}") from None
-            stamps.append((found.st_mtime_ns, found.st_size, found.st_ino))
-    return tuple(stamps)
+def _stamps(shown: ShownCertificate) -> tuple[Stamp, ...]:
+    return tuple(stamp_of(path) for path in (shown.certificate, shown.key) if path is not None)
 
 
 def _with_certificate(minimum: TlsVersion, shown: ShownCertificate) -> ClientContext:

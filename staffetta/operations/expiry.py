@@ -5,6 +5,7 @@ Tolerances of old devices end as well; of them there are metric and warning alon
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -101,13 +102,21 @@ class ExpiryWatch:
         self._get_settings = get_settings
         self._get_now = get_now
         self._warned: set[tuple[str | None, int]] = set()
+        self._has_news = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Look now: a certificate is another one."""
+        self._has_news.set()
 
     async def run(self) -> None:
-        """Look at once and then every hour, until cancelled."""
+        """Look at once, then every hour and when told, until cancelled."""
         while True:
+            self._has_news.clear()
             self.look(await asyncio.to_thread(certificates, self._get_settings(), self._get_now()))
             self.look_at_tolerances(self._get_settings(), self._get_now().astimezone(UTC).date())
-            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._has_news.wait()
 
     def look(self, rows: Sequence[CertificateRow]) -> None:
         """Set the metric to these rows, and warn of what has not been warned of yet."""

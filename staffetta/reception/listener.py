@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from staffetta.net.certificate_files import CertificateFiles
 from staffetta.net.proxy import plain_address
 from staffetta.net.tls import ServerContext
 from staffetta.reception.acceptor import Acceptor
@@ -43,6 +44,7 @@ class Listener:
     ) -> None:
         self.name = declared.name
         self.declared = declared
+        self._files = CertificateFiles(*_declared_files(declared))
         context = tls or _declared_context(declared)
         self.desk = Desk(declared, spool, get_settings, context, authenticator or Authenticator(), crowd or Crowd())
         self._acceptor: Acceptor | None = None
@@ -69,6 +71,18 @@ class Listener:
         self._acceptor = Acceptor(listening, loop, lambda: Connection(self.desk, loop), self._farewell)
         self._acceptor.start()
         self._tick(loop)
+
+    def renew(self, *, only_changed: bool) -> bool:
+        """Read the declared certificate and key again, for handshakes from now on, and return whether that was done.
+
+        Files that cannot be used, such as a certificate whose key is not written yet, leave what was read before.
+        only_changed: not where they are those read last. Raises OSError, ValueError.
+        """
+        has_changed = self._files.have_changed()
+        if self.declared.certificate is None or (only_changed and not has_changed):
+            return False
+        self.desk.tls = _declared_context(self.declared)
+        return True
 
     async def drain(self, grace_seconds: float) -> None:
         """Take nobody new, send idle clients away, let transactions end within the grace, then end the rest."""
@@ -104,9 +118,13 @@ class Listener:
         self._ticking = loop.call_at(now + _TICK_SECONDS, self._tick, loop, ticks + 1, now + _TICK_SECONDS)
 
 
-def _declared_context(declared: Declared) -> ServerContext | None:
-    """The declared certificate may hold the key as well."""
+def _declared_files(declared: Declared) -> tuple[Path, ...]:
+    """Certificate and key; the declared certificate may hold the key as well."""
     if declared.certificate is None:
-        return None
-    key: Path = declared.private_key or declared.certificate
-    return ServerContext.load(declared.certificate.read_bytes(), key.read_bytes())
+        return ()
+    return declared.certificate, declared.private_key or declared.certificate
+
+
+def _declared_context(declared: Declared) -> ServerContext | None:
+    files = _declared_files(declared)
+    return ServerContext.load(*(path.read_bytes() for path in files)) if files else None

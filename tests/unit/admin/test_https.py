@@ -40,8 +40,20 @@ def test_the_console_speaks_tls_and_takes_a_renewed_certificate_without_a_restar
         assert status == 200
         assert web.servers[0].address.startswith("https://")
         _issue(authority, tmp_path)
-        web.servers[0].renew()
+        assert web.servers[0].renew(only_changed=True)
         assert _serial(web, authority)[1] != serial
+        assert not web.servers[0].renew(only_changed=True)
+
+
+def test_a_certificate_whose_key_is_not_there_yet_leaves_the_console_as_it_was(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    declared = _issue(authority, tmp_path)
+    with serving(tmp_path / "data", declared=declared) as web:
+        before = _serial(web, authority)
+        authority.issue_cert("127.0.0.1").cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+        with pytest.raises(ssl.SSLError):
+            web.servers[0].renew(only_changed=True)
+        assert _serial(web, authority) == before
 
 
 def test_a_certificate_that_cannot_be_read_is_told_before_anything_starts(tmp_path: Path) -> None:
