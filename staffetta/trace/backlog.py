@@ -5,19 +5,22 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from staffetta.trace.search import Only, iso, only_wanted, reading
 from staffetta.trace.waits import Wait, Waits, waits
 
 _SECONDS_KNOWN = 60.0  # what was counted before that, and not since, is still
 _STILL = (0.0, 0.0)
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
     """Recipients of one destination that are not closed.
 
-    messages: how many messages they belong to. next_attempt_at: ISO 8601, UTC; None where all are held or being tried.
+    messages: how many messages they belong to. deferred: recipients that are due later.
+    next_attempt_at: ISO 8601, UTC; None where all are held or being tried.
     diagnostic: why what is due waits, or else what the last attempt of one of them brought.
     came_per_second, went_per_second: messages, as last counted by the relay; None where not all of them count.
     is_suspended: by an administrator; is_route_suspended: all of the route is. A suspended route of which nothing waits
@@ -46,17 +49,7 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
     Raises TraceUnavailable.
     """
     with reading(folder) as connection:
-        wanted = only_wanted(connection, only)
-        # Two small indexes, named, since the planner would rather walk every recipient of the trace.
-        rows = connection.execute(
-            "SELECT r.route, r.destination, count(DISTINCT r.number), count(*), "
-            "sum(r.state = 'in attempt'), sum(r.state IN ('deferred', 'unknown')), sum(r.state = 'held'), "
-            "min(CASE WHEN r.state != 'in attempt' THEN r.due_at END), max(r.diagnostic) "
-            "FROM (SELECT * FROM recipient INDEXED BY recipient_due WHERE due_at IS NOT NULL "
-            "UNION ALL SELECT * FROM recipient INDEXED BY recipient_held WHERE state = 'held') r "
-            f"{f'CROSS JOIN message m USING (number) WHERE TRUE{wanted}' if wanted else ''} "
-            "GROUP BY r.route, r.destination ORDER BY 3 DESC, 1, 2"
-        )
+        rows = _counted(connection) if only is None else _counted_of_some(connection, only)
         known = waits(connection)
         rates = _rates(connection) if only is None else {}
         unknown = _STILL if only is None else (None, None)
@@ -79,6 +72,49 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
             for route, destination, messages, recipients, in_attempt, deferred, held, due_at, diagnostic in rows
         ]
     return found if only else [*found, *_empty(known, found)]
+
+
+def _counted(connection: sqlite3.Connection) -> list[Row]:
+    """Count all. What is due is counted in one index that holds all that is asked, so a million takes half a second."""
+    return connection.execute(
+        """
+        WITH trying AS (SELECT number, recipient, route, destination FROM recipient INDEXED BY recipient_in_attempt
+                        WHERE state = 'in attempt'),
+             tried AS (SELECT route, destination, count(*) AS recipients FROM trying GROUP BY 1, 2),
+             due AS (SELECT route, destination, count(DISTINCT number) AS messages, count(*) AS recipients,
+                            sum(due_at > ?1) AS later,
+                            min(CASE WHEN (number, recipient) NOT IN (SELECT number, recipient FROM trying)
+                                THEN due_at END) AS next
+                     FROM recipient INDEXED BY recipient_due WHERE due_at IS NOT NULL GROUP BY 1, 2),
+             held AS (SELECT route, destination, count(DISTINCT number) AS messages, count(*) AS recipients,
+                             max(diagnostic) AS diagnostic
+                      FROM recipient INDEXED BY recipient_held WHERE state = 'held' GROUP BY 1, 2)
+        SELECT route, destination, coalesce(due.messages, 0) + coalesce(held.messages, 0),
+               coalesce(due.recipients, 0) + coalesce(held.recipients, 0), coalesce(tried.recipients, 0),
+               coalesce(due.later, 0), coalesce(held.recipients, 0), due.next,
+               coalesce((SELECT diagnostic FROM recipient r INDEXED BY recipient_due
+                         WHERE r.route = due.route AND r.destination = due.destination AND r.due_at IS NOT NULL
+                         ORDER BY r.connector DESC, r.due_at DESC LIMIT 1), held.diagnostic)
+        FROM due FULL JOIN held USING (route, destination) LEFT JOIN tried USING (route, destination)
+        ORDER BY 3 DESC, 1, 2
+        """,
+        (time.time(),),
+    ).fetchall()
+
+
+def _counted_of_some(connection: sqlite3.Connection, only: Only) -> list[Row]:
+    """Count what is wanted, which only the messages themselves can tell."""
+    # Two small indexes, named, since the planner would rather walk every recipient of the trace.
+    return connection.execute(
+        "SELECT r.route, r.destination, count(DISTINCT r.number), count(*), sum(r.state = 'in attempt'), "
+        "sum(r.due_at > ?), sum(r.state = 'held'), "
+        "min(CASE WHEN r.state != 'in attempt' THEN r.due_at END), max(r.diagnostic) "
+        "FROM (SELECT * FROM recipient INDEXED BY recipient_due WHERE due_at IS NOT NULL "
+        "UNION ALL SELECT * FROM recipient INDEXED BY recipient_held WHERE state = 'held') r "
+        f"CROSS JOIN message m USING (number) WHERE TRUE{only_wanted(connection, only)} "
+        "GROUP BY r.route, r.destination ORDER BY 3 DESC, 1, 2",
+        (time.time(),),
+    ).fetchall()
 
 
 def _rates(connection: sqlite3.Connection) -> dict[tuple[str, str], tuple[float, float]]:
