@@ -136,3 +136,40 @@ def test_a_role_that_may_not_is_refused_in_words(chromium: Browser, served: Stag
     page = vic.go("/accepted-domains/do/New-AcceptedDomain")
     expect(page.get_by_role("alert")).to_contain_text("needs the role Organization Management")
     vic.page.context.close()
+
+
+def test_a_domain_is_made_and_removed_with_the_keyboard_alone(ada: Visitor) -> None:
+    page = ada.go("/accepted-domains")
+    page.keyboard.press("Tab")
+    assert _focused(ada) == "Skip to the content"
+    page.keyboard.press("Enter")
+    _tab_to(ada, "Add")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Add: Accepted domains")
+    _tab_to(ada, "field-Name")
+    page.keyboard.type("keys.test")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Done")
+    _tab_to(ada, "keys.test")
+    page.keyboard.press("Enter")
+    expect(page.locator("#fly-out-title")).to_be_focused()
+    _tab_to(ada, "Remove")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Remove: keys.test")
+    _tab_to(ada, "Remove")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Done")
+    expect(page.get_by_role("table")).not_to_contain_text("keys.test")
+
+
+def _focused(somebody: Visitor) -> str:
+    words = "document.activeElement.innerText?.trim() || document.activeElement.id"
+    return str(somebody.page.evaluate(words))
+
+
+def _tab_to(somebody: Visitor, words: str) -> None:
+    for _ in range(80):
+        somebody.page.keyboard.press("Tab")
+        if _focused(somebody) == words:
+            return
+    raise AssertionError(f"Tab does not reach {words!r}")

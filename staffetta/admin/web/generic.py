@@ -46,6 +46,8 @@ _VERBS = {
     "Suspend": N_("Suspend"),
     "Resume": N_("Resume"),
     "Validate": N_("Validate"),
+    "Redirect": N_("Send another way"),
+    "Complete": N_("Take as delivered"),
     "Add": N_("Add"),
     "Enable": N_("Turn on"),
     "Disable": N_("Turn off"),
