@@ -37,7 +37,7 @@ types: setup-dev        ## mypy, strict
 	$(BIN)/mypy
 
 fast: setup-dev         ## tests without other programs: seconds
-	$(BIN)/pytest -q -m "not live and not crash and not browser"
+	$(BIN)/pytest -q -n auto --dist loadfile -m "not live and not crash and not browser"
 
 live: setup-dev         ## tests against real peers; a missing one is skipped, with the reason
 	$(BIN)/pytest -q -m live
