@@ -99,7 +99,7 @@ def _chart(request: Request, flow: Rows, begin: datetime) -> Chart:
         hrefs = [_trace_of(at) for at in times] if way != "refused" else ()
         series.append(Series(f"{_(label)}: {sum(values):,}", values, style, hrefs))
     about = _("Recipients delivered, deferred, failed and unknown, and refusals, for each hour.")
-    return stacked_bars(_("Mail of the last 24 hours, by the hour"), about, times, series, _("From"))
+    return stacked_bars(_("Mail of the last 24 hours, by the hour"), about, times, series, _("Time"))
 
 
 def _trace_of(at: datetime) -> str:
