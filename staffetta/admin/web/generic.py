@@ -166,6 +166,8 @@ class _Noun:
     # A question.
 
     async def ask(self, request: Request) -> Response:
+        if not may(request, self.operation.name):
+            await carry_out(request, self.operation.name)  # which says what is missing
         parameters = self.operation.parameters
         fields = fields_of(parameters, {})
         is_posted = self.operation.is_change or any(each.kind in ("long", "secret") for each in fields)

@@ -4,7 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from staffetta.admin.web.headers import CONTENT_SECURITY_POLICY
+from staffetta.admin.web.menu import entries
 from staffetta.admin.web.site import pages
+from staffetta.operations.registry import operations
 from tests.unit.admin.web.browser import Browser, Console
 
 NEW = "/accepted-domains/do/New-AcceptedDomain"
@@ -68,6 +70,39 @@ def test_a_page_is_for_the_roles_of_its_operation(site: Console, groups: tuple[s
     assert browser.status == (200 if may else 403)
     menu = browser.get("/sign-in") if not groups else browser.text
     assert (f'href="{path}"' in menu) == (may and path != NEW)
+
+
+def test_who_has_no_role_sees_his_account_and_nothing_of_the_relay(site: Console) -> None:
+    nobody = site.signed_in("nobody")
+    seen: dict[str, str] = {}
+    for path, method in ROUTES:
+        if method == "GET" and path not in OPEN:
+            page = nobody.get(path)
+            assert nobody.status < 500, path
+            seen |= {path: page} if nobody.status == 200 else {}
+    assert seen.keys() <= {"/", "/account", "/search", "/connectors/check"}
+    told = "".join([*seen.values(), nobody.get("/search?q=com")])
+    assert "relay.example.org" not in told
+    assert "show=" not in told
+
+
+@pytest.mark.parametrize("group", ["View-Only Organization Management", "Help Desk", "Compliance Management"])
+def test_no_role_does_by_a_form_what_its_operations_do_not_allow(site: Console, group: str) -> None:
+    somebody = site.signed_in("vic", group)
+    somebody.get("/account")
+    csrf = somebody.form("/sign-out")["csrf"]
+    tried = 0
+    for entry in entries():
+        for operation in operations():
+            is_there = entry.operation is not None and operation.noun == entry.operation.noun
+            if is_there and operation.is_change and not any(role == group for role in operation.roles):
+                form = {each.name: "contoso.com" for each in operation.parameters}
+                somebody.post(f"{entry.path}/do/{operation.name}", {"csrf": csrf, "id": "contoso.com", **form})
+                assert somebody.status in (403, 404), operation.name
+                tried += 1
+    assert tried > 10
+    by_vic = [row["CmdletName"] for row in site.office("Search-AdminAuditLog") if row["Caller"] == "vic"]
+    assert set(by_vic) == {"Sign-In"}
 
 
 def test_who_may_not_change_is_offered_no_change_and_none_is_taken(site: Console) -> None:
