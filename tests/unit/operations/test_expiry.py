@@ -17,7 +17,7 @@ from staffetta.operations.expiry import CertificateRow, Condition, ExpiryWatch, 
 from staffetta.operations.ledger import Folder
 from staffetta.operations.registry import Context, execute, find
 from staffetta.operations.roles import Caller, Role
-from staffetta.settings.model import Listener, Settings
+from staffetta.settings.model import Console, Listener, Settings
 from staffetta.settings.objects import TrustedAuthority
 from staffetta.settings.roads import Route
 from tests.certificates import PFX_PASSWORD, make
@@ -62,6 +62,12 @@ def test_each_certificate_is_a_row(settings: Settings) -> None:
         (Use.OWN_AUTHORITY, "own", ("Staffetta CA of relay.example",), 3650),
         (Use.ISSUED, "b.test", ("b.test",), 100),
     ]
+
+
+def test_the_console_s_certificate_is_a_row_too(settings: Settings, tmp_path: Path) -> None:
+    console = Console(certificate=tmp_path / "listener.pem", private_key=tmp_path / "listener.pem")
+    found = certificates(settings.model_copy(update={"console": console}), NOW)
+    assert [(row.name, row.days_left) for row in found if row.use is Use.CONSOLE] == [("console", 3650)]
 
 
 def test_conditions(settings: Settings) -> None:
