@@ -5,14 +5,15 @@ Rule 2: an event loop never waits for the directory or the spool.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import anyio.to_thread
 from starlette.requests import Request
 
 from staffetta.operations.first_administrator import FirstAdministrator
-from staffetta.operations.registry import Context, Operation, Result, execute
+from staffetta.operations.registry import Context, Operation, Result, execute, silent
 from staffetta.operations.roles import Caller
 from staffetta.operations.signing_in import SigningIn
 
@@ -66,12 +67,19 @@ async def who_calls(office: Office, request: Request) -> Caller:
 
 
 async def carry_out(
-    office: Office, caller: Caller, operation: Operation, parameters: Mapping[str, object], *, only_ask: bool = False
+    office: Office,
+    caller: Caller,
+    operation: Operation,
+    parameters: Mapping[str, object],
+    *,
+    only_ask: bool = False,
+    tell: Callable[[str], None] = silent,
 ) -> Result:
-    """Execute an operation. Raises OperationError."""
+    """Execute an operation. tell: is told, from another thread, what is being done. Raises OperationError."""
 
     def work() -> Result:
-        return execute(operation, office.context(caller), parameters, only_ask=only_ask)
+        context = replace(office.context(caller), tell=tell)
+        return execute(operation, context, parameters, only_ask=only_ask)
 
     return await anyio.to_thread.run_sync(work)
 

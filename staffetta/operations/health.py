@@ -1,6 +1,7 @@
 """Get-HealthReport: what is wrong with this relay's set-up, why it matters, and what to do."""
 
 import asyncio
+import threading
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -11,11 +12,14 @@ from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsis
 from staffetta.doctor.examination import Patient, Report, Tell, examine
 from staffetta.doctor.finding import Severity
 from staffetta.operations.duties import READ
-from staffetta.operations.errors import OperationError
+from staffetta.operations.errors import OperationError, Unavailable
 from staffetta.operations.inputs import Input, Output, Switch
 from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import spool_folder
 from staffetta.settings.model import Settings
+
+AT_ONCE_MAX = 2
+_at_once = threading.BoundedSemaphore(AT_ONCE_MAX)  # each holds a thread for as long as a resolver is silent
 
 
 class GetHealthReport(Input):
@@ -36,7 +40,13 @@ class HealthRow(Output):
 def get(context: Context, given: GetHealthReport) -> Iterable[Output]:
     if context.caller.organization is not None:
         raise OperationError("The machine is the whole relay's; ask an administrator of it.")
-    report = asyncio.run(examine(_patient(context.settings, _trouble(context)), context.now(), offline=given.offline))
+    if not _at_once.acquire(blocking=False):
+        raise Unavailable(f"{AT_ONCE_MAX} examinations are under way. Wait until one has ended, and ask again.")
+    try:
+        patient = _patient(context.settings, _trouble(context))
+        report = asyncio.run(examine(patient, context.now(), offline=given.offline, tell=context.tell))
+    finally:
+        _at_once.release()
     for each in report.examined:
         context.warnings.extend(f"{each.check}: {why}." for why in each.not_checked)
     return [

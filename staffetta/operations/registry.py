@@ -45,7 +45,12 @@ __all__ = [
     "execute",
     "find",
     "operations",
+    "silent",
 ]
+
+
+def silent(_step: str) -> None:
+    """Tell nobody what is being done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class Context:
     """What an operation works with.
 
     settings: the snapshot of now, file and directory together. now: seconds since 1970.
-    warnings: what the caller should hear besides the result.
+    warnings: what the caller should hear besides the result. tell: is told what is being done, for whoever waits.
     """
 
     settings: Settings
@@ -61,6 +66,7 @@ class Context:
     caller: Caller
     now: Callable[[], float]
     warnings: list[str] = field(default_factory=list)
+    tell: Callable[[str], None] = silent
 
     @classmethod
     def of(cls, declared: Settings, directory: Directory, caller: Caller, now: Callable[[], float]) -> Self:

@@ -21,7 +21,7 @@ from staffetta.admin.web.values import as_text, words
 from staffetta.admin.web.visit import visit_of
 from staffetta.operations.registry import Operation, Parameter, ParameterKind
 
-LONG = ("Headers",)
+LONG = ("Headers", "Certificate", "Body")
 """Parameters that take a text of many lines, which is pasted."""
 
 

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from staffetta.admin.office import carry_out as carry_out_for
 from staffetta.admin.web import assets
 from staffetta.admin.web.commands import Command, command_of
+from staffetta.admin.web.jobs import Job, Tell
 from staffetta.admin.web.languages import N_, NAMES, Language, languages
 from staffetta.admin.web.menu import menu_of
 from staffetta.admin.web.values import kind_of, words
@@ -21,7 +22,19 @@ from staffetta.admin.web.visit import Flash, caller_of, visit_of
 from staffetta.operations.errors import NotFound
 from staffetta.operations.registry import Context, Result, check_role, find
 
-__all__ = ["Flash", "carry_out", "command", "in_context", "may", "redirect", "render", "require", "say", "trouble"]
+__all__ = [
+    "Flash",
+    "begin",
+    "carry_out",
+    "command",
+    "in_context",
+    "may",
+    "redirect",
+    "render",
+    "require",
+    "say",
+    "trouble",
+]
 
 
 async def carry_out(
@@ -30,6 +43,22 @@ async def carry_out(
     """Execute an operation in the name of who signed in. parameters: by outside name. Raises OperationError."""
     console = visit_of(request).console
     return await carry_out_for(console.office, caller_of(request), find(cmdlet), parameters or {}, only_ask=only_ask)
+
+
+async def begin(
+    request: Request, key: str, cmdlet: str, parameters: Mapping[str, object], values: Mapping[str, str]
+) -> Job:
+    """Begin an operation that takes long, in the name of who signed in, unless one of this key is under way.
+
+    values: of the form, to be kept; no secret is among them. Raises RoleMissing, Unavailable.
+    """
+    require(request, cmdlet)
+    console, caller = visit_of(request).console, caller_of(request)
+
+    async def work(tell: Tell) -> Result:
+        return await carry_out_for(console.office, caller, find(cmdlet), parameters, tell=tell)
+
+    return await console.memory.jobs.begin(key, values, work)
 
 
 def may(request: Request, cmdlet: str) -> bool:

@@ -23,6 +23,8 @@ from staffetta.admin.web.pages import (
     search,
     sign_in,
     wizard,
+    simulator,
+    tools,
 )
 from staffetta.admin.web.visit import Console, visit_of
 
@@ -37,6 +39,8 @@ OWN_PAGES: tuple[Page, ...] = (
     *connectors.PAGES,
     *wizard.PAGES,
     *connector_made.PAGES,
+    *simulator.PAGES,
+    *tools.PAGES,
 )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 
 from staffetta.admin.office import NotAuthenticated, Office
+from staffetta.admin.web.jobs import Jobs
 from staffetta.admin.web.languages import Language
 from staffetta.operations.registry import Output
 from staffetta.operations.roles import Caller
@@ -40,6 +41,7 @@ class Memory:
     flashes: "OrderedDict[str, list[Flash]]" = field(default_factory=OrderedDict)
     answers: "OrderedDict[str, asyncio.Future[str | None]]" = field(default_factory=OrderedDict)
     drafts: "OrderedDict[str, Any]" = field(default_factory=OrderedDict)
+    jobs: Jobs = field(default_factory=Jobs)
 
     def say(self, key: str, flash: Flash) -> None:
         """Keep what the next page of this visitor says."""
