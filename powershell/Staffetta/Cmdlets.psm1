@@ -169,6 +169,7 @@ $script:Columns = @{
     RouteLimit = @('Identity', 'LimitName', 'Destination', 'Used', 'Limit', 'FullTime', 'Reason')
     RouteRule = @('Priority', 'Name', 'Enabled', 'Route', 'RecipientDomains', 'Connectors')
     SenderIdentification = @('Value', 'Level', 'Finding')
+    Setting = @('Identity', 'Value', 'Default', 'Line')
     SignIn = @('Administrator', 'ClientIP', 'WhenBeganUTC', 'LastUsedUTC')
     SmtpAccount = @('UserName', 'Enabled', 'SendAs', 'Passwords', 'Comment')
     SmtpAccountPassword = @('UserName', 'Password', 'PasswordId')
@@ -1841,6 +1842,38 @@ function Set-TransportConfig {
         if ($PSCmdlet.ShouldProcess('relay', 'Set-TransportConfig')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-TransportConfig' -Given $PSBoundParameters
         }
+    }
+}
+
+function Get-Setting {
+    <#
+    .SYNOPSIS
+    Show the relay's settings: value, meaning, and where each stands in the file.
+
+    .PARAMETER Identity
+    The key, such as limits.message_octets_max.
+
+    .PARAMETER Like
+    Words that key, value or meaning hold, all of them.
+
+    .PARAMETER Changed
+    Those alone that the file sets.
+
+    .EXAMPLE
+    Get-Setting -Like 'message octets'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $Like,
+
+        [switch] $Changed
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-Setting' -Given $PSBoundParameters
     }
 }
 
@@ -3910,6 +3943,7 @@ Export-ModuleMember -Function @(
     'Set-OrganizationConfig',
     'Get-TransportConfig',
     'Set-TransportConfig',
+    'Get-Setting',
     'Get-SmtpAccount',
     'New-SmtpAccount',
     'Set-SmtpAccount',

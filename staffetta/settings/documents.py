@@ -50,9 +50,9 @@ def reference_page() -> str:
         lines += ["", f"## {heading}", "", (model.__doc__ or "").strip().split("\n")[0], ""]
         lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
         for key, field in model.model_fields.items():
-            if model is not Settings or _model_of(field) is None:
+            if model is not Settings or model_of(field) is None:
                 meaning = (field.description or "").replace("|", "\\|")
-                lines.append(f"| `{key}` | {_type_words(field.annotation)} | {_default_words(field)} | {meaning} |")
+                lines.append(f"| `{key}` | {type_words(field.annotation)} | {default_words(field)} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +65,7 @@ def annotated_example() -> str:
         for key, field in model.model_fields.items():
             if heading.startswith("`{"):
                 continue  # stands in line where it is used
-            if model is not Settings or _model_of(field) is None:
+            if model is not Settings or model_of(field) is None:
                 lines += ["", f"# {field.description}", f"# {key} = {_example(key, field)}"]
     return "\n".join(lines) + "\n"
 
@@ -77,7 +77,7 @@ def declared_keys() -> Iterator[tuple[str, str]]:
             continue
         table = heading.strip("`[]") if model is not Settings else ""
         for key, field in model.model_fields.items():
-            if model is not Settings or _model_of(field) is None:
+            if model is not Settings or model_of(field) is None:
                 yield f"{table}.{key}" if table else key, field.description or ""
 
 
@@ -85,28 +85,29 @@ def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
     """Headings and models in the order of the file: keys of the whole file first."""
     yield "The whole file", Settings
     for key, field in Settings.model_fields.items():
-        model = _model_of(field)
+        model = model_of(field)
         if model is not None:
             is_list = get_origin(field.annotation) is tuple
             yield (f"`[[{key}]]`" if is_list else f"`[{key}]`"), model
             for inner, inner_field in model.model_fields.items():
-                if (inner_model := _model_of(inner_field)) is not None:
+                if (inner_model := model_of(inner_field)) is not None:
                     yield f"`{{ … }}` of `{inner}` in `{key}`", inner_model
 
 
-def _model_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The table that a key opens, None for a plain value."""
+def model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the table that a key opens, None for a plain value."""
     candidates = [field.annotation, *get_args(field.annotation)]
     return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
-def _type_words(annotation: Any) -> str:
+def type_words(annotation: Any) -> str:
+    """Say of which kind values are."""
     if get_origin(annotation) is Annotated:
-        return _type_words(get_args(annotation)[0])
+        return type_words(get_args(annotation)[0])
     if get_origin(annotation) in (UnionType, Union):
-        return " or ".join(_type_words(each) for each in get_args(annotation) if each is not type(None))
+        return " or ".join(type_words(each) for each in get_args(annotation) if each is not type(None))
     if get_origin(annotation) is tuple:
-        return f"list of {_type_words(get_args(annotation)[0])}"
+        return f"list of {type_words(get_args(annotation)[0])}"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
         return ", ".join(f"`{member}`" for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -115,7 +116,8 @@ def _type_words(annotation: Any) -> str:
     return words[annotation]
 
 
-def _default_words(field: FieldInfo) -> str:
+def default_words(field: FieldInfo) -> str:
+    """Say what holds where the key is left out."""
     if field.default is PydanticUndefined:
         return "required"
     return "–" if field.default is None or field.default == () else f"`{toml_value(field.default)}`"

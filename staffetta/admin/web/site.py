@@ -15,16 +15,18 @@ from staffetta.admin.web.menu import entries
 from staffetta.admin.web.pages import (
     account,
     analyzer,
+    audit,
     connector_made,
     connectors,
     home,
     preferences,
     queues,
     search,
+    settings,
     sign_in,
-    wizard,
     simulator,
     tools,
+    wizard,
 )
 from staffetta.admin.web.visit import Console, visit_of
 
@@ -41,6 +43,8 @@ OWN_PAGES: tuple[Page, ...] = (
     *connector_made.PAGES,
     *simulator.PAGES,
     *tools.PAGES,
+    *settings.PAGES,
+    *audit.PAGES,
 )
 
 
