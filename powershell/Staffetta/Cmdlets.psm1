@@ -151,6 +151,7 @@ $script:Columns = @{
     MailFlowStatusReport = @('Date', 'EventType', 'MessageCount')
     Mailflow = @('TestMailflowResult', 'MessageLatencyTime', 'Route', 'TargetEmailAddress', 'Error')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
+    ManagementRoleEntry = @('Name', 'Role', 'IsChange')
     Message = @('Messages', 'Recipients', 'Changed', 'Result')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
     MessageTraceV2 = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
@@ -3772,6 +3773,28 @@ function Get-ManagementRoleAssignment {
     }
 }
 
+function Get-ManagementRoleEntry {
+    <#
+    .SYNOPSIS
+    Show which cmdlets a role may do.
+
+    .PARAMETER Identity
+    Role and cmdlet, such as Help Desk\Retry-*; * is any text on either side.
+
+    .EXAMPLE
+    Get-ManagementRoleEntry 'Help Desk\*'
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-ManagementRoleEntry' -Given $PSBoundParameters
+    }
+}
+
 function Get-ApiToken {
     <#
     .SYNOPSIS
@@ -3988,6 +4011,7 @@ Export-ModuleMember -Function @(
     'Add-RoleGroupMember',
     'Remove-RoleGroupMember',
     'Get-ManagementRoleAssignment',
+    'Get-ManagementRoleEntry',
     'Get-ApiToken',
     'New-ApiToken',
     'Remove-ApiToken',

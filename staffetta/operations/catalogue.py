@@ -23,6 +23,7 @@ from staffetta.operations import (
     queued_messages,
     queueing,
     roads,
+    role_entries,
     role_groups,
     route_limits,
     route_rules,
@@ -69,6 +70,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *administrators.OPERATIONS,
     *sign_in_list.OPERATIONS,
     *role_groups.OPERATIONS,
+    *role_entries.OPERATIONS,
     *api_tokens.OPERATIONS,
     *auditing.OPERATIONS,
 )

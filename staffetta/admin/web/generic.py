@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from staffetta.admin.problems import status_of
-from staffetta.admin.web.commands import command_of
+from staffetta.admin.web.commands import command_of, is_secret
 from staffetta.admin.web.forms import (
     LONG,
     fields_of,
@@ -222,7 +222,7 @@ class _Noun:
             return redirect(self.entry.path)
         deed = _Deed(self, operation, subject, ids, await self._present(request, operation, ids))
         if form is None:
-            return await deed.show(request, deed.stood)
+            return await deed.show(request, {**deed.stood, **_filled_in(request, deed)})
         values = sent(deed.parameters, form)
         if form.get("step") == "command":
             return await deed.show(request, values, given=given_by(deed.parameters, values, deed.stood))
@@ -390,6 +390,12 @@ async def _asked(request: Request, parameters: Sequence[Parameter]) -> dict[str,
     if request.method == "POST":
         return sent(parameters, await request.form())
     return {each.name: request.query_params.get(each.name, "").strip() for each in parameters}
+
+
+def _filled_in(request: Request, deed: _Deed) -> dict[str, str]:
+    """What the link to a form has put into its fields; a secret stands in no address."""
+    known = {each.name for each in deed.parameters if not is_secret(each)}
+    return {name: text for name, text in request.query_params.items() if name in known}
 
 
 def _general(parameters: Sequence[Parameter], errors: Mapping[str, str]) -> str:

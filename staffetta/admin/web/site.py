@@ -21,6 +21,7 @@ from staffetta.admin.web.pages import (
     home,
     preferences,
     queues,
+    role_groups,
     search,
     settings,
     sign_in,
@@ -45,6 +46,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *tools.PAGES,
     *settings.PAGES,
     *audit.PAGES,
+    *role_groups.PAGES,
 )
 
 
