@@ -48,6 +48,8 @@ _LOADED_WHERE_NEEDED = {
     "doctor": ("doctor:doctor", "Examine the set-up: what is wrong, why it matters, what to do."),
     "send": ("send:send_message", "Send one message to any server, and show all that was said."),
     "probe": ("probe:probe", "Send a marked message through the whole chain, and follow it to where it arrives."),
+    "backup": ("backup:backup", "Write all that the relay keeps to one file, while it runs."),
+    "restore": ("backup:restore", "Put a backup into an empty data folder."),
     "demo": ("demo:demo", "The story of a relay on this machine, played step by step."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),

@@ -1,0 +1,296 @@
+"""Backup and restore: all that the relay keeps in its data folder, as one tar file (decisions/111-backup.md).
+
+Rule 1: a backup is whole or not there: it is written beside its place, synced, and ends with the list of its parts.
+Rule 2: the spool is as at one instant of the backup, every other database and file as at an instant of its own.
+Rule 3: nothing is restored over anything, and nothing that has not been checked: hashes, databases, versions.
+Rule 4: a backup holds keys and mail; it is readable by its owner alone.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, TypedDict
+
+from staffetta import __version__
+from staffetta.directory import database as directory_database
+from staffetta.operations.queues import CommandVerb, Order, act
+from staffetta.operations.spools import NotAvailable, not_available, spool_folder
+from staffetta.settings.model import Settings
+from staffetta.spool import database as spool_database
+from staffetta.spool.content import CONTENT_FOLDER
+from staffetta.spool.snapshot import snapshot
+from staffetta.trace.search import DATABASE_NAME
+
+MANIFEST = "manifest.json"
+SETTINGS = "settings.toml"
+_FORMAT = 1
+_DATA = "data"
+_SPOOL = f"{_DATA}/spool"
+_RESTORING = "restoring"
+_SQLITE = b"SQLite format 3\0"
+_PIECE_OCTETS = 1 << 20
+_PASSING_SUFFIXES = ("-wal", "-shm", ".lock", ".new")
+_PASSING_FOLDERS = ("spool", "probes", _RESTORING)
+"""Not copied as they stand: the spool is read at one instant, and probes that are asked for are over by then."""
+
+
+class Part(TypedDict):
+    """What the list says of each part. size: octets. sha256: hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+class BackupFailed(Exception):
+    """The text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a backup holds. octets: of its parts. messages: whose content is in it. made_by: the version."""
+
+    files: int
+    octets: int
+    messages: int
+    made_by: str
+
+
+def back_up(settings: Settings, target: Path) -> Summary:
+    """Write a backup of a relay, which may be running, to a file that is not there yet. Raises BackupFailed."""
+    data, target = settings.data_dir.resolve(), target.absolute()
+    if target.resolve().is_relative_to(data):
+        raise BackupFailed(f"{target} is inside {data}: a lost disk would take both. Write it elsewhere.")
+    if target.exists():
+        raise BackupFailed(f"{target} is there already. Name another file; nothing is overwritten.")
+    part, copy = (target.with_name(f"{target.name}{suffix}") for suffix in (".part", ".part.db"))
+    try:
+        with _told(target), not_available():
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                    summary = _write(settings, _Writer(archive, copy))
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(target)
+            spool_database.sync_folder(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+        copy.unlink(missing_ok=True)
+    return summary
+
+
+def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
+    """Put what a backup holds into the data folder, which must be empty or absent. No relay may run on it.
+
+    hold: hold all that waits, so that nothing is sent before an administrator has looked. Raises BackupFailed.
+    """
+    data = settings.data_dir
+    with _told(source):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ours = [path for path in data.iterdir() if not _is_settings_file(path, settings)]
+        if there := sorted({path.name for path in ours} - {_RESTORING, "lost+found"}):
+            raise BackupFailed(
+                f"{data} is not empty ({', '.join(there[:3])}). Stop the relay, move the folder away, and try again."
+            )
+        restoring = data / _RESTORING
+        shutil.rmtree(restoring, ignore_errors=True)  # of one that was cut short
+        restoring.mkdir(mode=0o700)
+        try:
+            summary = _read(source, restoring)
+            unpacked = restoring / _DATA
+            unpacked.mkdir(exist_ok=True)
+            _check(unpacked)
+            if hold and (unpacked / "spool" / DATABASE_NAME).exists():
+                aside = settings.model_copy(update={"data_dir": unpacked})
+                act(aside, [Order(verb=CommandVerb.HOLD)], asked_by="restore")
+            _hand_over(unpacked, data)
+            # The spool first: with it nothing is lost, and without it a relay would begin with an empty queue.
+            for each in sorted(unpacked.iterdir(), key=lambda path: path.name != "spool"):
+                each.rename(data / each.name)
+            spool_database.sync_folder(data)
+        finally:
+            shutil.rmtree(restoring, ignore_errors=True)
+    return summary
+
+
+class _Writer:
+    """Adds parts to an archive, and remembers size and hash of each. copy: where a database is copied to meanwhile."""
+
+    def __init__(self, archive: tarfile.TarFile, copy: Path) -> None:
+        self._archive = archive
+        self.copy = copy
+        self.parts: dict[str, Part] = {}
+        self.octets = 0
+
+    def add(self, name: str, file: IO[bytes], size: int) -> None:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = size, 0o600
+        hashing = _Hashing(file)
+        self._archive.addfile(member, hashing)  # type: ignore[arg-type]  # of a file, only read() is called
+        self.parts[name] = {"size": size, "sha256": hashing.hash.hexdigest()}
+        self.octets += size
+
+    def add_octets(self, name: str, octets: bytes) -> None:
+        self.add(name, io.BytesIO(octets), len(octets))
+
+    def add_file(self, name: str, path: Path) -> None:
+        with path.open("rb") as file:
+            self.add(name, file, os.fstat(file.fileno()).st_size)
+
+
+class _Hashing:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+
+    def read(self, count: int) -> bytes:
+        octets = self._file.read(count)
+        self.hash.update(octets)
+        return octets
+
+
+def _write(settings: Settings, writer: _Writer) -> Summary:
+    if settings.origin is not None:
+        writer.add_octets(SETTINGS, settings.origin.path.read_bytes())
+    spool = spool_folder(settings)
+    messages = 0
+    if (spool / DATABASE_NAME).exists():
+        with snapshot(spool, writer.copy) as files:
+            with closing(sqlite3.connect(writer.copy)) as copied:
+                ((messages,),) = copied.execute("SELECT count(*) FROM content").fetchall()
+            writer.add_file(f"{_SPOOL}/{DATABASE_NAME}", writer.copy)
+            for file in files:
+                writer.add_file(f"{_SPOOL}/{CONTENT_FOLDER}/{file.name}", file)
+    for path in _others(settings):
+        _add_other(writer, f"{_DATA}/{path.relative_to(settings.data_dir).as_posix()}", path)
+    manifest = {"format": _FORMAT, "made_by": __version__, "messages": messages, "parts": writer.parts}
+    summary = Summary(len(writer.parts), writer.octets, messages, __version__)
+    writer.add_octets(MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
+    return summary
+
+
+def _others(settings: Settings) -> Iterator[Path]:
+    """Yield every file of the data folder but the spool's, what passes, and mail that has been delivered there."""
+    passing = {settings.data_dir / name for name in _PASSING_FOLDERS}
+    passing |= {route.path for route in settings.routes if route.path is not None}
+    if settings.capture is not None:
+        passing.add(settings.capture.path)
+    for folder, folders, names in os.walk(settings.data_dir):
+        folders[:] = sorted(name for name in folders if Path(folder, name) not in passing)
+        paths = (Path(folder, name) for name in sorted(names) if not name.endswith(_PASSING_SUFFIXES))
+        yield from (path for path in paths if not _is_settings_file(path, settings))
+
+
+def _is_settings_file(path: Path, settings: Settings) -> bool:
+    """It may be in the data folder: where it names the folder that is restored into, it stays as it is."""
+    return settings.origin is not None and path.absolute() == settings.origin.path.absolute()
+
+
+def _add_other(writer: _Writer, name: str, path: Path) -> None:
+    """A database by SQLite's own means, a small file in one read. What has gone meanwhile is left out."""
+    try:
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            octets = file.read(len(_SQLITE))
+            if octets != _SQLITE:
+                writer.add_octets(name, octets + file.read())
+                return
+    except FileNotFoundError:
+        return
+    writer.copy.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path, timeout=5)) as source, closing(sqlite3.connect(writer.copy)) as copied:
+        source.backup(copied)
+    writer.add_file(name, writer.copy)
+
+
+def _read(source: Path, into: Path) -> Summary:
+    """Unpack, and compare with the list at the end."""
+    found: dict[str, Part] = {}
+    manifest: Mapping[str, Any] | None = None
+    with tarfile.open(source, "r:") as archive:
+        for member in archive:
+            name = PurePosixPath(member.name)
+            if not member.isreg() or name.is_absolute() or ".." in name.parts:
+                raise BackupFailed(f"{source} is no backup of this program: it holds {member.name!r}.")
+            file = archive.extractfile(member)
+            assert file is not None  # it is a regular one
+            if member.name == MANIFEST:
+                manifest = json.loads(file.read())
+            else:
+                found[member.name] = {"size": member.size, "sha256": _unpack(file, into / name)}
+    return _compared(source, found, manifest)
+
+
+def _compared(source: Path, found: Mapping[str, Part], manifest: Mapping[str, Any] | None) -> Summary:
+    if manifest is None:
+        raise BackupFailed(f"{source} is cut short: it has no {MANIFEST} at its end. Take another backup.")
+    if manifest["format"] != _FORMAT:
+        raise BackupFailed(f"{source} was made by version {manifest['made_by']}; restore it with that or a newer one.")
+    parts: dict[str, Part] = manifest["parts"]
+    if wrong := sorted(name for name in found.keys() | parts.keys() if found.get(name) != parts.get(name)):
+        raise BackupFailed(f"{source} is damaged: {wrong[0]} is not what was backed up. Take another backup.")
+    octets = sum(int(part["size"]) for part in found.values())
+    return Summary(len(found), octets, manifest["messages"], manifest["made_by"])
+
+
+def _unpack(file: IO[bytes], path: Path) -> str:
+    """Write a file, synced, and return its SHA-256."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        while octets := file.read(_PIECE_OCTETS):
+            digest.update(octets)
+            out.write(octets)
+        out.flush()
+        os.fsync(out.fileno())
+    return digest.hexdigest()
+
+
+def _check(data: Path) -> None:
+    """Read every page of every database, and bring spool and directory up to date."""
+    for path in sorted(data.rglob("*")):
+        if path.is_file() and path.open("rb").read(len(_SQLITE)) == _SQLITE:
+            with closing(sqlite3.connect(path)) as connection:
+                ((verdict,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+            if verdict != "ok":
+                raise BackupFailed(f"{path.name} of the backup is damaged: {verdict}. Take another backup.")
+    if (data / "spool" / DATABASE_NAME).exists():
+        spool_database.prepare(data / "spool", spool_database.connect).close()
+    if directory_database.is_there(data):
+        directory_database.prepare(data)
+
+
+def _hand_over(unpacked: Path, data: Path) -> None:
+    """Where root restores, the files are the user's whose folder it is."""
+    if os.geteuid() == 0:
+        owner = data.stat()
+        for path in (unpacked, *unpacked.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what the disk, SQLite and the archive say into BackupFailed."""
+    try:
+        yield
+    except OSError as error:
+        raise BackupFailed(f"{error.filename or path}: {error.strerror or error}.") from error
+    except (tarfile.TarError, json.JSONDecodeError, KeyError) as error:
+        raise BackupFailed(f"{path} is no backup of this program, or is damaged: {error}.") from error
+    except sqlite3.Error as error:
+        raise BackupFailed(f"A database cannot be copied: {error}.") from error
+    except (
+        NotAvailable,
+        spool_database.SpoolCannotOpen,
+        directory_database.DirectoryUnavailable,
+    ) as error:
+        raise BackupFailed(str(error)) from error
