@@ -137,13 +137,14 @@ function Get-Refusal {
 }
 
 $script:Columns = @{
-    AcceptedDomain = @('Name', 'DomainName', 'DomainType', 'Default')
+    AcceptedDomain = @('RecordType', 'Name', 'Expected', 'Found', 'Status')
     AdminAuditLog = @('RunDate', 'CmdletName', 'ObjectModified', 'Caller', 'Source')
     Administrator = @('Name', 'Password')
     ApiToken = @('Name', 'Token', 'ExpiresUTC')
     BlockedConnector = @('ConnectorId', 'Name', 'Reason')
     CertificateExpiry = @('Name', 'Use', 'Condition', 'ExpiresUTC', 'DaysLeft')
     DeviceCard = @('Name', 'Server', 'Port', 'Security', 'UserName')
+    ExchangeConnectorCommand = @('Way', 'Command')
     HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
     HealthReport = @('Severity', 'Code', 'Seen', 'Action')
     InboundConnector = @('Connector', 'IsMatched', 'MatchedConnector', 'Reply', 'Summary')
@@ -1214,6 +1215,24 @@ function Validate-OutboundConnector {
     }
 }
 
+function Get-ExchangeConnectorCommand {
+    <#
+    .SYNOPSIS
+    Show what to run in Exchange Online so that it takes this relay's mail.
+
+    .PARAMETER Name
+    What the connector is to be called there.
+    #>
+    [CmdletBinding()]
+    param(
+        [string] $Name
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-ExchangeConnectorCommand' -Given $PSBoundParameters
+    }
+}
+
 function Get-RouteRule {
     <#
     .SYNOPSIS
@@ -1421,6 +1440,32 @@ function Remove-RouteRule {
     }
 }
 
+function Set-RouteRuleOrder {
+    <#
+    .SYNOPSIS
+    Put route rules in the order in which they are asked.
+
+    .PARAMETER Names
+    The rules, the first one first; those left out follow as before.
+
+    .EXAMPLE
+    Set-RouteRuleOrder 'Large mail','To Fabrikam'
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0)]
+        [AllowNull()]
+        [AllowEmptyCollection()]
+        [object] $Names
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Names, 'Set-RouteRuleOrder')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Set-RouteRuleOrder' -Given $PSBoundParameters
+        }
+    }
+}
+
 function Get-Route {
     <#
     .SYNOPSIS
@@ -1617,6 +1662,28 @@ function Remove-AcceptedDomain {
         if ($PSCmdlet.ShouldProcess($Identity, 'Remove-AcceptedDomain')) {
             Invoke-Cmdlet -Caller $PSCmdlet -Name 'Remove-AcceptedDomain' -Given $PSBoundParameters
         }
+    }
+}
+
+function Test-AcceptedDomain {
+    <#
+    .SYNOPSIS
+    Ask the DNS what a domain's zone says of its mail, and show it beside what to publish.
+
+    .PARAMETER Identity
+    Domain, or its GUID.
+
+    .EXAMPLE
+    Test-AcceptedDomain contoso.com
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Test-AcceptedDomain' -Given $PSBoundParameters
     }
 }
 
@@ -3949,16 +4016,19 @@ Export-ModuleMember -Function @(
     'Set-OutboundConnector',
     'Remove-OutboundConnector',
     'Validate-OutboundConnector',
+    'Get-ExchangeConnectorCommand',
     'Get-RouteRule',
     'New-RouteRule',
     'Set-RouteRule',
     'Remove-RouteRule',
+    'Set-RouteRuleOrder',
     'Get-Route',
     'Get-NextHop',
     'Get-AcceptedDomain',
     'New-AcceptedDomain',
     'Set-AcceptedDomain',
     'Remove-AcceptedDomain',
+    'Test-AcceptedDomain',
     'Get-Organization',
     'New-Organization',
     'Remove-Organization',

@@ -53,6 +53,11 @@ OBJECTS = (
             "UseMXRecord": "false",
         },
     ),
+    ("New-RouteRule", {"Name": "Large mail", "Route": "next", "OctetsMin": "10000000"}),
+    (
+        "New-RouteRule",
+        {"Name": "To the partner first", "Route": "To the partner", "RecipientDomains": ["partner.test"]},
+    ),
     ("New-SmtpAccount", {"UserName": "scanner@contoso.test"}),
     ("New-ApiToken", {"Name": "monitoring", "Roles": ["View-Only Organization Management"]}),
 )

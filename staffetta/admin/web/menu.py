@@ -14,6 +14,7 @@ class Entry:
     """One line. path: of the page; cmdlet: what the page shows. Texts are English, translated where they are shown.
 
     keys: what is typed after `g` to go there. about: one sentence under the title.
+    links: label and address of pages about one object (with its `id`); page_links: of pages about all of them.
     """
 
     path: str
@@ -21,6 +22,8 @@ class Entry:
     cmdlet: str
     about: str
     keys: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    page_links: tuple[tuple[str, str], ...] = ()
 
     @property
     def operation(self) -> Operation | None:
@@ -57,6 +60,10 @@ MENU = (
                 "Get-OutboundConnector",
                 N_("Where mail goes out, as Exchange has it."),
                 "o",
+                page_links=(
+                    (N_("Add a connector"), "/connectors/add?Need=smarthost"),
+                    (N_("Commands for Exchange"), "/outbound-connectors/exchange"),
+                ),
             ),
             Entry(
                 "/accepted-domains",
@@ -64,13 +71,25 @@ MENU = (
                 "Get-AcceptedDomain",
                 N_("Domains that mail is taken for."),
                 "d",
+                links=((N_("DNS records"), "/accepted-domains/dns"),),
             ),
             Entry(
                 "/roads", N_("Roads out"), "Get-Route", N_("Roads as they are travelled, with their next hops."), "r"
             ),
-            Entry("/route-rules", N_("Route rules"), "Get-RouteRule", N_("Which mail takes which road, in order.")),
             Entry(
-                "/accounts", N_("Accounts"), "Get-SmtpAccount", N_("Devices and applications that log in to send."), "a"
+                "/route-rules",
+                N_("Route rules"),
+                "Get-RouteRule",
+                N_("Which mail takes which road, in order."),
+                page_links=((N_("Order"), "/route-rules/order"),),
+            ),
+            Entry(
+                "/accounts",
+                N_("Accounts"),
+                "Get-SmtpAccount",
+                N_("Devices and applications that log in to send."),
+                "a",
+                links=((N_("Card for the device"), "/accounts/card"),),
             ),
             Entry(
                 "/trace",

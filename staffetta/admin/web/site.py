@@ -21,6 +21,7 @@ from staffetta.admin.web.pages import (
     home,
     preferences,
     queues,
+    roads_out,
     role_groups,
     search,
     settings,
@@ -47,6 +48,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *settings.PAGES,
     *audit.PAGES,
     *role_groups.PAGES,
+    *roads_out.PAGES,
 )
 
 

@@ -1,7 +1,5 @@
 """Get-HeaderAnalysis: pasted headers, a message that waits, and the keys of its signatures."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +10,7 @@ from staffetta.operations.roles import Caller, Role
 from staffetta.settings.model import Dns, HeaderAnalysis
 from tests.dns_server import DnsServer
 from tests.unit.analyzer.test_recomputing import RFC_8463, RFC_8463_KEYS
+from tests.unit.operations.dns import serving
 from tests.unit.operations.mail import kept
 from tests.unit.operations.office import Office
 
@@ -27,22 +26,8 @@ TEXT = (
 
 @pytest.fixture
 def dns() -> Iterator[DnsServer]:
-    """A DNS server that answers from a thread, since the operation has an event loop of its own."""
-    server = DnsServer({(name, "TXT"): [_quoted(text)] for name, text in RFC_8463_KEYS.items()})
-    up, loop, done = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        async with server.listening():
-            up.set()
-            await done.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    up.wait()
-    yield server
-    loop.call_soon_threadsafe(done.set)
-    thread.join()
-    loop.close()
+    with serving(DnsServer({(name, "TXT"): [_quoted(text)] for name, text in RFC_8463_KEYS.items()})) as server:
+        yield server
 
 
 def _quoted(text: str) -> str:

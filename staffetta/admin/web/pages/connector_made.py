@@ -8,11 +8,12 @@ import segno
 from starlette.requests import Request
 from starlette.responses import Response
 
+from staffetta.admin.web.forms import new_once, once
 from staffetta.admin.web.guard import Page
-from staffetta.admin.web.page import carry_out, command, may, render
+from staffetta.admin.web.page import carry_out, command, may, redirect, render, say
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import visit_of
-from staffetta.operations.errors import NotFound, OperationError
+from staffetta.operations.errors import OperationError
 from staffetta.settings.addresses import networks
 
 _ASKED = ("SenderIPAddress", "From", "To")
@@ -57,11 +58,9 @@ async def show(request: Request) -> Response:
 
 
 async def card_of_account(request: Request) -> Response:
-    """The card of an account."""
+    """The card of an account; with a password where one was just made."""
     name = request.query_params.get("id", "")
     cards = await carry_out(request, "Get-DeviceCard", {"Account": name})
-    if not cards.rows and not cards.warnings:
-        raise NotFound(f"There is no account '{name}'.")
     return await render(
         request,
         "connectors/card.html",
@@ -69,7 +68,22 @@ async def card_of_account(request: Request) -> Response:
         command=command("Get-DeviceCard", {"Account": name}),
         cards=[(card, code_of(card["Text"])) for card in map(properties, cards.rows)],
         warnings=cards.warnings,
+        may_make=may(request, "New-SmtpAccountPassword"),
+        once=new_once(),
     )
+
+
+async def new_password(request: Request) -> Response:
+    """Make a password for one device more, and show the card with it once."""
+    form = await request.form()
+    name = str(form.get("id", ""))
+
+    async def work() -> Response:
+        result = await carry_out(request, "New-SmtpAccountPassword", {"Identity": name})
+        say(request, visit_of(request).language("The password was made. Print the card now."), result)
+        return redirect("/accounts/card", id=name)
+
+    return await once(request, form, work)
 
 
 def code_of(text: str) -> str:
@@ -104,4 +118,5 @@ def _simulator(connector: Mapping[str, Any]) -> str:
 PAGES = (
     Page("/connectors/created", show),
     Page("/accounts/card", card_of_account),
+    Page("/accounts/card", new_password, ("POST",)),
 )

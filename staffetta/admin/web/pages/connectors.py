@@ -136,7 +136,11 @@ async def _usage(request: Request) -> Mapping[str, Row]:
 
 async def _details(request: Request, connector: Row, usage: Mapping[str, Row]) -> dict[str, Any]:
     sections = [
-        (label, {name: connector[name] for name in names if name in connector and _is_told(name, connector[name])})
+        (
+            label,
+            names[0],
+            {name: connector[name] for name in names if name in connector and _is_told(name, connector[name])},
+        )
         for label, names in _SECTIONS
     ]
     shown = {name for _, names in _SECTIONS for name in names}

@@ -48,6 +48,7 @@ _WANTED = {
     "RecipientDomains": N_("Write one domain at least, such as contoso.com, or * for all."),
     "SmartHosts": N_("Add one host at least, such as mail.contoso.com or 192.0.2.7."),
 }
+_MICROSOFT = (".mail.protection.outlook.com", ".mx.microsoft")
 _KINDS = {"Good": "good", "Info": "info", "Warning": "warning", "Error": "bad"}
 
 Errors = Mapping[str, str]
@@ -260,9 +261,18 @@ async def _review(request: Request, draft: Draft) -> dict[str, Any]:
         "advice": [each for each in told[1:] if not each.startswith(_WHAT_IF)],
         "trouble": trouble,
         "given": parameters_of(draft),
+        "commands": await _commands(request, draft),
         "findings": findings,
         "editable": {name: each.code for each in steps_of(draft) for name in each.fields},
     }
+
+
+async def _commands(request: Request, draft: Draft) -> Sequence[Mapping[str, Any]]:
+    """What to run in Exchange, for a connector towards it."""
+    hosts = draft.lines("SmartHosts") if way_of(draft) is Way.OUT else []
+    if not any(host.partition(":")[0].lower().endswith(_MICROSOFT) for host in hosts):
+        return []
+    return [properties(row) for row in (await carry_out(request, "Get-ExchangeConnectorCommand")).rows]
 
 
 async def _all_findings(request: Request, draft: Draft, step: Step) -> dict[str, Sequence[tuple[str, str]]]:
