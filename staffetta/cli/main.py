@@ -46,6 +46,7 @@ _LOADED_WHERE_NEEDED = {
     "audit": ("objects:audit", "Who changed what: list, export."),
     "headers": ("headers:headers", "Show the road of a message by its headers: hops, delays, findings."),
     "doctor": ("doctor:doctor", "Examine the set-up: what is wrong, why it matters, what to do."),
+    "spool": ("spool:spool", "Examine the spool on the disk; save what a damaged one holds."),
     "send": ("send:send_message", "Send one message to any server, and show all that was said."),
     "probe": ("probe:probe", "Send a marked message through the whole chain, and follow it to where it arrives."),
     "backup": ("backup:backup", "Write all that the relay keeps to one file, while it runs."),

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
+from staffetta.spool.pages import read_log
 from staffetta.trace.search import DATABASE_NAME
 
 Row = tuple[str | int | float | bytes | None, ...]
@@ -20,6 +21,7 @@ Connect = Callable[[Path], sqlite3.Connection]
 
 SQLITE_OLDEST = (3, 37, 0)  # STRICT tables
 KEYS_PER_TRANSACTION_MAX = 5_000  # what a command or a clean-up changes at a time, so that clients wait little
+SALVAGED_SUFFIX = ".salvaged"  # a database that a salvage has made and not yet put in its place
 _BUSY_SECONDS = 5.0  # the command line writes one row at a time; nobody else writes
 _CACHE_KIBIBYTES = 32 * 1024
 _WAL_OCTETS_KEPT = 64 * 1024 * 1024  # after a checkpoint the WAL file is cut to this
@@ -30,7 +32,7 @@ class SpoolCannotOpen(Exception):
 
 
 class SpoolDamaged(SpoolCannotOpen):
-    """The database is not sound. Restore it, or move the folder away to start with an empty queue."""
+    """The database is not sound. `staffetta spool salvage` saves what can be read, or restore it from a backup."""
 
 
 class SpoolTooNew(SpoolCannotOpen):
@@ -68,11 +70,14 @@ def prepare(folder: Path, open_connection: Connect) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < SQLITE_OLDEST:
         raise SpoolCannotOpen(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed.")
     path = folder / DATABASE_NAME
+    if path.with_name(path.name + SALVAGED_SUFFIX).exists():
+        raise SpoolDamaged(f"A salvage of {folder} was cut short. Run `staffetta spool salvage` again: it goes on.")
     try:
         if not path.exists():
             _make(path, open_connection)
         if path.stat().st_size == 0:
             raise sqlite3.DatabaseError("the file is empty")
+        _check_log(path)
         connection = open_connection(path)
         try:
             _check(connection, path)
@@ -84,8 +89,8 @@ def prepare(folder: Path, open_connection: Connect) -> sqlite3.Connection:
         if isinstance(error, sqlite3.OperationalError):
             raise SpoolCannotOpen(f"The database {path} cannot be opened: {error}.") from error
         raise SpoolDamaged(
-            f"The database {path} is damaged ({error}). Restore it from a backup, or move the folder away: "
-            "the relay does not start with an empty queue by itself."
+            f"The database {path} is damaged ({error}). `staffetta spool salvage` saves what can be read and keeps the "
+            "damaged files; or restore it from a backup. The relay does not start with an empty queue by itself."
         ) from error
     return connection
 
@@ -96,14 +101,19 @@ def _make(path: Path, open_connection: Connect) -> None:
         raise sqlite3.DatabaseError("it is missing, but its -wal file is there")
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    connection = open_connection(new)
-    try:
-        _migrate(connection, new)
-    finally:
-        connection.close()
+    make_empty(new, open_connection=open_connection)
     new.rename(path)
     sync_folder(path.parent)
+
+
+def make_empty(path: Path, version: int = 0, open_connection: Connect = connect) -> None:
+    """Make an empty database, for its owner alone, as of a version; 0: this program's. Raises sqlite3.Error."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    connection = open_connection(path)
+    try:
+        _migrate(connection, path, version or None)
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -162,15 +172,28 @@ def _migrations() -> Sequence[tuple[int, str]]:
     return [(int(file.name[:4]), file.read_text("utf-8")) for file in files]
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    migrations = _migrations()
-    if version > migrations[-1][0]:
+def refuse_newer(path: Path, version: int) -> None:
+    """Raise SpoolTooNew for a version that this program does not know."""
+    newest = _migrations()[-1][0]
+    if version > newest:
         raise SpoolTooNew(
-            f"The database {path} has version {version}; this program knows {migrations[-1][0]}. "
+            f"The database {path} has version {version}; this program knows {newest}. "
             "Start the newer version of the relay that wrote it."
         )
+
+
+def _check_log(path: Path) -> None:
+    """SQLite passes in silence over a log that it cannot read: that would forget mail. Raises sqlite3.DatabaseError."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and (damage := read_log(memoryview(log.read_bytes())).damage):
+        raise sqlite3.DatabaseError(damage)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, last: int | None = None) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    migrations = _migrations()
+    refuse_newer(path, version)
     for number, script in migrations:
-        if number > version:
+        if version < number <= (last or number):
             # executescript sends statements as they stand, so that BEGIN, the steps and COMMIT are one transaction.
             connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
