@@ -50,7 +50,7 @@ def _link(folder: Path, name: str, links: Path) -> Path:
 @contextmanager
 def _links_folder(folder: Path) -> Iterator[Path]:
     links = folder / LINKS_FOLDER
-    descriptor = os.open(folder / f"{LINKS_FOLDER}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,6 +59,8 @@ def _links_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(links, ignore_errors=True)  # of one that was killed
         links.mkdir(mode=0o700)
         try:
+            if os.geteuid() == 0:  # the next backup may be the relay's own user's, who must be able to clean up
+                os.chown(links, folder.stat().st_uid, folder.stat().st_gid)
             yield links
         finally:
             shutil.rmtree(links)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import sqlite3
 import stat
 import tarfile
@@ -277,6 +278,22 @@ def test_nobody_commits_while_content_is_named_again(
     with snapshots.snapshot(folder, tmp_path / "copy.db"), closing(sqlite3.connect(folder / "spool.db")) as owner:
         owner.execute("BEGIN IMMEDIATE")  # and now they do
     assert seen == ["database is locked"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands files over")
+def test_what_root_backs_up_or_restores_stays_the_relays(
+    settings: Settings, elsewhere: Settings, tmp_path: Path
+) -> None:
+    filled(settings, LARGE)
+    elsewhere.data_dir.mkdir()
+    for path in (settings.data_dir, *settings.data_dir.rglob("*"), elsewhere.data_dir):
+        os.chown(path, 12345, 12346)
+    with snapshots.snapshot(spool_folder(settings), tmp_path / "copy.db"):
+        assert {path.stat().st_uid for path in spool_folder(settings).rglob("*")} == {12345}
+    back_up(settings, tmp_path / "relay.tar")
+    restore(elsewhere, tmp_path / "relay.tar", hold=True)
+    for data in (settings.data_dir, elsewhere.data_dir):
+        assert {(path.stat().st_uid, path.stat().st_gid) for path in data.rglob("*")} == {(12345, 12346)}
 
 
 def test_one_snapshot_at_a_time(settings: Settings, tmp_path: Path) -> None:
