@@ -25,8 +25,9 @@ from pathlib import Path
 
 import uvloop
 
-from tests.live.relay import Relay, free_port
+from tests.live.relay import Relay
 from tests.live.sink import Sink
+from tests.ports import free_port
 
 MIB = 1024 * 1024
 ADDRESSES = 500

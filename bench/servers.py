@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.live.postfix import Postfix
-from tests.live.relay import Relay, free_port, open_folder
+from tests.live.relay import Relay, open_folder
+from tests.ports import free_port
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 # Debian's defaults, with as much concurrency as the other side has, and no pause for the queue's sake.

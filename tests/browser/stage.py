@@ -12,8 +12,9 @@ from staffetta.directory.store import Author, Directory
 from staffetta.operations.local import local_office
 from staffetta.operations.registry import find
 from staffetta.settings.passwords import hash_password
-from tests.live.relay import LOOPBACK, Relay, free_port
+from tests.live.relay import LOOPBACK, Relay
 from tests.live.sink import EVERYTHING, Sink
+from tests.ports import free_port
 
 PASSWORD = "correct horse battery"
 CONSOLE = """

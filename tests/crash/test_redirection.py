@@ -11,8 +11,9 @@ from staffetta.spool.commands import Order, command_result, leave_commands
 from staffetta.spool.spool import CommandVerb
 from staffetta.trace.waiting import what_waits
 from tests.crash.ledger import Ledger, assert_all_arrived, assert_duplicates_explained
-from tests.live.relay import PATIENCE_SECONDS, Relay, free_port
+from tests.live.relay import PATIENCE_SECONDS, Relay
 from tests.live.sink import EVERYTHING, Sink
+from tests.ports import free_port
 
 pytestmark = pytest.mark.crash
 

@@ -1,6 +1,5 @@
 """What we make of next hops that refuse, fall silent, break off or talk nonsense, at every stage."""
 
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +8,7 @@ from staffetta.mail.outcome import Deferred, Delivered, Failed, Stage, Unknown
 from staffetta.settings.roads import Transport
 from tests.delivery_sockets.carrying import CONTENT, SHORT_SECONDS, Sender, consignment, run, settings_for
 from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop, Fault
+from tests.ports import free_port
 
 WITHOUT_PIPELINING = ("8BITMIME", "CHUNKING")
 STAGES = {
@@ -24,12 +24,6 @@ STAGES = {
 def answering(answers):
     """A script that gives these answers, by step."""
     return lambda step, line: answers.get(step)
-
-
-def unused_port():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return unused.getsockname()[1]
 
 
 def attempt(answers, capabilities=ALL_CAPABILITIES, what=None, **options):
@@ -150,7 +144,7 @@ def test_552_to_rcpt_without_more_means_too_many_recipients_for_now():
 
 def test_a_hop_that_cannot_be_connected_to_is_trouble_and_the_next_one_is_tried():
     async def main():
-        closed_port = unused_port()
+        closed_port = free_port()
         (outcome,) = await Sender(settings_for(closed_port)).send_and_close()
         assert isinstance(outcome, Deferred) and outcome.is_destination_trouble
         assert (outcome.status, outcome.stage) == ("4.4.1", Stage.CONNECT)
@@ -210,7 +204,7 @@ def test_what_was_said_about_the_recipient_tells_more_than_a_dead_host():
     async def main():
         busy = FakeHop(script=answering({"RCPT": b"451 4.7.1 greylisted\r\n"}))
         async with busy.listening() as first:
-            (outcome,) = await Sender(settings_for(first, unused_port())).send_and_close()
+            (outcome,) = await Sender(settings_for(first, free_port())).send_and_close()
             assert outcome.diagnostic == "451 4.7.1 greylisted"
             assert not outcome.is_destination_trouble
 

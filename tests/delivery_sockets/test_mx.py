@@ -1,7 +1,6 @@
 """Mail by MX: the exchangers that the DNS names, and TLS as the route, the domain and the message ask for it."""
 
 import json
-import socket
 import ssl
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from tests.delivery_sockets.carrying import consignment, run
 from tests.delivery_sockets.fake_hop import ALL_CAPABILITIES, FakeHop
 from tests.dns_server import DnsServer
 from tests.fakes.web import Answer, Web
+from tests.ports import free_port
 from tests.unit.delivery.test_dane import LEAF, OTHER, record
 
 AUTHORITY = trustme.CA()
@@ -215,9 +215,7 @@ def signed(world: World, unused_port: int) -> World:
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    return free_port()
 
 
 def publish(world: World, *texts: str) -> None:

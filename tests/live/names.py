@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.live.relay import PATIENCE_SECONDS, free_port, open_folder, wait_for_port
+from tests.live.relay import PATIENCE_SECONDS, open_folder, wait_for_port
+from tests.ports import free_port
 
 ZONE = """$ORIGIN {name}.
 $TTL 60

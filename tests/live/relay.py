@@ -15,6 +15,8 @@ from pathlib import Path
 
 import trustme
 
+from tests.ports import free_port
+
 PATIENCE_SECONDS = 20
 SETTINGS = """
 hostname = "relay.test"
@@ -53,12 +55,6 @@ LOOPBACK = """
 name = "Loopback"
 sender_ip_addresses = ["127.0.0.0/8"]
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def server_tls(folder: Path) -> ssl.SSLContext:

@@ -30,8 +30,9 @@ from tests.live.conftest import need
 from tests.live.interference import Trouble, Wire
 from tests.live.mail import LINE, Mail, message
 from tests.live.postfix import Postfix
-from tests.live.relay import PATIENCE_SECONDS, Relay, free_port, open_folder
+from tests.live.relay import PATIENCE_SECONDS, Relay, open_folder
 from tests.live.sink import EVERYTHING, Sink
+from tests.ports import free_port
 
 pytestmark = pytest.mark.live
 

@@ -13,8 +13,9 @@ import pytest
 
 from tests.live import dovecot
 from tests.live.conftest import need
-from tests.live.relay import PATIENCE_SECONDS, Relay, free_port
+from tests.live.relay import PATIENCE_SECONDS, Relay
 from tests.live.sink import Sink
+from tests.ports import free_port
 
 pytestmark = pytest.mark.live
 

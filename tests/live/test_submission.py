@@ -21,8 +21,9 @@ from tests.live.conftest import need
 from tests.live.logging_in import CLIENTS, MECHANISMS, XOAUTH2, Login, LoginFailed
 from tests.live.mail import Mail
 from tests.live.postfix import Postfix
-from tests.live.relay import PATIENCE_SECONDS, Relay, free_port
+from tests.live.relay import PATIENCE_SECONDS, Relay
 from tests.live.sink import Sink
+from tests.ports import free_port
 from tests.provider import ISSUER, serving, tls_of_an_authority, token
 
 pytestmark = pytest.mark.live

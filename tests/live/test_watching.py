@@ -9,8 +9,9 @@ import urllib.request
 from pathlib import Path
 
 from tests.live.conftest import need
-from tests.live.relay import PATIENCE_SECONDS, Relay, free_port
+from tests.live.relay import PATIENCE_SECONDS, Relay
 from tests.live.sink import EVERYTHING, Sink
+from tests.ports import free_port
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 FOLDER = Path(__file__).parents[2] / "contrib" / "prometheus"

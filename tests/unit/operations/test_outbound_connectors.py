@@ -1,6 +1,5 @@
 """Outbound connectors, route rules and routes by their cmdlets (m365 names, defaults, order and errors)."""
 
-import socket
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from staffetta.policy.decision import Attribution
 from staffetta.policy.route import route
 from staffetta.settings.roads import NextHop, Route
 from staffetta.trace.next_hops import HopState, write_states
+from tests.ports import free_port
 from tests.unit.operations.office import NOW, Office
 
 PARTNER = {"Name": "To Fabrikam", "RecipientDomains": "fabrikam.net", "UseMXRecord": False, "SmartHosts": "mail.test"}
@@ -177,9 +177,7 @@ def test_mail_takes_the_connector_at_once(office: Office) -> None:
 
 
 def test_a_connector_is_validated_and_nothing_is_written_down(office: Office) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+    port = free_port()
     office("New-OutboundConnector", **PARTNER | {"SmartHosts": f"127.0.0.1:{port}"})
     parameters = {"Identity": "To Fabrikam", "Recipients": "somebody@fabrikam.net"}
     rows = office("Validate-OutboundConnector", **parameters)
