@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= examples/quickstart.toml
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash hostile bench docs messages lock clean
+.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash power hostile bench docs messages lock clean
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -53,6 +53,9 @@ test: lint types fast live browser      ## all of it; kills the relay 20 times
 
 crash: setup-dev        ## the long form: at least 200 kills
 	STAFFETTA_KILLS=200 $(BIN)/pytest -q -m crash
+
+power: setup-dev        ## power cuts: 500 recorded runs of the spool, and states that a disk may be left in
+	STAFFETTA_POWER_LOGS=500 $(BIN)/pytest -q tests/crash/test_power_cut.py
 
 hostile: setup-dev      ## every attack against our relay and Postfix, as a table
 	$(BIN)/python -m tests.hostile
