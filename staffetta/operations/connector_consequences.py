@@ -26,8 +26,11 @@ _ELSEWHERE = "somebody@example.com"
 _STRANGER = "192.0.2.254"
 
 
-def consequences(context: Context, connector: InboundConnector) -> Iterator[str]:
-    """Yield what the connector would do. It is right by itself: the directory would take it."""
+def consequences(context: Context, connector: InboundConnector, *, instead_of: str | None = None) -> Iterator[str]:
+    """Yield what the connector would do. It is right by itself: the directory would take it.
+
+    instead_of: the name of the one that it replaces, in whose place it stays.
+    """
     if not connector.enabled:
         yield "It is off: nobody matches it until it is turned on."
     if connector.connector_type is ConnectorType.PARTNER:
@@ -38,7 +41,7 @@ def consequences(context: Context, connector: InboundConnector) -> Iterator[str]
         yield "It is blocked: its mail is refused with 5.7.711 until it is unblocked."
     yield from _headers(connector)
     if connector.enabled and not connector.blocked:
-        yield from _example(context, connector)
+        yield from _example(_foreseen(context, connector, instead_of), connector)
         yield "It holds for the next transaction, within a second of being saved."
 
 
@@ -102,15 +105,22 @@ def _headers(connector: InboundConnector) -> Iterator[str]:
         yield "Exchange's internal header fields are taken out of its mail."
 
 
+def _foreseen(context: Context, connector: InboundConnector, instead_of: str | None) -> Context:
+    """The context as it would be with the connector."""
+    present = context.settings.inbound_connectors
+    if instead_of is None:
+        after = (*present, connector)
+    else:
+        after = tuple(connector if each.name == instead_of else each for each in present)
+    return replace(context, settings=context.settings.model_copy(update={"inbound_connectors": after}), warnings=[])
+
+
 def _example(context: Context, connector: InboundConnector) -> Iterator[str]:
-    """What the simulator answers to such a client, and to a stranger."""
-    others = (each for each in context.settings.inbound_connectors if each.name.casefold() != connector.name.casefold())
-    settings = context.settings.model_copy(update={"inbound_connectors": (*others, connector)})
-    foreseen = replace(context, settings=settings, warnings=[])
+    """What the simulator answers to such a client."""
     question = _question(context, connector)
     if question is None:
         return
-    answer = _asked(foreseen, question)
+    answer = _asked(context, question)
     if answer is None:
         return
     who = question.get("certificate_name") or question["ip"]

@@ -115,7 +115,7 @@ def preview_set(context: Context, given: Any) -> Iterable[str]:
     connector = made(InboundConnector, **stored.value.model_dump() | _values(context, given, stored.value))
     assert isinstance(connector, InboundConnector)
     tried(context, f"Set-{_NOUN}", Kind.INBOUND_CONNECTOR, connector, guid=stored.guid)
-    return consequences(context, connector)
+    return consequences(context, connector, instead_of=stored.name)
 
 
 def remove_(context: Context, given: RemoveInboundConnector) -> Iterable[Output]:

@@ -56,15 +56,15 @@ def get(context: Context, given: GetDeviceCard) -> Iterable[Output]:
 def _of_connector(context: Context, connector: InboundConnector) -> Iterable[Output]:
     names = connector.tls_sender_certificate_name
     login = connector.sender_accounts
-    kind = ListenerKind.SUBMISSION if login else ListenerKind.RELAY
+    is_in_clear = connector.allow_authentication_without_tls
     own = [f"*@{each}" for each in connector.associated_accepted_domains or _domains(context, connector.organization)]
-    for listener in _listeners(context, kind):
+    for listener in _listeners(context, is_login=bool(login) and not is_in_clear):
         yield _row(
             context,
             listener,
             connector.name,
             connector.organization,
-            is_tls_wanted=connector.require_tls or bool(login),
+            is_tls_wanted=connector.require_tls or (bool(login) and not is_in_clear),
             user_name=login[0] if len(login) == 1 and login[0] != "*" else None,
             is_login=bool(login),
             certificate=" or ".join(names) or None,
@@ -74,7 +74,7 @@ def _of_connector(context: Context, connector: InboundConnector) -> Iterable[Out
 
 
 def _of_account(context: Context, account: Account) -> Iterable[Output]:
-    for listener in _listeners(context, ListenerKind.SUBMISSION):
+    for listener in _listeners(context, is_login=True):
         yield _row(
             context,
             listener,
@@ -140,10 +140,18 @@ def _domains(context: Context, organization: str) -> Sequence[str]:
     return [each.name for each in listed(context, Kind.ACCEPTED_DOMAIN) if each.organization == organization]
 
 
-def _listeners(context: Context, kind: ListenerKind) -> Sequence[Listener]:
-    """Those of the kind, or else whatever there is."""
+def _listeners(context: Context, *, is_login: bool) -> Sequence[Listener]:
+    """Where such a client goes: AUTH is offered on submission listeners alone (docs/decisions/025)."""
     listeners = context.settings.listeners
-    found = [each for each in listeners if each.kind is kind] or listeners
+    submission = [each for each in listeners if each.kind is ListenerKind.SUBMISSION]
+    if is_login:
+        if not submission:
+            context.warnings.append(
+                'Whoever logs in needs a listener with kind = "submission"; write one into the settings file, such as '
+                'address = "0.0.0.0:587".'
+            )
+        return submission
+    found = [each for each in listeners if each.kind is ListenerKind.RELAY] or submission
     if not found:
         context.warnings.append("There is no listener yet: write one into the settings file.")
     return found

@@ -61,7 +61,7 @@ MENU = (
                 N_("Where mail goes out, as Exchange has it."),
                 "o",
                 page_links=(
-                    (N_("Add a connector"), "/connectors/add?Need=smarthost"),
+                    (N_("Add, step by step"), "/connectors/add?Need=smarthost"),
                     (N_("Commands for Exchange"), "/outbound-connectors/exchange"),
                 ),
             ),

@@ -68,6 +68,14 @@ def test_a_change_is_foreseen_as_the_connector_would_be(office: Office) -> None:
     assert office("Get-InboundConnector", Identity="SMTP Relay")[0]["Enabled"] is True
 
 
+def test_a_connector_that_is_renamed_keeps_its_place_among_equals(office: Office) -> None:
+    office("New-InboundConnector", **ARTICLE)
+    office("New-InboundConnector", **ARTICLE | {"Name": "Twin"})
+    told = asked(office, "Set-InboundConnector", Identity="SMTP Relay", Name="Renamed")
+    assert "closer or older" not in told
+    assert "'SMTP Relay''s, which is closer or older" in asked(office, "Set-InboundConnector", Identity="Twin")
+
+
 def test_advice_comes_with_it(office: Office) -> None:
     assert "8.8.8.0/24" in asked(office, **ARTICLE | {"SenderIPAddresses": "8.8.8.9/24"})
 
@@ -90,5 +98,24 @@ def test_an_account_s_card_names_the_user_and_demands_tls(office: Office) -> Non
         update={"listeners": (Listener(name="submit", address="0.0.0.0:587", kind=ListenerKind.SUBMISSION),)}
     )
     office("New-SmtpAccount", UserName="scanner@contoso.com")
+    relay = Listener(name="mx", address="[::]:25")
+    office.settings = office.settings.model_copy(update={"listeners": (relay, *office.settings.listeners)})
     (card,) = office("Get-DeviceCard", Account="scanner@contoso.com")
     assert (card["Port"], card["Security"], card["UserName"]) == ("587", "STARTTLS", "scanner@contoso.com")
+
+
+def test_where_nobody_can_log_in_no_card_says_how(office: Office) -> None:
+    office.settings = office.settings.model_copy(update={"listeners": (Listener(name="mx", address="[::]:25"),)})
+    office("New-SmtpAccount", UserName="scanner@contoso.com")
+    assert office("Get-DeviceCard", Account="scanner@contoso.com") == []
+    assert 'kind = "submission"' in office.warnings[0]
+
+
+def test_an_old_device_that_may_log_in_in_clear_does_so_on_port_25(office: Office) -> None:
+    office.settings = office.settings.model_copy(update={"listeners": (Listener(name="mx", address="[::]:25"),)})
+    office("New-SmtpAccount", UserName="scanner@contoso.com")
+    login = {"SenderAccounts": "scanner@contoso.com", "AllowAuthenticationWithoutTls": True}
+    office("New-InboundConnector", **ARTICLE | login)
+    (card,) = office("Get-DeviceCard", Identity="SMTP Relay")
+    assert (card["Port"], card["Authentication"]) == ("25", "user name and password")
+    assert card["Security"] == "STARTTLS if the device can, or else none"
