@@ -26,6 +26,7 @@ MORE: tuple[tuple[str, str], ...] = (
     ("queue-suspend", "/queues/do/Suspend-Queue?id=To the partner"),
     ("simulator-refused", "/simulator?IP=192.0.2.9&From=printer@contoso.test&To=eve@outside.test"),
     ("simulator-accepted", "/simulator?IP=127.0.0.1&From=printer@contoso.test&To=eva@partner.test"),
+    ("messages-all", "/messages/do/Suspend-Message?Domain=partner.test"),
     ("settings-details", "/settings?q=octets&show=limits.message_octets_max"),
     ("audit-found", "/audit?Cmdlets=New-AcceptedDomain"),
     ("role-group-details", "/role-groups?show=Help Desk"),

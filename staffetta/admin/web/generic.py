@@ -135,8 +135,19 @@ class _Noun:
             open_command=command_of(self.operation, {subject.name: open_row["_key"]}) if subject and open_row else None,
             has_keys=key is not None,
             page_actions=many,
+            choices=self._choices(request, values),
             row_actions=one,
         )
+
+    def _choices(self, request: Request, values: Mapping[str, str]) -> Sequence[Action]:
+        """What can be done about all that the list's filters leave, with the filters filled in."""
+        _ = visit_of(request).language
+        filled = urlencode({name: value for name, value in values.items() if value})
+        return [
+            Action(each.name, _(_VERBS.get(each.verb, each.verb)), f"{self.entry.path}/do/{each.name}?{filled}")
+            for each in self._operations()
+            if each.verb not in _ASKS and _chooses(each) and may(request, each.name)
+        ]
 
     def _key(self, subject: Parameter | None, rows: Sequence[Mapping[str, Any]]) -> str | None:
         wanted = subject.name if subject else "Identity"
@@ -217,7 +228,7 @@ class _Noun:
         subject = subject_of(operation)
         source = form.getlist("id") if form else request.query_params.getlist("id")
         ids = [str(each) for each in source[:IDENTITIES_MAX]] if subject else []
-        if subject and not ids:
+        if subject and not ids and not _chooses(operation):
             say(request, visit_of(request).language("Choose something in the list first."), is_error=True)
             return redirect(self.entry.path)
         deed = _Deed(self, operation, subject, ids, await self._present(request, operation, ids))
@@ -225,7 +236,9 @@ class _Noun:
             return await deed.show(request, {**deed.stood, **_filled_in(request, deed)})
         values = sent(deed.parameters, form)
         if form.get("step") == "command":
-            return await deed.show(request, values, given=given_by(deed.parameters, values, deed.stood))
+            return await deed.show(request, values, is_command_asked=True)
+        if deed.is_choice and form.get("foreseen") != version_of(values):
+            return await deed.show(request, values)
         if deed.present is not None and form.get("version") != version_of(deed.stood):
             return await deed.conflict(request, values)
         return await once(request, form, lambda: deed.carry_out(request, values))
@@ -258,6 +271,11 @@ class _Deed:
         return [each for each in self.operation.parameters if each != self.subject]
 
     @property
+    def is_choice(self) -> bool:
+        """Whether it is about all that its parameters choose; then nothing is done that was not foreseen so."""
+        return not self.ids and _chooses(self.operation)
+
+    @property
     def stood(self) -> dict[str, str]:
         return standing(self.parameters, self.present)
 
@@ -269,11 +287,18 @@ class _Deed:
         request: Request,
         values: Mapping[str, str],
         *,
-        given: Mapping[str, object] | None = None,
+        is_command_asked: bool = False,
         error: OperationError | None = None,
     ) -> Response:
-        """The form. given: with the command for this."""
+        """The form, with what would be done."""
         _ = visit_of(request).language
+        given = given_by(self.parameters, values, self.stood)
+        foreseen: Mapping[str, Sequence[str]] = {}
+        if error is None:
+            try:
+                foreseen = await self._foreseen(request, given)
+            except OperationError as trouble:
+                error = trouble
         errors = {error.parameter or "": str(error)} if error else {}
         verb = _(_VERBS.get(self.operation.verb, self.operation.verb))
         what = _(self.noun.entry.label) if self.operation.noun == self.noun.operation.noun else ""
@@ -284,7 +309,7 @@ class _Deed:
             title=f"{verb}: {', '.join(self.ids) if len(self.ids) == 1 else what or _(words(self.operation.noun))}",
             status=status_of(error) if isinstance(error, Unavailable) else 422 if error else 200,
             command=None,
-            asked_command=None if given is None else command_of(self.operation, self.named(first, given)),
+            asked_command=command_of(self.operation, self.named(first, given)) if is_command_asked else None,
             entry=self.noun.entry,
             operation=self.operation,
             verb=verb,
@@ -292,18 +317,28 @@ class _Deed:
             fields=fields_of(self.parameters, values, errors),
             error=_general(self.parameters, errors),
             version=version_of(self.stood) if self.present is not None else "",
-            foreseen=await self._foreseen(request, given),
+            foreseen=foreseen,
+            foreseen_values=version_of(values) if self.is_choice and foreseen else "",
+            is_choice=self.is_choice,
             once=new_once(),
         )
 
-    async def _foreseen(self, request: Request, given: Mapping[str, object] | None) -> Mapping[str, Sequence[str]]:
-        """Return what the operation says it would do, by object; nothing while something it needs is not given."""
+    async def _foreseen(self, request: Request, given: Mapping[str, object]) -> Mapping[str, Sequence[str]]:
+        """Return what the operation says it would do, by object; nothing while something it needs is not given.
+
+        Under no name what it would do about all that is chosen; raises OperationError where that cannot be chosen.
+        """
         found: dict[str, Sequence[str]] = {}
-        if self.operation.preview is None or (not given and any(each.is_required for each in self.parameters)):
+        if self.operation.preview is None or any(
+            each.is_required and not given.get(each.name) for each in self.parameters
+        ):
             return found
+        if self.is_choice and given:
+            result = await carry_out(request, self.operation.name, given, only_ask=True)
+            return {"": [each.removeprefix(_WHAT_IF) for each in result.warnings[1:]]}
         for identity in self.ids[:_FORESEEN_MAX]:
             try:
-                result = await carry_out(request, self.operation.name, self.named(identity, given or {}), only_ask=True)
+                result = await carry_out(request, self.operation.name, self.named(identity, given), only_ask=True)
             except OperationError as error:
                 found[identity] = (str(error),)
             else:
@@ -390,6 +425,12 @@ async def _asked(request: Request, parameters: Sequence[Parameter]) -> dict[str,
     if request.method == "POST":
         return sent(parameters, await request.form())
     return {each.name: request.query_params.get(each.name, "").strip() for each in parameters}
+
+
+def _chooses(operation: Operation) -> bool:
+    """Whether it takes conditions instead of a name, and says beforehand what they choose."""
+    subject = subject_of(operation)
+    return operation.preview is not None and subject is not None and not subject.is_required
 
 
 def _filled_in(request: Request, deed: _Deed) -> dict[str, str]:
