@@ -12,7 +12,7 @@ from staffetta.operations.duties import TRACE
 from staffetta.operations.inputs import Input, Output
 from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import spool_folder, spool_told
-from staffetta.trace.flow import SLOT_SECONDS, FlowCount, LastUse, Way, flow, last_uses
+from staffetta.trace.flow import SLOT_SECONDS, FlowCount, LastUse, Way, accepted, flow, last_uses
 from staffetta.trace.search import DATABASE_NAME
 
 _DAY = timedelta(days=1)
@@ -80,17 +80,14 @@ def get_connector_usage(context: Context, given: GetInboundConnectorUsage) -> It
         if not names:
             raise not_found(context, given.identity)
     now = datetime.fromtimestamp(context.now(), UTC)
-    counts = dict.fromkeys(names, 0)
-    last_slots: dict[str, int] = {}
-    for each in _flow(context, given.start_date or now - _WEEK, now):
-        if each.way is Way.ACCEPTED and each.name in counts:
-            counts[each.name] += each.count
-            last_slots[each.name] = each.slot
-    uses: dict[str, LastUse] = {}
-    if last_slots:
-        with spool_told():
-            uses = last_uses(spool_folder(context.settings), last_slots)
-    return [_usage(name, counts[name], uses.get(name)) for name in names]
+    folder = spool_folder(context.settings)
+    if not (folder / DATABASE_NAME).exists():
+        return [_usage(name, 0, None) for name in names]
+    start = given.start_date or now - _WEEK
+    with spool_told():
+        totals = accepted(folder, after=start.timestamp(), before=now.timestamp())
+        uses = last_uses(folder, {name: totals[name].last_slot for name in names if name in totals})
+    return [_usage(name, totals[name].count if name in totals else 0, uses.get(name)) for name in names]
 
 
 def _flow(context: Context, after: datetime, before: datetime) -> Sequence[FlowCount]:

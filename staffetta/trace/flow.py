@@ -5,6 +5,7 @@ seconds of a chart.
 Rule 2: what is asked of them costs as much as the time that is asked about, and never as much as the trace is long.
 """
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,6 +69,24 @@ def flow(folder: Path, *, after: float, before: float) -> Sequence[FlowCount]:
             (int(after // SLOT_SECONDS), SLOT_SECONDS, before),
         ).fetchall()
     return [FlowCount(slot, Way(way), name, count) for slot, way, name, count in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How often in all, and the last slot in which."""
+
+    count: int
+    last_slot: int
+
+
+def accepted(folder: Path, *, after: float, before: float) -> dict[str, Total]:
+    """Return by inbound connector what it let in between two times, seconds since 1970. Raises TraceUnavailable."""
+    with reading(folder) as connection:
+        rows = connection.execute(
+            "SELECT name, SUM(count), MAX(slot) FROM flow WHERE slot >= ? AND slot < ? AND way = ? GROUP BY name",
+            (int(after // SLOT_SECONDS), math.ceil(before / SLOT_SECONDS), Way.ACCEPTED.value),
+        ).fetchall()
+    return {name: Total(count, last_slot) for name, count, last_slot in rows}
 
 
 def last_uses(folder: Path, last_slots: dict[str, int]) -> dict[str, LastUse]:
