@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -39,19 +40,23 @@ from staffetta.reception.authentication import Authenticator
 from staffetta.reception.capture import CaptureHost
 from staffetta.reception.crowd import Crowd
 from staffetta.reception.listener import Listener
+from staffetta.sendmail.pickup import Means, Pickup
 from staffetta.settings import model
+from staffetta.settings.drop import from_here, listener_for_drops
 from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.outbound import all_routes
 from staffetta.spool.spool import SpoolUnavailable
+from staffetta.supervisor import HandedDown
 from staffetta.trace.flow_recorder import FlowRecorder
 from staffetta.trace.next_hops import HopState, write_states
+from staffetta.trace.search import recipients_recorded
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
 _BACKLOG_SECONDS = 15.0  # in which some ten thousand messages may come
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
 _CERTIFICATES_SECONDS = 2.0  # between two looks at the files of certificates
-_NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "log")
+_NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "drop", "log")
 
 _log = structlog.get_logger()
 
@@ -91,7 +96,10 @@ class Relay:
         try:
             self._listeners = [self._listener(declared) for declared in settings.listeners]
             tls = self._console_tls(settings.console)
-            sockets = [bind(address) for address in _addresses(settings)]
+            handed_down = HandedDown()
+            sockets = [bind(address, handed_down) for address in _addresses(settings)]
+            if handed_down.addresses:
+                _log.warning("sockets handed down that no setting asks for", addresses=handed_down.addresses)
         except (SettingsError, CannotListen):
             await self._spool.close()
             raise
@@ -112,6 +120,7 @@ class Relay:
             asyncio.create_task(self._watch_backlog(), name="backlog watch"),
             asyncio.create_task(ProbeDesk(self.current_settings, self._put_probe).run(), name="probes asked for"),
             asyncio.create_task(self._canary().run(), name="probes by the clock"),
+            *(asyncio.create_task(pickup.run(), name="drop folder") for pickup in self._pickups()),
         ]
 
     async def _watch_backlog(self) -> None:
@@ -245,12 +254,37 @@ class Relay:
         )
 
     async def _post_report(self, author: Mailbox, to: Mailbox, content: bytes) -> None:
+        await self._post_own(author, to, content, reason="TLS report")
+
+    async def _post_own(self, author: Mailbox | None, to: Mailbox, content: bytes, *, reason: str) -> None:
         """Raises OSError where the spool cannot take it."""
         envelope = Envelope(author, (Recipient(to),))
         try:
-            await self._post(envelope, content, self._route_notification(to), reason="TLS report")
+            await self._post(envelope, content, self._route_notification(to), reason=reason)
         except SpoolUnavailable as error:
             raise OSError(str(error)) from error
+
+    def _pickups(self) -> Iterator[Pickup]:
+        """One, where the settings name a drop folder; their checks say that a listener takes what lies there."""
+        settings = self._settings
+        declared = listener_for_drops(settings)
+        if settings.drop is None or declared is None:
+            return
+        listener = next(each for each in self._listeners if each.name == declared.name)
+        yield Pickup(
+            Means(
+                folder=settings.drop,
+                server=from_here(listener.address),
+                hostname=settings.hostname,
+                octets_max=settings.limits.message_octets_max,
+                expire_seconds=settings.queue.expire_seconds,
+                recorded=partial(recipients_recorded, spool_folder(settings)),
+                give_back=self._give_back,
+            )
+        )
+
+    async def _give_back(self, to: Mailbox, content: bytes) -> None:
+        await self._post_own(None, to, content, reason="notification")
 
     def _canary(self) -> Canary:
         return Canary(self.current_settings, self._put_probe, spool_folder(self._settings))
@@ -349,10 +383,12 @@ def _addresses(settings: Settings) -> list[str]:
     return [*(listener.address for listener in settings.listeners), *web, *capture]
 
 
-def bind(address: str) -> socket.socket:
-    """Take `IP:port` and return a socket to be listened on. Raises CannotListen."""
+def bind(address: str, handed_down: HandedDown | None = None) -> socket.socket:
+    """Take `IP:port`, or what the supervisor has of it; return a socket to be listened on. Raises CannotListen."""
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    if handed_down and (handed := handed_down.take(family, host.strip("[]"), int(port))):
+        return handed
     taken = socket.socket(family, socket.SOCK_STREAM)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

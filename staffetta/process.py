@@ -17,6 +17,7 @@ from staffetta.settings.file import load
 from staffetta.settings.model import LogFormat, Settings
 from staffetta.spool.database import SpoolCannotOpen
 from staffetta.spool.lock import SpoolLocked
+from staffetta.supervisor import Supervisor
 
 _GARBAGE_OBJECTS = 20_000  # made and not yet gone, before a collection; the default is 700
 
@@ -43,17 +44,28 @@ def serve(config: Path) -> int:
 async def _run(settings: Settings, config: Path) -> None:
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
+    supervisor = Supervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
     relay = Relay(settings, config)
     await relay.start()
     _calm_garbage_collection()
-    loop.add_signal_handler(signal.SIGHUP, relay.reload)
+    status = f"{relay.smtp_address or 'no listener'}, settings of {config}"
+
+    def reload() -> None:
+        with supervisor.reloading(status):
+            relay.reload()
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     print_welcome(settings, config, relay.facts(), relay.smtp_address)
+    end_watch = supervisor.watch(loop)
+    supervisor.ready(status)
     await told_to_stop.wait()
+    supervisor.stopping()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)  # told again, it ends at once: the spool bears that
     await relay.stop()
+    end_watch()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

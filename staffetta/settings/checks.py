@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain, parse_mailbox
+from staffetta.settings.drop import listener_for_drops
 from staffetta.settings.found import Found, Where, address_entry, domain_name
 from staffetta.settings.model import Console, Listener, ListenerKind, Settings
 from staffetta.settings.object_checks import check_objects
@@ -43,10 +44,20 @@ def check(settings: Settings) -> Found:
     yield from check_secrets(settings)
     yield from check_probes(settings)
     yield from _doctor(settings)
+    yield from _drop(settings)
     if settings.console is not None:
         yield from _console(("console",), settings.console)
     if settings.capture is not None:
         yield from _address(("capture", "address"), settings.capture.address)
+
+
+def _drop(settings: Settings) -> Found:
+    try:
+        is_taken = settings.drop is None or listener_for_drops(settings) is not None
+    except ValueError:  # of an address, which is told where it stands
+        return
+    if not is_taken:
+        yield ("drop",), 'no listener takes what lies there; add one with kind = "relay", such as on 127.0.0.1:2525'
 
 
 def _names(settings: Settings) -> Found:

@@ -385,6 +385,10 @@ class Settings(Section):
     capture: Annotated[
         Capture | None, Field(description="The built-in host that plays the outside; left out, there is none.")
     ] = None
+    drop: Annotated[
+        Path | None,
+        Field(description="Folder where `sendmail` leaves mail while the relay is down; left out, none is picked up."),
+    ] = None
     queue: Annotated[QueueSettings, Field(description="When to try again.")] = QueueSettings()
     limits: Annotated[Limits, Field(description="Limits on what peers may do.")] = Limits()
     delivery: Annotated[Delivery, Field(description="How we talk to next hops.")] = Delivery()

@@ -130,6 +130,15 @@ def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
         return _trace_rows(connection, rows)
 
 
+def recipients_recorded(folder: Path, message_id: str, since: float) -> set[str]:
+    """Return whom the spool took a message with this Message-ID for since then, in lower case. Raises OSError."""
+    try:
+        rows = search(folder, TraceQuery(message_id=message_id, after=since - 1.0, limit=-1))
+    except TraceUnavailable as error:
+        raise OSError(str(error)) from error
+    return {row.recipient.lower() for row in rows}
+
+
 def queue_rows(folder: Path, *, limit: int = 1000, only: Only | None = None) -> list[TraceRow]:
     """List recipients that are not closed, the next to be tried first, the held last. Raises TraceUnavailable."""
     with reading(folder) as connection:
