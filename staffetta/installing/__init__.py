@@ -1,0 +1,1 @@
+"""A bare server made ready: user, folders, units, settings to begin with."""
