@@ -47,9 +47,9 @@ def _stop(relays: Relays) -> None:
     """The relays finish what they have under way; whoever does not want to wait for that interrupts again."""
     if not relays.running:
         return
-    with suppress(OSError):  # the terminal may be gone
-        print("Stopping the relays; what has happened stays in their folder.", flush=True)
     try:
+        with suppress(OSError):  # the terminal may be gone
+            print("Stopping the relays; what has happened stays in their folder.", flush=True)
         relays.stop()
     except KeyboardInterrupt:
         relays.kill()

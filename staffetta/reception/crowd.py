@@ -5,7 +5,7 @@ themselves before (a login, a message that a connector took).
 Rule 2: a stranger is limited by its address as well, in number and pace. A known client only in number, and generously:
 one broken device does not shut out the others.
 Rule 3: under stress (strangers' places or memory run short, or the event loop comes late) few strangers are let in, and
-those that achieve nothing or make a mistake are sent away early. Who is known is treated as ever.
+those that achieve nothing or go on making mistakes are sent away early. Who is known is treated as ever.
 """
 
 import math

@@ -76,6 +76,7 @@ class Serving:
         "_facts",
         "_fresh_octets",
         "_fruitful_at",
+        "_has_erred",
         "_has_proved",
         "_held_octets",
         "_hello",
@@ -105,6 +106,7 @@ class Serving:
             auth=authentication.offer(client, desk.declared, settings),
             tolerances=self.tolerances,
         )
+        self._has_erred = False
         self._hello: tuple[str | None, bool] = (None, False)  # what facts and stamp were made of
         self._stamp: Stamp | None = None
         self._transaction: Transaction | None = None
@@ -279,12 +281,16 @@ class Serving:
         return self._desk.crowd.hastiness(self._facts.peer, deed, limits, self._loop.time())
 
     def _note_error(self, answer: reply.Reply) -> None:
-        """Count a stranger's fault. The next connection feels it; this one has errors_max, or none under stress."""
+        """Count a stranger's fault. The next connection feels it; this one has errors_max, or under stress just one.
+
+        That one is answered as ever: whoever is honest and wrong must hear why, on a busy machine too.
+        """
         if answer.code < 500 or self._wire.is_known:
             return
         self._too_fast(Deed.ERROR)
-        if self._desk.crowd.is_stressed(self._desk.get_settings().limits, self._loop.time()):
+        if self._has_erred and self._desk.crowd.is_stressed(self._desk.get_settings().limits, self._loop.time()):
             self._wire.hang_up(reply.TOO_MANY_ERRORS, "closed")
+        self._has_erred = True
 
     def _refuse(self, decision: Decision, path: str | None = None, recipient: str | None = None) -> reply.Reply:
         self._note_error(decision.reply)
