@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= examples/quickstart.toml
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash power hostile bench docs messages lock clean
+.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash power fuzz hostile bench docs messages lock clean
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -56,6 +56,13 @@ crash: setup-dev        ## the long form: at least 200 kills
 
 power: setup-dev        ## power cuts: 500 recorded runs of the spool, and states that a disk may be left in
 	STAFFETTA_POWER_LOGS=500 $(BIN)/pytest -q tests/crash/test_power_cut.py
+
+fuzz: setup-dev         ## every parser of hostile input, ten minutes each; what is found is in var/fuzz
+	mkdir -p var/fuzz
+	for target in $$($(BIN)/python -m tests.fuzz); do mkdir -p var/fuzz/$$target && $(BIN)/python -m tests.fuzz $$target \
+	  var/fuzz/$$target tests/fuzz/corpus/$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=var/fuzz/ || exit 1; done
+
+FUZZ_SECONDS ?= 600
 
 hostile: setup-dev      ## every attack against our relay and Postfix, as a table
 	$(BIN)/python -m tests.hostile

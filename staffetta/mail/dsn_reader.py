@@ -2,6 +2,7 @@
 
 import re
 from email import message_from_bytes
+from email.errors import MessageError
 from email.message import Message
 from email.utils import parsedate_to_datetime
 
@@ -31,7 +32,14 @@ def _octets(part: Message) -> bytes:
     payload = part.get_payload()
     if not isinstance(payload, list):
         return str(payload).encode("utf-8", "surrogateescape")
-    return b"\n\n".join(group.as_bytes() for group in payload if isinstance(group, Message))
+    return b"\n\n".join(_as_written(group) for group in payload if isinstance(group, Message))
+
+
+def _as_written(group: Message) -> bytes:
+    try:
+        return group.as_bytes()
+    except (MessageError, ValueError, LookupError):  # the standard generator would not write such a field
+        return "".join(f"{name}: {value}\n" for name, value in group.raw_items()).encode("utf-8", "surrogateescape")
 
 
 def _fields(group: bytes) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from email import message_from_bytes
+from email.errors import HeaderParseError
 from email.message import Message
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -167,3 +169,12 @@ def test_nothing_hostile_breaks_out(subject: str, reply: str, host: str, identif
 def test_reading_takes_anything(content: bytes) -> None:
     read_dsn(content)
     read_dsn(composed().replace(b"Status: 5.1.1", content))
+
+
+def test_a_report_with_a_field_that_nobody_would_write_raises_nothing() -> None:
+    """Found by fuzzing: the standard generator raised HeaderParseError."""
+    content = Path("tests/fuzz/corpus/dsn/found-1").read_bytes()
+    with pytest.raises(HeaderParseError):
+        for part in message_from_bytes(content).walk():
+            part.as_bytes()
+    assert isinstance(read_dsn(content), list)
