@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= examples/quickstart.toml
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash power fuzz hostile bench docs messages lock clean
+.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash power fuzz hostile bench docs site messages lock clean
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -73,6 +73,14 @@ bench: setup-dev        ## our relay and Postfix in turn, as ratios
 docs: setup             ## write the generated pages again
 	$(BIN)/python -m docs.generate
 
+site: build/site-tools/.installed       ## docs/ as a web site in build/site
+	build/site-tools/bin/mkdocs build --quiet --clean
+
+build/site-tools/.installed: requirements-site.lock
+	$(PYTHON) -m venv build/site-tools
+	build/site-tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-site.lock
+	touch $@
+
 messages: setup ## gather the console's texts; translate what is new in staffetta/admin/web/locale
 	$(BIN)/python -m docs.messages
 
@@ -81,6 +89,7 @@ lock:           ## write the lock files again from pyproject.toml
 	build/lock/bin/uv pip compile pyproject.toml --group build $(COMPILE) --output-file requirements.lock
 	build/lock/bin/uv pip compile pyproject.toml --group build --group dev --constraint requirements.lock \
 	  $(COMPILE) --output-file requirements-dev.lock
+	build/lock/bin/uv pip compile --group site $(COMPILE) --output-file requirements-site.lock
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
