@@ -35,7 +35,8 @@ from staffetta.settings.model import Settings
 from staffetta.settings.roads import NextHop, Route
 from staffetta.spool.sqlite import SqliteSpool
 from staffetta.trace.backlog import backlogs
-from staffetta.trace.search import DATABASE_NAME, TraceQuery, queue_rows, search
+from staffetta.trace.query import TraceQuery
+from staffetta.trace.search import DATABASE_NAME, queue_rows, search
 
 PRODUCERS = 20
 PER_ROUND = 6_000

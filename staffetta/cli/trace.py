@@ -1,7 +1,7 @@
 """`staffetta trace`: what happened to a message, one row per recipient."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,6 +11,7 @@ from staffetta.cli.status import EX_NOINPUT, EX_OK
 from staffetta.cli.tables import print_json, print_lines, print_table
 from staffetta.operations.meanings import in_words
 from staffetta.operations.trace import Status, TraceRow, find_messages
+from staffetta.operations.trace_words import FIELDS, TraceWords, as_search, read_trace_words
 from staffetta.settings.file import load
 
 _COLUMNS = {
@@ -24,7 +25,9 @@ _COLUMNS = {
 
 
 def trace(
-    *,
+    *words: Annotated[
+        str, Parameter(help=f"What is typed into the console's search box: {', '.join(f'{each}:' for each in FIELDS)}.")
+    ],
     config: ConfigFile,
     queue_id: Annotated[str | None, Parameter(help="The id in our 250 reply.")] = None,
     message_id: Annotated[str | None, Parameter(help="The Message-ID field, with or without angle brackets.")] = None,
@@ -36,17 +39,32 @@ def trace(
     limit: Limit = 100,
     json: Json = False,
 ) -> int:
-    """Find messages by any of the options together, while the relay runs or not."""
+    """Find messages by words and options together, while the relay runs or not."""
+    asked = read_trace_words(as_search(words), datetime.now(UTC)).also(
+        TraceWords(
+            queue_id=queue_id,
+            message_id=message_id,
+            sender=sender,
+            recipient=recipient,
+            status=status,
+            after=after,
+            before=before,
+        )
+    )
     rows = find_messages(
         load(config),
-        queue_id=queue_id,
-        message_id=message_id,
-        sender=sender,
-        recipient=recipient,
-        status=status,
-        after=after,
-        before=before,
+        queue_id=asked.queue_id,
+        message_id=asked.message_id,
+        sender=asked.sender,
+        recipient=asked.recipient,
+        party=asked.party,
+        connector=asked.connector,
+        peer=asked.peer,
+        status=asked.status,
+        after=asked.after,
+        before=asked.before,
         limit=limit,
+        only=asked.subject_only,
     )
     status_code = EX_NOINPUT if queue_id is not None and not rows else EX_OK
     if json:

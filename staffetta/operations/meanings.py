@@ -38,6 +38,11 @@ def get(context: Context, given: GetReplyMeaning) -> Iterable[Output]:
     ]
 
 
+def meaning_of(reply: object) -> str | None:
+    """Return what a reply means and what mends it, in one text; None where the dictionary does not know it."""
+    return " ".join(line.strip() for line in in_words([reply])) or None if isinstance(reply, str) else None
+
+
 def in_words(replies: Iterable[str | None]) -> Sequence[str]:
     """Return a line or two for each different reply that the dictionary knows."""
     lines: dict[str, None] = {}

@@ -18,7 +18,8 @@ from staffetta.spool.commands import CommandResult, Order, command_result, leave
 from staffetta.spool.lock import SpoolLocked
 from staffetta.spool.spool import CommandVerb
 from staffetta.trace.events import Status
-from staffetta.trace.search import DATABASE_NAME, Only, TraceQuery, TraceRow, queue_rows, search
+from staffetta.trace.query import Only, TraceQuery
+from staffetta.trace.search import DATABASE_NAME, TraceRow, queue_rows, search
 
 __all__ = ["CommandResult", "CommandVerb", "NoAnswer", "NotAvailable", "Order", "TraceRow", "act", "waiting"]
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from staffetta.operations.spools import not_available, spool_folder
 from staffetta.settings.model import Settings
 from staffetta.trace.events import Status
-from staffetta.trace.search import DATABASE_NAME, Only, RefusalRow, TraceQuery, TraceRow, refusals, search
+from staffetta.trace.query import Only, TraceQuery
+from staffetta.trace.search import DATABASE_NAME, RefusalRow, TraceRow, refusals, search
 
 __all__ = ["RefusalRow", "Status", "TraceRow", "find_messages", "find_refusals"]
 
@@ -18,13 +19,17 @@ def find_messages(
     message_id: str | None = None,
     sender: str | None = None,
     recipient: str | None = None,
+    party: str | None = None,
+    connector: str | None = None,
+    peer: str | None = None,
     status: Status | None = None,
     after: datetime | None = None,
     before: datetime | None = None,
+    beyond: tuple[int, int] | None = None,
     limit: int = 100,
     only: Only | None = None,
 ) -> Sequence[TraceRow]:
-    """Return one row per recipient, newest message first; all that is given must hold.
+    """Return one row per recipient, newest message first; all that is given must hold, as TraceQuery has it.
 
     Nothing where the relay has never run. Raises NotAvailable.
     """
@@ -36,9 +41,13 @@ def find_messages(
         message_id=message_id,
         sender=sender,
         recipient=recipient,
+        party=party,
+        connector=connector,
+        peer=peer,
         status=status,
         after=after.timestamp() if after else None,
         before=before.timestamp() if before else None,
+        beyond=beyond,
         limit=limit,
         only=only,
     )

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from xml.sax.saxutils import quoteattr
 
 from pydantic import Field
@@ -17,16 +17,19 @@ from staffetta.mail.queue_id import from_text, to_text
 from staffetta.operations.duties import TRACE
 from staffetta.operations.errors import BadValue
 from staffetta.operations.inputs import RESULTS_DEFAULT, Input, Output
+from staffetta.operations.meanings import meaning_of
 from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import spool_told
 from staffetta.operations.trace import Status, TraceRow, find_messages
+from staffetta.operations.trace_words import EXAMPLE, TraceWords, read_trace_words
 from staffetta.operations.visibility import own_mail
 from staffetta.settings.objects import outside_name
 from staffetta.trace.events import EventKind
-from staffetta.trace.search import Only
+from staffetta.trace.query import Only
 
 _DEFAULT_SPAN = timedelta(hours=48)
 _RESULTS_MAX = 5000
+_OURS_ALONE = ("search", "connector", "starting_row")
 _OURS = {status.value for status in Status}
 
 
@@ -74,6 +77,11 @@ class GetMessageTraceV2(Input):
         SubjectFilterType.CONTAINS
     )
     to_ip: Annotated[str | None, Field(description="The address of the next hop that was tried.")] = None
+    search: Annotated[str | None, Field(description=f"What is typed into a search box, such as `{EXAMPLE}`.")] = None
+    connector: Annotated[str | None, Field(description="The inbound connector that it came by.")] = None
+    starting_row: Annotated[
+        str | None, Field(description="To go on: the RowId of the last of the rows before; no row comes twice.")
+    ] = None
 
 
 class MessageTraceRow(Output):
@@ -89,6 +97,7 @@ class MessageTraceRow(Output):
     size: Annotated[int, Field(description="Octets.")]
     queue_id: Annotated[str, Field(description="The id in our 250 reply, in the Received field and in the log.")]
     connector: Annotated[str | None, Field(description="The inbound connector that it came by.")]
+    row_id: Annotated[str, Field(description="Names this recipient of this message: `queue id/place`.")]
 
 
 class GetMessageTraceDetailV2(Input):
@@ -109,24 +118,33 @@ class MessageTraceDetailRow(Output):
     action: Annotated[str, Field(description="What was done about it; empty.")]
     detail: Annotated[str, Field(description="In words.")]
     data: Annotated[str, Field(description="The facts, as XML in the manner of Exchange.")]
+    facts: Annotated[dict[str, Any], Field(description="The facts, by name.")]
+    meaning: Annotated[str | None, Field(description="What the reply means and what mends it, where that is known.")]
 
 
 def get(context: Context, given: GetMessageTraceV2) -> Iterable[Output]:
     if given.status is not None and given.status.value not in _OURS:
         return []
-    last = given.end_date or datetime.fromtimestamp(context.now(), UTC)
+    now = datetime.fromtimestamp(context.now(), UTC)
+    asked = _asked(given).also(read_trace_words(given.search or "", now))
+    last = asked.before or now
+    is_named = asked.queue_id is not None or (asked.message_id is not None and given.search is not None)
     with spool_told():
         rows = find_messages(
             context.settings,
-            queue_id=queue_id_of(given.message_trace_id, "MessageTraceId"),
-            message_id=given.message_id,
-            sender=given.sender_address,
-            recipient=given.recipient_address,
-            status=Status(given.status.value) if given.status else None,
-            after=given.start_date or (None if given.message_trace_id else last - _DEFAULT_SPAN),
+            queue_id=asked.queue_id,
+            message_id=asked.message_id,
+            sender=asked.sender,
+            recipient=asked.recipient,
+            party=asked.party,
+            connector=asked.connector,
+            peer=asked.peer,
+            status=asked.status,
+            after=asked.after or (None if is_named else last - _DEFAULT_SPAN),
             before=last + timedelta(milliseconds=1),  # Received is cut to these; rows are repeated rather than lost
-            limit=-1 if given.to_ip else given.result_size + 1 + context.settings.limits.recipients_max,
-            only=_wanted(context, given),
+            beyond=row_named(given.starting_row) if given.starting_row is not None else None,
+            limit=-1 if given.to_ip else given.result_size + 1 + _repeated(context, given),
+            only=_wanted(context, asked.subject, given.subject_filter_type),
         )
     found: Sequence[MessageTraceRow] = [_row(row) for row in rows]
     if given.to_ip is not None:
@@ -176,18 +194,49 @@ def queue_id_of(given: str | None, parameter: str) -> str | None:
         raise BadValue(text, parameter=parameter) from None
 
 
-def _wanted(context: Context, given: GetMessageTraceV2) -> Only | None:
+def row_named(row_id: str) -> tuple[int, int]:
+    """Return number and place of a RowId. Raises BadValue."""
+    queue_id, _, place = row_id.partition("/")
+    try:
+        if not (place.isascii() and place.isdigit() and len(place) < 9):
+            raise ValueError(place)
+        return from_text(queue_id), int(place)
+    except ValueError:
+        text = f"'{row_id}' is no RowId; Get-MessageTraceV2 shows them, such as 0GZ6Q1Y2W4X8A/0."
+        raise BadValue(text, parameter="StartingRow") from None
+
+
+def _asked(given: GetMessageTraceV2) -> TraceWords:
+    """What is asked for by parameters of their own."""
+    return TraceWords(
+        queue_id=queue_id_of(given.message_trace_id, "MessageTraceId"),
+        message_id=given.message_id,
+        sender=given.sender_address,
+        recipient=given.recipient_address,
+        connector=given.connector,
+        peer=given.from_ip,
+        status=Status(given.status.value) if given.status else None,
+        after=given.start_date,
+        before=given.end_date,
+        subject=given.subject,
+    )
+
+
+def _repeated(context: Context, given: GetMessageTraceV2) -> int:
+    """How many rows of the first instant may have been shown already."""
+    return context.settings.limits.recipients_max if given.starting_recipient_address is not None else 0
+
+
+def _wanted(context: Context, subject: str | None, kind: SubjectFilterType) -> Only | None:
     is_own = own_mail(context)
-    words = given.subject.casefold() if given.subject else None
-    if is_own is None and words is None and given.from_ip is None:
-        return None
+    words = subject.casefold() if subject else None
+    if words is None:
+        return is_own
 
     def only(sender: str, recipient: str, connector: str | None, peer: str, subject: str | None) -> bool:
         if is_own and not is_own(sender, recipient, connector, peer, subject):
             return False
-        if given.from_ip is not None and peer != given.from_ip:
-            return False
-        return words is None or _has(given.subject_filter_type, (subject or "").casefold(), words)
+        return _has(kind, (subject or "").casefold(), words)
 
     return only
 
@@ -235,6 +284,7 @@ def _row(row: TraceRow) -> MessageTraceRow:
         size=row.size,
         queue_id=row.queue_id,
         connector=row.connector,
+        row_id=f"{row.queue_id}/{row.place}",
     )
 
 
@@ -249,6 +299,8 @@ def _detail(row: TraceRow, event: dict[str, object]) -> MessageTraceDetailRow:
         action="",
         detail=_words(kind, facts),
         data=_property_bag(facts),
+        facts=facts,
+        meaning=meaning_of(facts.get("reply")),
     )
 
 
@@ -300,7 +352,7 @@ OPERATIONS = (
         TRACE,
         get,
         # The order is Exchange's.
-        positions=tuple(GetMessageTraceV2.model_fields),
+        positions=tuple(name for name in GetMessageTraceV2.model_fields if name not in _OURS_ALONE),
         columns=("received", "sender_address", "recipient_address", "subject", "status"),
         example="-SenderAddress ada@contoso.com -StartDate 2026-11-24",
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from staffetta.operations.registry import Context
-from staffetta.trace.search import Only
+from staffetta.trace.query import Only
 
 
 def own_mail(context: Context) -> Only | None:

@@ -14,7 +14,8 @@ from staffetta.probing.arrivals import NotSeen, Place, place_of
 from staffetta.probing.plan import Leg, Marked, Plan, ProbeFailed, Report, marked
 from staffetta.settings.probes import Expect
 from staffetta.trace.events import EventKind, Status
-from staffetta.trace.search import TraceQuery, TraceRow, TraceUnavailable, search
+from staffetta.trace.query import TraceQuery
+from staffetta.trace.search import TraceRow, TraceUnavailable, search
 
 LOOK_SECONDS = 0.25
 LOOK_FAR_SECONDS = 1.0  # a mailbox elsewhere

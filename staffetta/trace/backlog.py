@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from staffetta.trace.search import Only, iso, only_wanted, reading
+from staffetta.trace.query import Only
+from staffetta.trace.search import iso, only_wanted, reading
 from staffetta.trace.waits import Wait, Waits, waits
 
 _SECONDS_KNOWN = 60.0  # what was counted before that, and not since, is still

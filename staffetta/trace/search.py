@@ -6,31 +6,20 @@ Rule 2: one row per recipient, newest first; the words of status are those of Ex
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from staffetta.mail.address import AddressError, parse_mailbox
-from staffetta.mail.queue_id import EPOCH_UNIX_SECONDS, from_text, to_text
+from staffetta.mail.queue_id import to_text
 from staffetta.trace.events import Status
+from staffetta.trace.query import Only, TraceQuery, conditions, index_for, number_at, range_of
 from staffetta.trace.waits import Waits, waits
 
 DATABASE_NAME = "spool.db"
 _SLICE_BITS = 40  # indexes start with number >> 40, some 72 minutes (migrations/0001_start.sql)
-
-_STATES_OF = {
-    Status.GETTING_STATUS: "r.state = 'ready' AND r.attempts = 0",
-    Status.PENDING: "(r.state IN ('in attempt', 'deferred', 'unknown', 'held') OR r.state = 'ready' AND r.attempts)",
-    Status.DELIVERED: "r.state = 'delivered'",
-    Status.FAILED: "r.state IN ('failed', 'deleted')",
-}
-
-
-Only = Callable[[str, str, str | None, str, str | None], bool]
-"""Whether a row is wanted: by its sender ("" for the null path), recipient, connector, peer and subject."""
 
 
 class TraceUnavailable(Exception):
@@ -38,35 +27,16 @@ class TraceUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TraceQuery:
-    """What to look for; all that is given must hold.
-
-    message_id: with or without angle brackets. sender: "" or "<>" is the null path. sender, recipient: in any
-    case; `*@domain` for all of a domain. after, before: seconds since 1970, of receipt. limit: rows; -1: all.
-    only: asked last, of what all else has left.
-    """
-
-    queue_id: str | None = None
-    message_id: str | None = None
-    sender: str | None = None
-    recipient: str | None = None
-    status: Status | None = None
-    after: float | None = None
-    before: float | None = None
-    limit: int = 1000
-    only: Only | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRow:
     """One recipient of one message.
 
-    sender: "" for the null path. received_at, next_attempt_at: ISO 8601, UTC. events: oldest first; each with
-    `at` (ISO 8601), `event`, and its details. diagnostic: why it waits for its destination, or else what the last
-    attempt brought.
+    place: of the recipient in the envelope. sender: "" for the null path. received_at, next_attempt_at: ISO 8601,
+    UTC. events: oldest first; each with `at` (ISO 8601), `event`, and its details. diagnostic: why it waits for its
+    destination, or else what the last attempt brought.
     """
 
     queue_id: str
+    place: int
     message_id: str | None
     sender: str
     recipient: str
@@ -110,24 +80,38 @@ _COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.receiv
 def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
     """Find recipients. An unreadable queue id finds nothing. Raises TraceUnavailable."""
     with reading(folder) as connection:
-        index = _index_for(query)
-        # CROSS JOIN keeps the order. The side that has the index is walked first; INDEXED BY, since the planner thinks
-        # that a walk over all numbers is as good.
-        tables = ["message m", "recipient r"] if index.startswith("message") else ["recipient r", "message m"]
-        number = f"{tables[0][-1]}.number"
-        tables[0] += f" INDEXED BY {index}" if index in _SLICED else ""
-        where, arguments = _conditions(query, number)
-        where += only_wanted(connection, query.only)
-        rows: list[tuple[Any, ...]] = []
-        for slices in _slices(connection, query, number) if index in _SLICED else [""]:
-            rows += connection.execute(
-                f"{_COLUMNS} FROM {' CROSS JOIN '.join(tables)} ON m.number = r.number WHERE {where}{slices} "
-                f"ORDER BY {number} DESC, r.recipient LIMIT ?",
-                (*arguments, query.limit - len(rows)),
-            ).fetchall()
-            if len(rows) == query.limit:
-                break
-        return _trace_rows(connection, rows)
+        if query.party is None:
+            return _trace_rows(connection, _found(connection, query))
+        sides = []
+        if query.sender in (None, query.party):
+            sides.append(replace(query, party=None, sender=query.party))
+        if query.recipient in (None, query.party):
+            sides.append(replace(query, party=None, recipient=query.party))
+        rows = [row for side in sides for row in _found(connection, side)]
+        each = {(row[0], row[8]): row for row in rows}
+        ordered = [each[key] for key in sorted(each, key=lambda key: (-key[0], key[1]))]
+        return _trace_rows(connection, ordered if query.limit < 0 else ordered[: query.limit])
+
+
+def _found(connection: sqlite3.Connection, query: TraceQuery) -> list[tuple[Any, ...]]:
+    index = index_for(query)
+    # CROSS JOIN keeps the order. The side that has the index is walked first; INDEXED BY, since the planner thinks
+    # that a walk over all numbers is as good.
+    tables = ["message m", "recipient r"] if index.startswith("message") else ["recipient r", "message m"]
+    number = f"{tables[0][-1]}.number"
+    tables[0] += "" if index == "message" else f" INDEXED BY {index}"
+    where, arguments = conditions(query, number)
+    where += only_wanted(connection, query.only)
+    rows: list[tuple[Any, ...]] = []
+    for slices in _slices(connection, query, number) if index in _SLICED else [""]:
+        rows += connection.execute(
+            f"{_COLUMNS} FROM {' CROSS JOIN '.join(tables)} ON m.number = r.number WHERE {where}{slices} "
+            f"ORDER BY {number} DESC, r.recipient LIMIT ?",
+            (*arguments, query.limit - len(rows)),
+        ).fetchall()
+        if len(rows) == query.limit:
+            break
+    return rows
 
 
 def recipients_recorded(folder: Path, message_id: str, since: float) -> set[str]:
@@ -164,7 +148,7 @@ def refusals(
 ) -> list[RefusalRow]:
     """List refusals, newest first. after: seconds since 1970. Raises TraceUnavailable."""
     where = "number >= ?" + ("" if session_id is None else " AND session_id = ?")
-    arguments = [_number_at(after or 0.0), *([] if session_id is None else [session_id])]
+    arguments = [number_at(after or 0.0), *([] if session_id is None else [session_id])]
     with reading(folder) as connection:
         return [
             _refusal_row(row)
@@ -199,64 +183,6 @@ def only_wanted(connection: sqlite3.Connection, only: Only | None) -> str:
     return " AND only_wanted(coalesce(m.reverse_path, ''), r.address, m.connector, m.peer_address, m.subject)"
 
 
-def _index_for(query: TraceQuery) -> str:
-    """Return the index that finds what is asked for, or the table of which a range of numbers is walked."""
-    if query.queue_id is not None:
-        return "message"
-    if query.message_id is not None:
-        return "message_by_message_id"
-    if query.recipient is not None and not _is_domain(query.recipient):
-        return "recipient_by_address"
-    if query.sender is not None and not _is_domain(query.sender):
-        return "message_by_reverse_path"
-    return "message"
-
-
-def _conditions(query: TraceQuery, number: str) -> tuple[str, list[object]]:
-    """Return a WHERE clause and its arguments. number: the column to be walked."""
-    if query.queue_id is not None:
-        try:
-            terms: list[tuple[str, list[object]]] = [(f"{number} = ?", [from_text(query.queue_id)])]
-        except ValueError:
-            return "FALSE", []
-    else:
-        terms = [(f"{number} BETWEEN ? AND ?", list(_range(query)))]
-    if query.message_id is not None:
-        bare = query.message_id.strip().removeprefix("<").removesuffix(">")
-        terms.append(("m.message_id IN (?, ?)", [bare, f"<{bare}>"]))
-    if query.sender is not None:
-        terms.append(_address_term("m.reverse_path_key", query.sender))
-    if query.recipient is not None:
-        terms.append(_address_term("r.address_key", query.recipient))
-    if query.status is not None:
-        terms.append((_STATES_OF[query.status], []))
-    return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]
-
-
-def _range(query: TraceQuery) -> tuple[int, int]:
-    """The lowest and the highest number that the times allow."""
-    return _number_at(query.after or 0.0), 2**63 - 1 if query.before is None else _number_at(query.before)
-
-
-def _is_domain(wanted: str) -> bool:
-    return wanted.strip().removeprefix("<").startswith("*@")
-
-
-def _address_term(column: str, wanted: str) -> tuple[str, list[object]]:
-    is_domain = _is_domain(wanted)
-    wanted = wanted.strip().removeprefix("<").removesuffix(">")
-    if is_domain:
-        return f"substr({column}, -?) = ?", [len(wanted) - 1, wanted[1:].lower()]
-    return f"{column} = ?", [_key(wanted)]
-
-
-def _key(address: str) -> str:
-    try:
-        return parse_mailbox(address).key
-    except AddressError:
-        return address.lower()
-
-
 def _slices(connection: sqlite3.Connection, query: TraceQuery, number: str) -> Iterator[str]:
     """Yield conditions that name the slices of time in which there are messages, newest first, and ever more at a time.
 
@@ -267,16 +193,12 @@ def _slices(connection: sqlite3.Connection, query: TraceQuery, number: str) -> I
     ).fetchone()
     if first is None:
         return
-    low, high = _range(query)
+    low, high = range_of(query)
     slices = range(min(high, last) >> _SLICE_BITS, (max(low, first) >> _SLICE_BITS) - 1, -1)
     begin, count = 0, 1
     while chosen := slices[begin : begin + count]:
         yield f" AND {number} >> {_SLICE_BITS} IN ({', '.join(map(str, chosen))})"
         begin, count = begin + count, count * 2
-
-
-def _number_at(at: float) -> int:
-    return max(int((at - EPOCH_UNIX_SECONDS) * 1_000_000), 0) << 8
 
 
 def _trace_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[TraceRow]:
@@ -286,12 +208,13 @@ def _trace_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]])
 
 def _trace_row(row: Sequence[Any], events: list[dict[str, object]], known: Waits) -> TraceRow:
     (number, message_id, reverse_path, subject, received_at, size, peer, connector) = row[:8]
-    (_, address, state, attempts, due_at, diagnostic, route, destination) = row[8:]
+    (place, address, state, attempts, due_at, diagnostic, route, destination) = row[8:]
     is_waiting = state in ("ready", "deferred", "unknown")
     if is_waiting and (wait := known.of(route, destination)) and wait.covers(due_at):
         diagnostic, due_at = wait.reason, wait.until
     return TraceRow(
         queue_id=to_text(number),
+        place=place,
         message_id=message_id,
         sender=reverse_path or "",
         recipient=address,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.mail.queue_id import to_text
-from staffetta.trace.search import Only, only_wanted, reading
+from staffetta.trace.query import Only
+from staffetta.trace.search import only_wanted, reading
 from staffetta.trace.waits import Waits, waits
 
 

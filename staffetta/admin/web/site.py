@@ -28,6 +28,7 @@ from staffetta.admin.web.pages import (
     sign_in,
     simulator,
     tools,
+    trace,
     wizard,
 )
 from staffetta.admin.web.visit import Console, visit_of
@@ -49,6 +50,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *audit.PAGES,
     *role_groups.PAGES,
     *roads_out.PAGES,
+    *trace.PAGES,
 )
 
 

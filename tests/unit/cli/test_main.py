@@ -115,3 +115,10 @@ def test_queue_action_on_something_else_than_a_queue_id_is_wrong_usage(config: P
 @pytest.mark.parametrize("limit", ["0", "-1"])
 def test_a_limit_below_one_is_refused(config: Path, words: tuple[str, ...], limit: str) -> None:
     assert command(*words, "--config", config, "--limit", limit) == 64
+
+
+def test_trace_takes_what_is_typed_into_the_search_box(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("trace", "from:ada@contoso.com", "subject:Monthly report", "after:2h", "--config", config) == 0
+    assert capsys.readouterr().out == "No message matches.\n"
+    assert command("trace", "status:lost", "--config", config) == 64
+    assert "'lost' is no status" in capsys.readouterr().err

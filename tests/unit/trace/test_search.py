@@ -13,7 +13,8 @@ from staffetta.mail.queue_id import to_text
 from staffetta.spool.spool import NewMessage, RecipientState, RoutedRecipient, Settlement
 from staffetta.spool.sqlite import SqliteSpool
 from staffetta.trace.events import Event, EventKind, Refusal, Status
-from staffetta.trace.search import TraceQuery, TraceUnavailable, queue_rows, refusals, search, status_of
+from staffetta.trace.query import TraceQuery
+from staffetta.trace.search import TraceUnavailable, queue_rows, refusals, search, status_of
 
 START = 1_800_000_000.0
 

@@ -1,0 +1,87 @@
+"""Message trace: found by words or by a form, page by page, and told from the start to the end."""
+
+import re
+import time
+
+import pytest
+from markupsafe import escape
+
+from tests.unit.admin.web.browser import Browser, Console
+from tests.unit.operations.mail import kept
+
+
+@pytest.fixture
+def site(site: Console) -> Console:
+    """By the clock of the day: the spool's is no other."""
+    site.office.now = time.time
+    return site
+
+
+@pytest.fixture
+def mail(site: Console) -> Console:
+    kept(site.office.settings, "bob@contoso.com", "eve@outside.example", subject="Monthly report")
+    kept(site.office.settings, "eve@outside.example", subject="Offer", connector="Declared", peer="192.0.2.8")
+    return site
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", 3),
+        ("Search=to:bob@contoso.com", 1),
+        ("Search=connector:declared", 1),
+        ("Search=eve@outside.example", 2),
+        ("SenderAddress=*@contoso.com&Subject=offer", 1),
+        ("Search=from:nobody@contoso.com", 0),
+        ("Search=status:gettingstatus&span=1h", 3),
+        ("StartDate=2020-01-01&EndDate=2020-02-01&span=1h", 0),
+    ],
+)
+def test_messages_are_found_by_what_the_address_says(ada: Browser, mail: Console, query: str, found: int) -> None:
+    page = ada.get(f"/trace?{query}")
+    assert (ada.status, page.count('class="row-link"')) == (200, found)
+
+
+def test_what_cannot_be_read_is_said_beside_its_field(ada: Browser, mail: Console) -> None:
+    page = ada.get("/trace?Search=status:lost")
+    assert ada.status == 422
+    assert "there are gettingstatus, pending, delivered, failed" in page.split('id="search-error"')[1]
+    ada.get("/trace?StartDate=soon")
+    assert ada.status == 422
+    assert 'id="field-StartDate-error"' in ada.text
+
+
+def test_a_row_opens_its_timeline_and_the_command_for_it(ada: Browser, mail: Console) -> None:
+    page = ada.get("/trace?Search=subject:offer")
+    link = re.findall(r'class="row-link" href="([^"]*)"', page)[0].replace("&amp;", "&")
+    opened = ada.get(f"/trace{link}")
+    timeline = opened.split('class="timeline"')[1].split("</ol>")[0]
+    assert "Message received" in timeline and "Declared" in timeline
+    assert "Get-MessageTraceDetailV2 -MessageTraceId" in opened
+    assert "/analyzer?id=" in opened
+
+
+def test_pages_follow_each_other_and_no_row_comes_twice(ada: Browser, site: Console) -> None:
+    addresses = [f"user{number}@example.net" for number in range(120)]
+    kept(site.office.settings, *addresses)
+    address, seen = "/trace", []
+    while address:
+        page = ada.get(address)
+        seen += re.findall(r"<bdi>(user\d+@example.net)</bdi>", page)
+        later = re.findall(r'<a href="([^"]*)" rel="next"', page)
+        address = f"/trace{later[0].replace('&amp;', '&')}" if later else ""
+    assert seen == addresses
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\u202egpj.exe"])
+def test_subjects_with_markup_are_shown_safely(ada: Browser, site: Console, text: str) -> None:
+    kept(site.office.settings, "bob@contoso.com", subject=text)
+    assert f"<bdi>{escape(text)}</bdi>" in ada.get("/trace")
+    assert (text in ada.text) == (escape(text) == text)
+
+
+def test_an_administrator_of_one_organisation_sees_its_own_mail(mail: Console) -> None:
+    kept(mail.office.settings, "eve@outside.example", sender="fay@fabrikam.com", subject="Theirs")
+    fay = mail.signed_in("fay", "Organization Management", organization="fabrikam")
+    page = fay.get("/trace")
+    assert "Theirs" in page and "Offer" not in page
