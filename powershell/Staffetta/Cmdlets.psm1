@@ -143,6 +143,7 @@ $script:Columns = @{
     ApiToken = @('Name', 'Token', 'ExpiresUTC')
     BlockedConnector = @('ConnectorId', 'Name', 'Reason')
     CertificateExpiry = @('Name', 'Use', 'Condition', 'ExpiresUTC', 'DaysLeft')
+    ConnectorProposal = @('PeerAddress', 'CertificateName', 'Refusals', 'LastTime', 'Senders')
     DeviceCard = @('Name', 'Server', 'Port', 'Security', 'UserName')
     ExchangeConnectorCommand = @('Way', 'Command')
     HeaderAnalysis = @('Hop', 'SentBy', 'ReceivedBy', 'Protocol', 'Time', 'DelaySeconds')
@@ -162,6 +163,7 @@ $script:Columns = @{
     OutboundConnector = @('TaskName', 'IsTaskSuccessful', 'Detail')
     Queue = @('Messages', 'Recipients', 'Changed', 'Result')
     QueueAge = @('Identity', 'UpTo5Minutes', 'UpTo1Hour', 'UpTo4Hours', 'UpTo1Day', 'Over1Day')
+    Refusal = @('At', 'PeerAddress', 'Sender', 'Recipient', 'Reason')
     RefusalExplanation = @('At', 'Sender', 'Recipient', 'Reason', 'Summary')
     Relay = @('Accepted', 'Reply', 'Reason', 'Connector', 'Route')
     ReplyMeaning = @('Cause', 'Fix')
@@ -2218,6 +2220,15 @@ function Get-MessageTraceV2 {
     .PARAMETER ToIP
     The address of the next hop that was tried.
 
+    .PARAMETER Search
+    What is typed into a search box, such as from:ada@contoso.com to:*@example.net status:failed after:2h.
+
+    .PARAMETER Connector
+    The inbound connector that it came by.
+
+    .PARAMETER StartingRow
+    To go on: the RowId of the last of the rows before; no row comes twice.
+
     .EXAMPLE
     Get-MessageTraceV2 -SenderAddress ada@contoso.com -StartDate 2026-11-24
     #>
@@ -2262,7 +2273,13 @@ function Get-MessageTraceV2 {
         [string] $SubjectFilterType,
 
         [Parameter(Position = 12)]
-        [string] $ToIP
+        [string] $ToIP,
+
+        [string] $Search,
+
+        [string] $Connector,
+
+        [string] $StartingRow
     )
 
     process {
@@ -3127,6 +3144,89 @@ function Get-RouteLimit {
 
     process {
         Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-RouteLimit' -Given $PSBoundParameters
+    }
+}
+
+function Get-Refusal {
+    <#
+    .SYNOPSIS
+    Show who was refused, the latest first.
+
+    .PARAMETER Identity
+    The id at the end of the refusal's reply.
+
+    .PARAMETER PeerAddress
+    The client's address, or a network such as 192.0.2.0/24.
+
+    .PARAMETER Reason
+    The reason's name, such as relay denied.
+
+    .PARAMETER SenderAddress
+    The sender; * is any text.
+
+    .PARAMETER RecipientAddress
+    The recipient; * is any text.
+
+    .PARAMETER StartDate
+    At or after this time, UTC; left out, a day ago.
+
+    .PARAMETER EndDate
+    Before or at this time, UTC; left out, now.
+
+    .PARAMETER ResultSize
+    Rows at most.
+
+    .EXAMPLE
+    Get-Refusal -PeerAddress 192.0.2.0/24 -SenderAddress *@contoso.com
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $PeerAddress,
+
+        [string] $Reason,
+
+        [string] $SenderAddress,
+
+        [string] $RecipientAddress,
+
+        [datetime] $StartDate,
+
+        [datetime] $EndDate,
+
+        [int] $ResultSize
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-Refusal' -Given $PSBoundParameters
+    }
+}
+
+function Get-ConnectorProposal {
+    <#
+    .SYNOPSIS
+    Propose connectors for clients that were refused for lack of one.
+
+    .PARAMETER Minutes
+    How many minutes back.
+
+    .PARAMETER PeerAddress
+    Only clients of this address or network, such as 192.0.2.0/24.
+
+    .EXAMPLE
+    Get-ConnectorProposal -Minutes 30 -PeerAddress 192.0.2.0/24
+    #>
+    [CmdletBinding()]
+    param(
+        [int] $Minutes,
+
+        [string] $PeerAddress
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Get-ConnectorProposal' -Given $PSBoundParameters
     }
 }
 
@@ -4061,6 +4161,8 @@ Export-ModuleMember -Function @(
     'Redirect-Message',
     'Complete-Message',
     'Get-RouteLimit',
+    'Get-Refusal',
+    'Get-ConnectorProposal',
     'Get-RefusalExplanation',
     'Get-ReplyMeaning',
     'Test-Relay',

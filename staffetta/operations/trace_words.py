@@ -18,7 +18,7 @@ from staffetta.trace.events import Status
 from staffetta.trace.query import Only
 
 _CHARACTERS_MAX = 2000
-_TOKEN = re.compile(r'\s*((?:[^\s"]|"[^"]*")+|")')
+_TOKEN = re.compile(r'\s*((?:[^\s"]|"[^"]*")+)')
 _AGO = re.compile(r"(\d{1,4})(m|min|h|d|w)")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 EXAMPLE = "from:ada@contoso.com to:*@example.net status:failed after:2h"
@@ -63,11 +63,11 @@ def read_trace_words(text: str, now: datetime) -> TraceWords:
     """Parse a search. now: what `2h` and `today` count from, in UTC. Raises BadValue."""
     if len(text) > _CHARACTERS_MAX:
         raise _bad(f"it is longer than {_CHARACTERS_MAX} characters")
+    if text.count('"') % 2:
+        raise _bad("a quotation mark is not closed")
     found = TraceWords()
     subject: list[str] = []
     for token in _TOKEN.findall(text):
-        if token.count('"') % 2:
-            raise _bad("a quotation mark is not closed")
         name, colon, value = token.partition(":")
         read = _FIELDS.get(name.lower()) if colon else None
         bare = _unquoted(value if read else token)

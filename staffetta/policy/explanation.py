@@ -155,7 +155,7 @@ def _certificate_domain_not_accepted(case: _Case) -> _Explained:
 
 def _blocked(case: _Case) -> _Explained:
     connector = case.text("partner") or case.text("connector")
-    command = f"Remove-BlockedConnector -ConnectorId {_quoted(connector)}"
+    command = f"Remove-BlockedConnector -ConnectorId {quoted(connector)}"
     return f"Connector {connector} is blocked.", [
         Change("Find out who misused it, then unblock it.", command, connector)
     ]
@@ -163,8 +163,8 @@ def _blocked(case: _Case) -> _Explained:
 
 def _recipient_unknown(case: _Case) -> _Explained:
     domain, local_part = case.text("domain"), (case.recipient or "").rpartition("@")[0]
-    add = f"Set-AcceptedDomain -Identity {_quoted(domain)} -Recipients @{{Add={_quoted(local_part)}}}"
-    relay = f"Set-AcceptedDomain -Identity {_quoted(domain)} -DomainType InternalRelay"
+    add = f"Set-AcceptedDomain -Identity {quoted(domain)} -Recipients @{{Add={quoted(local_part)}}}"
+    relay = f"Set-AcceptedDomain -Identity {quoted(domain)} -DomainType InternalRelay"
     return f"{domain} is Authoritative, and this recipient does not exist in it.", [
         Change("Add the recipient.", add, domain),
         Change("If more recipients exist elsewhere, say so.", relay, domain),
@@ -199,14 +199,14 @@ def _not_authenticated(case: _Case) -> _Explained:
 def _send_as_denied(case: _Case) -> _Explained:
     account, sender = case.text("account"), case.text("sender")
     summary = f"Account {account} may not send as {sender or '(nobody)'}, which stands in {case.text('sender_field')}."
-    command = f"Set-SmtpAccount -Identity {_quoted(account)} -SendAs @{{Add={_quoted(sender)}}}"
+    command = f"Set-SmtpAccount -Identity {quoted(account)} -SendAs @{{Add={quoted(sender)}}}"
     allow = [Change("Allow the sender.", command, account)] if "@" in sender else []
     return summary, [*allow, Change(f"Set the client to send as {account}.")]
 
 
 def _tls_required(case: _Case) -> _Explained:
     connector = case.text("connector")
-    command = f"Set-InboundConnector -Identity {_quoted(connector)} -RequireTls $false"
+    command = f"Set-InboundConnector -Identity {quoted(connector)} -RequireTls $false"
     return f"Connector {connector} requires TLS, and the client sent in clear.", [
         Change("Switch STARTTLS on at the client."),
         Change("Let this connector's clients send in clear.", command, connector),
@@ -220,7 +220,7 @@ def _ambiguous(case: _Case) -> _Explained:
 
 def _authentication_failed(case: _Case) -> _Explained:
     name = case.text("user_name")
-    new = f"New-SmtpAccountPassword -Identity {_quoted(name)}"
+    new = f"New-SmtpAccountPassword -Identity {quoted(name)}"
     return f"{name} could not log in: {case.text('cause')}.", [
         Change("Set the client's user name and password again."),
         Change("Make a new password for the account, which is shown once.", new),
@@ -229,7 +229,7 @@ def _authentication_failed(case: _Case) -> _Explained:
 
 def _authentication_disabled(case: _Case) -> _Explained:
     name = case.text("user_name")
-    on = f"Set-SmtpAccount -Identity {_quoted(name)} -Enabled $true"
+    on = f"Set-SmtpAccount -Identity {quoted(name)} -Enabled $true"
     for_all = f"Set-TransportConfig -SmtpClientAuthenticationDisabled $false{_owned(case)}"
     return f"The password of {name} is right, but logging in is switched off.", [
         Change("Where it is off for this account, switch it on.", on, name),
@@ -273,7 +273,7 @@ def _to_match_nearest(case: _Case) -> Iterator[Change]:
     """What would meet the condition that failed first at the nearest connector."""
     name = case.text("nearest_connector")
     for words, parameters in _to_match(case, name) if name else ():
-        command = f"Set-InboundConnector -Identity {_quoted(name)} {parameters}" if parameters else None
+        command = f"Set-InboundConnector -Identity {quoted(name)} {parameters}" if parameters else None
         yield Change(words, command, name)
 
 
@@ -310,8 +310,8 @@ def _to_match(case: _Case, name: str) -> Iterator[tuple[str, str | None]]:
 def _new_connector(case: _Case) -> Iterator[Change]:
     if peer := case.text("peer"):
         command = (
-            f"New-InboundConnector -Name {_quoted(f'Relay from {peer}')} -ConnectorType OnPremises -SenderDomains '*' "
-            f"-SenderIPAddresses {_quoted(peer)}{_owned(case)}"
+            f"New-InboundConnector -Name {quoted(f'Relay from {peer}')} -ConnectorType OnPremises -SenderDomains '*' "
+            f"-SenderIPAddresses {quoted(peer)}{_owned(case)}"
         )
         yield Change("Make a connector for this host, if it is yours.", command)
 
@@ -325,19 +325,19 @@ def _sender_change(case: _Case) -> Change:
 
 
 def _accept(case: _Case, domain: str, words: str) -> Change:
-    command = f"New-AcceptedDomain -Name {_quoted(domain)} -DomainType InternalRelay{_owned(case)}"
+    command = f"New-AcceptedDomain -Name {quoted(domain)} -DomainType InternalRelay{_owned(case)}"
     return Change(words, command if domain and not domain.startswith("[") else None)
 
 
 def _owned(case: _Case) -> str:
-    return f" -Organization {_quoted(case.organization)}" if case.organization is not None else ""
+    return f" -Organization {quoted(case.organization)}" if case.organization is not None else ""
 
 
 def _add(value: str) -> str:
-    return f"@{{Add={_quoted(value)}}}"
+    return f"@{{Add={quoted(value)}}}"
 
 
-def _quoted(text: str) -> str:
-    """A text of PowerShell that stands for itself."""
+def quoted(text: str) -> str:
+    """Return a text of PowerShell that stands for itself."""
     shown = "".join(character if character.isprintable() else "?" for character in text)
     return "'" + _QUOTES.sub(r"\1\1", shown) + "'"

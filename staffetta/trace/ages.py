@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.mail.queue_id import EPOCH_UNIX_SECONDS, made_at, make_number
-from staffetta.trace.search import Only, only_wanted, reading
+from staffetta.trace.query import Only
+from staffetta.trace.search import only_wanted, reading
 
 _INDEXES = (("recipient_due", "r.due_at IS NOT NULL"), ("recipient_held", "r.state = 'held'"))
 

@@ -30,6 +30,8 @@ MORE: tuple[tuple[str, str], ...] = (
     ("settings-details", "/settings?q=octets&show=limits.message_octets_max"),
     ("audit-found", "/audit?Cmdlets=New-AcceptedDomain"),
     ("role-group-details", "/role-groups?show=Help Desk"),
+    ("trace-words", "/trace?Search=to:eva@partner.test after:2h&span=7d"),
+    ("refused-proposals", "/refused/proposals"),
     ("account", "/account"),
     ("search", "/search?q=tailspin"),
     ("nowhere", "/nowhere"),

@@ -21,6 +21,7 @@ from staffetta.admin.web.pages import (
     home,
     preferences,
     queues,
+    refused,
     roads_out,
     role_groups,
     search,
@@ -51,6 +52,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *role_groups.PAGES,
     *roads_out.PAGES,
     *trace.PAGES,
+    *refused.PAGES,
 )
 
 

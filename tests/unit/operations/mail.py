@@ -11,7 +11,7 @@ from staffetta.operations.spools import open_spool
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import NewMessage, RoutedRecipient
 from staffetta.spool.sqlite import SqliteSpool
-from staffetta.trace.events import Event, EventKind
+from staffetta.trace.events import Event, EventKind, Refusal
 
 
 def in_spool(settings: Settings, work: Callable[[SqliteSpool], Coroutine[None, None, str]]) -> str:
@@ -63,3 +63,14 @@ def kept(
         return to_text(number)
 
     return in_spool(settings, work)
+
+
+def refused(settings: Settings, *refusals: Refusal) -> None:
+    """Keep refusals, as a session does."""
+
+    async def work(spool: SqliteSpool) -> str:
+        for each in refusals:
+            spool.record_refusal(each)
+        return ""
+
+    in_spool(settings, work)
