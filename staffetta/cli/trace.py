@@ -60,11 +60,11 @@ def trace(
         party=asked.party,
         connector=asked.connector,
         peer=asked.peer,
+        subject=asked.subject,
         status=asked.status,
         after=asked.after,
         before=asked.before,
         limit=limit,
-        only=asked.subject_only,
     )
     status_code = EX_NOINPUT if queue_id is not None and not rows else EX_OK
     if json:

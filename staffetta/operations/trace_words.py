@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from staffetta.mail.queue_id import from_text, to_text
 from staffetta.operations.errors import BadValue
 from staffetta.trace.events import Status
-from staffetta.trace.query import Only
 
 _CHARACTERS_MAX = 2000
 _TOKEN = re.compile(r'\s*((?:[^\s"]|"[^"]*")+)')
@@ -39,14 +38,6 @@ class TraceWords:
     after: datetime | None = None
     before: datetime | None = None
     subject: str | None = None
-
-    @property
-    def subject_only(self) -> Only | None:
-        """What tells rows by their subject; None where it is not asked for."""
-        if self.subject is None:
-            return None
-        words = self.subject.casefold()
-        return lambda sender, recipient, connector, peer, subject: words in (subject or "").casefold()
 
     def also(self, other: "TraceWords") -> "TraceWords":
         """Return what both ask for. Raises BadValue where they ask for different values of one thing."""

@@ -139,6 +139,7 @@ def get(context: Context, given: GetMessageTraceV2) -> Iterable[Output]:
             party=asked.party,
             connector=asked.connector,
             peer=asked.peer,
+            subject=asked.subject,
             status=asked.status,
             after=asked.after or (None if is_named else last - _DEFAULT_SPAN),
             before=last + timedelta(milliseconds=1),  # Received is cut to these; rows are repeated rather than lost
@@ -229,9 +230,9 @@ def _repeated(context: Context, given: GetMessageTraceV2) -> int:
 
 def _wanted(context: Context, subject: str | None, kind: SubjectFilterType) -> Only | None:
     is_own = own_mail(context)
-    words = subject.casefold() if subject else None
-    if words is None:
+    if subject is None or kind is SubjectFilterType.CONTAINS:
         return is_own
+    words = subject.casefold()
 
     def only(sender: str, recipient: str, connector: str | None, peer: str, subject: str | None) -> bool:
         if is_own and not is_own(sender, recipient, connector, peer, subject):
@@ -243,12 +244,12 @@ def _wanted(context: Context, subject: str | None, kind: SubjectFilterType) -> O
 
 def _has(kind: SubjectFilterType, subject: str, words: str) -> bool:
     match kind:
-        case SubjectFilterType.CONTAINS:
-            return words in subject
         case SubjectFilterType.STARTS_WITH:
             return subject.startswith(words)
         case SubjectFilterType.ENDS_WITH:
             return subject.endswith(words)
+        case SubjectFilterType.CONTAINS:
+            return words in subject
 
 
 def _from(rows: Sequence[MessageTraceRow], recipient: str) -> Sequence[MessageTraceRow]:

@@ -28,8 +28,9 @@ class TraceQuery:
 
     message_id: with or without angle brackets. sender: "" or "<>" is the null path. sender, recipient: in any
     case; `*@domain` for all of a domain. party: either of the two. connector: by name, in any case of ASCII letters.
-    peer: where it came from. after, before: seconds since 1970, of receipt. beyond: number and place of the last row
-    that is known already. limit: rows; -1: all. only: asked last, of what all else has left.
+    peer: where it came from. subject: words of it, in any case of letters. after, before: seconds since 1970, of
+    receipt. beyond: number and place of the last row that is known already. limit: rows; -1: all. only: asked last,
+    of what all else has left.
     """
 
     queue_id: str | None = None
@@ -39,6 +40,7 @@ class TraceQuery:
     party: str | None = None
     connector: str | None = None
     peer: str | None = None
+    subject: str | None = None
     status: Status | None = None
     after: float | None = None
     before: float | None = None
@@ -82,11 +84,21 @@ def conditions(query: TraceQuery, number: str) -> tuple[str, list[object]]:
         terms.append(("m.connector = ? COLLATE NOCASE", [query.connector]))
     if query.peer is not None:
         terms.append(("m.peer_address = ?", [query.peer]))
+    if query.subject is not None:
+        terms.append(_subject_term(query.subject))
     if query.status is not None:
         terms.append((_STATES_OF[query.status], []))
     if query.beyond is not None:
         terms.append((f"NOT ({number} = ? AND r.recipient <= ?)", list(query.beyond)))
     return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]
+
+
+def _subject_term(words: str) -> tuple[str, list[object]]:
+    """SQLite folds ASCII by itself, and fast; the rest of the letters it is taught (search.py)."""
+    if words.isascii():
+        escaped = "".join(f"\\{each}" if each in "\\%_" else each for each in words)
+        return "m.subject LIKE ? ESCAPE '\\'", [f"%{escaped}%"]
+    return "instr(casefolded(m.subject), ?)", [words.casefold()]
 
 
 def range_of(query: TraceQuery) -> tuple[int, int]:

@@ -36,6 +36,11 @@ def traced(office: Office) -> Office:
         ({"Subject": "offer"}, ["Undeliverable: Offer", "Offer"]),
         ({"Subject": "offer", "SubjectFilterType": "StartsWith"}, ["Offer"]),
         ({"Subject": "OFFER", "SubjectFilterType": "EndsWith"}, ["Undeliverable: Offer", "Offer"]),
+        ({"Subject": "%"}, []),
+        ({"Search": "OFFER from:<>"}, ["Undeliverable: Offer"]),
+        ({"Search": "subject:\u00d6ffer"}, []),
+        ({"Search": "fay@fabrikam.com", "Connector": "smtp relay"}, ["Offer"]),
+        ({"Search": "192.0.2.8", "RecipientAddress": "bob@contoso.com"}, []),
         ({"Status": "GettingStatus", "SenderAddress": "<>"}, ["Undeliverable: Offer"]),
         ({"Status": "Delivered"}, []),
         ({"Status": "Quarantined"}, []),
@@ -62,6 +67,22 @@ def test_what_is_more_than_asked_for_comes_with_the_command_to_go_on(traced: Off
     more = traced("Get-MessageTraceV2", EndDate=end, StartingRecipientAddress=recipient)
     found = {(row["QueueId"], row["RecipientAddress"]) for row in (*rows, *more)}
     assert found == {(row["QueueId"], row["RecipientAddress"]) for row in traced("Get-MessageTraceV2")}
+
+
+def test_pages_by_the_last_row_neither_repeat_nor_leave_out_a_row(traced: Office) -> None:
+    whole = [row["RowId"] for row in traced("Get-MessageTraceV2")]
+    seen: list[str] = []
+    while rows := traced("Get-MessageTraceV2", ResultSize=1, **({"StartingRow": seen[-1]} if seen else {})):
+        seen += [row["RowId"] for row in rows]
+    assert seen == whole
+    with pytest.raises(OperationError, match="is no RowId"):
+        traced("Get-MessageTraceV2", StartingRow="x/1")
+
+
+def test_letters_beyond_ascii_are_found_in_any_case(office: Office) -> None:
+    office.now = time.time
+    kept(office.settings, "bob@contoso.com", subject="\u00dcbersicht")
+    assert len(office("Get-MessageTraceV2", Search="subject:\u00fcBERSICHT")) == 1
 
 
 def test_the_detail_tells_the_connector(traced: Office) -> None:
