@@ -198,7 +198,7 @@ function Invoke-Cmdlet {
     try {
         $answer = Invoke-RestMethod @request
     } catch {
-        $exception = New-Object System.InvalidOperationException((Get-Refusal $_), $_.Exception)
+        $exception = New-Object System.InvalidOperationException((Get-RelayWords $_), $_.Exception)
         $category = [System.Management.Automation.ErrorCategory]::InvalidOperation
         $Caller.WriteError((New-Object System.Management.Automation.ErrorRecord($exception, $Name, $category, $null)))
         return
@@ -231,7 +231,7 @@ function ConvertFrom-Wire {
     $object
 }
 
-function Get-Refusal {
+function Get-RelayWords {
     # The relay's own words, out of its answer: `id|type|text` in the first detail; else what PowerShell says.
     param([System.Management.Automation.ErrorRecord] $Failure)
 
