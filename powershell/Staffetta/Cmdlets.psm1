@@ -273,6 +273,9 @@ function New-InboundConnector {
     .PARAMETER NeverTwice
     Hold a message whose final reply was lost instead of trying again.
 
+    .PARAMETER MessagesPerMinute
+    Messages that it hands to delivery in a minute; more wait, and none is refused.
+
     .PARAMETER Tolerance
     Bear of its clients what this profile of the settings names.
 
@@ -375,6 +378,8 @@ function New-InboundConnector {
         [bool] $AllowAnyAddress,
 
         [bool] $NeverTwice,
+
+        [int] $MessagesPerMinute,
 
         [string] $Tolerance,
 
@@ -492,6 +497,9 @@ function Set-InboundConnector {
     .PARAMETER NeverTwice
     Hold a message whose final reply was lost instead of trying again.
 
+    .PARAMETER MessagesPerMinute
+    Messages that it hands to delivery in a minute; more wait, and none is refused.
+
     .PARAMETER Tolerance
     Bear of its clients what this profile of the settings names.
 
@@ -590,6 +598,8 @@ function Set-InboundConnector {
         [bool] $AllowAnyAddress,
 
         [bool] $NeverTwice,
+
+        [int] $MessagesPerMinute,
 
         [string] $Tolerance,
 
@@ -3128,10 +3138,10 @@ function Complete-Message {
 function Get-RouteLimit {
     <#
     .SYNOPSIS
-    Show what routes have carried of their daily recipients, when they will be full, and who is crowded.
+    Show what routes have carried of their daily recipients, who is crowded, and the rates of connectors.
 
     .PARAMETER Identity
-    The route; left out, all that have such a limit.
+    The route or connector; left out, all with a limit.
 
     .EXAMPLE
     Get-RouteLimit outside

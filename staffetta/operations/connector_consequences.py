@@ -37,6 +37,8 @@ def consequences(context: Context, connector: InboundConnector, *, instead_of: s
         yield from _partner(connector)
     else:
         yield from _on_premises(context, connector)
+    if connector.messages_per_minute is not None:
+        yield f"It hands over {connector.messages_per_minute} messages a minute; more wait, none is refused."
     if connector.blocked:
         yield "It is blocked: its mail is refused with 5.7.711 until it is unblocked."
     yield from _headers(connector)

@@ -29,7 +29,8 @@ _PROPERTIES = (
     *("ef_skip_last_ip", "ef_skip_ips", "ef_skip_mail_gateway", "ef_users", "admin_display_name", "name", "identity"),
     *("when_changed_utc", "when_created_utc", "guid", "is_valid"),
     *("organization", "trusted_authority", "tls_sender_certificate_fingerprints", "sender_accounts"),
-    *("allow_authentication_without_tls", "blocked", "allow_any_address", "never_twice", "tolerance"),
+    *("allow_authentication_without_tls", "blocked", "allow_any_address", "never_twice"),
+    *("messages_per_minute", "tolerance"),
     *("sender_rewriting", "rewritten_sender", "allowed_senders", "is_declared"),
 )
 

@@ -1,6 +1,7 @@
 """How much routes have carried of what they may, and when they will be full by the pace of the last hours.
 
-And how many connections next hops put up with, where one has said that there are too many.
+And how many connections next hops put up with, where one has said that there are too many; and how many messages a
+minute inbound connectors may hand over.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,16 +18,18 @@ from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import spool_folder
 from staffetta.queue.crowding import Crowding
 from staffetta.queue.shaper import Limits, day_limits
-from staffetta.queue.shaping import DayCount
+from staffetta.queue.shaping import DayCount, Rate
+from staffetta.settings.model import Settings
 from staffetta.settings.outbound import all_routes
-from staffetta.spool.marks import CrowdingMark, HourMark, Mark, Scope, read_marks
+from staffetta.spool.marks import ConnectorMark, CrowdingMark, HourMark, Mark, Scope, read_marks
 from staffetta.trace.search import DATABASE_NAME, TraceUnavailable, iso, reading
 
 
 class RouteLimitRow(Output):
-    identity: Annotated[str, Field(description="The route.")]
+    identity: Annotated[str, Field(description="The route, or the inbound connector.")]
     limit_name: Annotated[
-        str, Field(description="What is counted: recipients, external recipients, or connections to a destination.")
+        str,
+        Field(description="What is counted: recipients, external recipients, connections, or messages a minute."),
     ]
     destination: Annotated[str | None, Field(description="Where to, if not everywhere.")] = None
     used: Annotated[int | None, Field(description="Recipients that the route has carried in the last 24 hours.")] = None
@@ -34,20 +37,25 @@ class RouteLimitRow(Output):
     full_time: Annotated[
         datetime | None, Field(description="When the limit is reached at the pace of now; empty: not within a day.")
     ] = None
-    reason: Annotated[str | None, Field(description="Why there are fewer connections than the route allows.")] = None
+    reason: Annotated[
+        str | None,
+        Field(description="Why there are fewer connections, or until when mail waits."),
+    ] = None
 
 
 class GetRouteLimit(Input):
-    identity: Annotated[str | None, Field(description="The route; left out, all that have such a limit.")] = None
+    identity: Annotated[str | None, Field(description="The route or connector; left out, all with a limit.")] = None
 
 
 def get_route_limit(context: Context, given: GetRouteLimit) -> Iterable[Output]:
     # What a route carries is everybody's mail; so it is shown to those who see everybody's.
     is_host = context.caller.organization is None
     routes = {route.name: Limits.of(route) for route in all_routes(context.settings).values()} if is_host else {}
+    rates = _connector_rates(context.settings) if is_host else {}
     if given.identity is not None:
         routes = {name: limits for name, limits in routes.items() if name.lower() == given.identity.lower()}
-        if not routes:
+        rates = {name: rate for name, rate in rates.items() if name.lower() == given.identity.lower()}
+        if not routes and not rates:
             raise not_found(context, given.identity)
     marks, now = _marks(context), context.now()
     counts = _counts(marks)
@@ -57,7 +65,20 @@ def get_route_limit(context: Context, given: GetRouteLimit) -> Iterable[Output]:
         for scope, limit, words in day_limits(limits)
     ]
     crowded = [mark for mark in marks if isinstance(mark, CrowdingMark) and mark.route in routes]
-    return [*carried, *(row for mark in crowded for row in _crowding_rows(mark, routes[mark.route], now))]
+    expected = {mark.connector: mark.expected_at for mark in marks if isinstance(mark, ConnectorMark)}
+    return [
+        *carried,
+        *(row for mark in crowded for row in _crowding_rows(mark, routes[mark.route], now)),
+        *(_rate_row(name, rate, expected.get(name, 0.0), now) for name, rate in rates.items()),
+    ]
+
+
+def _connector_rates(settings: Settings) -> dict[str, Rate]:
+    return {
+        each.name: Rate(each.messages_per_minute)
+        for each in settings.inbound_connectors
+        if each.messages_per_minute is not None
+    }
 
 
 def _marks(context: Context) -> Sequence[Mark]:
@@ -93,6 +114,16 @@ def _crowding_rows(mark: CrowdingMark, limits: Limits, now: float) -> Iterable[R
     )
 
 
+def _rate_row(name: str, rate: Rate, expected_at: float, now: float) -> RouteLimitRow:
+    ready_at = rate.ready_at(expected_at)
+    return RouteLimitRow(
+        identity=name,
+        limit_name="messages a minute",
+        limit=rate.per_minute,
+        reason=f"the next goes at {iso(ready_at)}" if ready_at > now else None,
+    )
+
+
 def _row(name: str, words: str, limit: int, count: DayCount, now: float) -> RouteLimitRow:
     full_at = count.full_at(limit, now)
     return RouteLimitRow(
@@ -108,7 +139,7 @@ OPERATIONS = (
     Operation(
         "Get",
         "RouteLimit",
-        "Show what routes have carried of their daily recipients, when they will be full, and who is crowded.",
+        "Show what routes have carried of their daily recipients, who is crowded, and the rates of connectors.",
         GetRouteLimit,
         RouteLimitRow,
         TRACE,

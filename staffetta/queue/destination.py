@@ -23,7 +23,7 @@ class Destination:
     lanes_max: how many lanes a destination that was in trouble may have; None: as many as the route allows.
     is_probe_asked: an administrator wants the next lane, whose failure lengthens no wait.
     wait: for what its route may carry; a long one empties the line.
-    told: what other processes know of it.
+    told: what other processes know of it. is_told_of_rate: that is a connector's rate.
     """
 
     route: str
@@ -38,6 +38,12 @@ class Destination:
     wait: Wait | None = None
     is_wait_long: bool = False
     told: Notice | None = None
+    is_told_of_rate: bool = False
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where it is found."""
+        return self.route, self.name
 
     def window(self, concurrency: int) -> int:
         """How many lanes may carry now. concurrency: what the route allows."""

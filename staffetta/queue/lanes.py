@@ -2,8 +2,8 @@
 
 Rule 1: what came of an attempt goes to the Settler; the claim is over when its settlement is durable.
 Rule 2: what the attempt tells of the destination is learnt at once; behind one in trouble nothing waits in memory.
-Rule 3: what its route may not yet carry waits, in the line for a short while and on disk for a long one; the
-other processes are told why.
+Rule 3: what its route may not yet carry, or its connector not yet hand over, waits: in the line for a short while and
+on disk for a long one; the other processes are told why.
 Rule 4: an order that stands on a claim keeps it from an attempt, or is applied to what the attempt leaves open.
 """
 
@@ -17,6 +17,7 @@ from staffetta.mail.outcome import Deferred, Delivered, Outcome
 from staffetta.queue.alarm import Alarm
 from staffetta.queue.attempt import NotBegun, all_alike, attempt
 from staffetta.queue.destination import Destination
+from staffetta.queue.gates import Gates, Place, Turn
 from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room
@@ -52,6 +53,7 @@ class Lanes:
         orders: Orders,
         settler: Settler,
         shaper: Shaper,
+        gates: Gates,
         supervisor: Supervisor,
         now: Callable[[], float],
         draw: Callable[[], float],
@@ -64,6 +66,7 @@ class Lanes:
         self._orders = orders
         self._settler = settler
         self._shaper = shaper
+        self._gates = gates
         self._supervisor = supervisor
         self._now = now
         self._draw = draw
@@ -72,7 +75,7 @@ class Lanes:
     def open(self, destination: Destination) -> None:
         """As many lanes as there are claims waiting, within the window."""
         limits = self._shaper.limits(destination.route)
-        wanted = min(self._window(destination), destination.lanes + len(destination.waiting))
+        wanted = min(self._window(destination), destination.lanes + destination.waiting.ready)
         if limits.is_shaped:  # a lane that may carry opens the next
             wanted = min(wanted, destination.lanes + (destination.wait is None))
         while destination.lanes < wanted:
@@ -91,7 +94,7 @@ class Lanes:
 
     def ask_for_more(self, destination: Destination, line: Line, now: float) -> None:
         """Poll for a backlog when it is worth it; with no room, the end of a claim asks."""
-        if self._room.wants_more(destination, line) and not self._room.is_full:
+        if not line.is_far and self._room.wants_more(destination, line) and not self._room.is_full:
             self._alarm.by(max(now, destination.open_at))
 
     def turn_away(self, destination: Destination, line: Line, now: float) -> None:
@@ -128,9 +131,12 @@ class Lanes:
 
     async def _lane(self, destination: Destination) -> None:
         try:
-            while destination.waiting and destination.lanes <= self._window(destination):
+            while destination.waiting.ready and destination.lanes <= self._window(destination):
                 now = self._now()
                 line = destination.waiting.next
+                if turn := self._gates.wait_for(line.connector, destination.place, now):
+                    self._hold(destination, line, turn, now)
+                    continue
                 if wait := self._shaper.wait_for(line.claims[0], now):
                     self._hold_up(destination, wait, now)
                     return
@@ -142,13 +148,40 @@ class Lanes:
                 else:
                     claim = self._as_many_as_fit(destination, claim, now)
                     self._shaper.count(claim, now)
+                    self._gates.count(claim.connector, destination.place, now)
                     self.open(destination)
                     await self._supervisor.survives("lane", self._carry(destination, claim))
         finally:
             destination.lanes -= 1
-            if not (destination.waiting or destination.waiting.has_backlog or destination.troubles):
+            is_empty = not (destination.waiting or destination.waiting.has_backlog or destination.troubles)
+            if is_empty or (destination.is_told_of_rate and not destination.waiting.is_any_held):
                 self._tell(destination, "", None)
             self._room.forget_if_idle(destination)
+
+    def call(self, place: Place, connector: str) -> bool:
+        """Have a line go that was held for its connector's rate; return whether it can."""
+        destination = self._room.destinations.get(place)
+        line = None if destination is None else destination.waiting.known(connector)
+        if destination is None or line is None or self._room.is_closed:
+            return False
+        destination.waiting.let_go(line)
+        now = self._now()
+        if self.is_to_wait(destination, now) or not destination.is_open(now):
+            self._alarm.by(max(now, destination.open_at))
+            return False
+        if line.claims:
+            self.open(destination)
+        elif line.has_backlog:
+            self._alarm.by(now)
+        return bool(line.claims) or line.has_backlog
+
+    def _hold(self, destination: Destination, line: Line, turn: Turn, now: float) -> None:
+        destination.waiting.hold(line)
+        self._tell(destination, turn.reason, turn.until)
+        destination.is_told_of_rate = True
+        if turn.until - now > _SHORT_SECONDS:
+            line.is_far = True
+            self._room.give_back(destination.waiting.empty(only=line))
 
     def _as_many_as_fit(self, destination: Destination, claim: Claim, now: float) -> Claim:
         """Leave those recipients on disk for which there is no room in the route's day."""
@@ -186,7 +219,7 @@ class Lanes:
 
     def _tell(self, destination: Destination, reason: str, until: float | None) -> None:
         """Tell other processes why it is not tried; nothing where they know."""
-        told = destination.told
+        told, destination.is_told_of_rate = destination.told, False
         is_known = told is None if not reason else told is not None and told.reason == reason
         if is_known and abs((until or 0.0) - ((told.until if told else None) or 0.0)) < _NOTICE_SECONDS:
             return

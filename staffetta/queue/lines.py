@@ -3,7 +3,8 @@
 Rule 1: deficit round robin by octets: a claim takes a turn for each 64 KiB of content begun, sixteen at most, and goes
 first and pays afterwards. So small messages of two connectors alternate, however many each has.
 Rule 2: within a line the oldest goes first.
-Rule 3: a line is known as long as it has something here or on disk; what it owes is forgotten with it.
+Rule 3: a line that is held takes no turn until it is let go.
+Rule 4: a line is known as long as it has something here or on disk; what it owes is forgotten with it.
 """
 
 from collections import deque
@@ -20,9 +21,10 @@ class Line:
 
     owes: how many turns it lets pass before its next. has_backlog: the spool has more for it than was taken.
     is_unswept: some of that may have waited too long, as far as is known since the destination's last trouble.
+    is_held: it waits for its connector's rate; is_far: for so long that it waits on disk alone.
     """
 
-    __slots__ = ("claims", "connector", "has_backlog", "is_unswept", "octets", "owes")
+    __slots__ = ("claims", "connector", "has_backlog", "is_far", "is_held", "is_unswept", "octets", "owes")
 
     def __init__(self, connector: str | None) -> None:
         self.connector = connector
@@ -31,6 +33,8 @@ class Line:
         self.owes = 0
         self.has_backlog = False
         self.is_unswept = True
+        self.is_held = False
+        self.is_far = False
 
     def __len__(self) -> int:
         return len(self.claims)
@@ -39,12 +43,13 @@ class Line:
 class Lines:
     """All lines of one destination. octets: what their claims cost in memory."""
 
-    __slots__ = ("_count", "_lines", "_turns", "octets")
+    __slots__ = ("_count", "_held", "_lines", "_turns", "octets")
 
     def __init__(self) -> None:
         self._lines: dict[str | None, Line] = {}
         self._turns: deque[Line] = deque()  # those with claims; the next to go in front
         self._count = 0
+        self._held = 0
         self.octets = 0
 
     def __len__(self) -> int:
@@ -65,6 +70,20 @@ class Lines:
         """Whether the spool has more for any of them than was taken."""
         return any(line.has_backlog for line in self._lines.values())
 
+    @property
+    def ready(self) -> int:
+        """How many claims wait in lines that are not held."""
+        return self._count - self._held
+
+    @property
+    def is_any_held(self) -> bool:
+        """Whether a line is held."""
+        return any(line.is_held for line in self._lines.values())
+
+    def known(self, connector: str | None) -> Line | None:
+        """Return the connector's line, if there is one."""
+        return self._lines.get(connector)
+
     def line(self, connector: str | None) -> Line:
         """Return what is known of a connector's line."""
         found = self._lines.get(connector)
@@ -79,7 +98,7 @@ class Lines:
 
     @property
     def next(self) -> Line:
-        """The line whose oldest claim goes next; it stays so until that is taken. There must be one."""
+        """The line whose oldest claim goes next; it stays so until that is taken. One must be ready."""
         while self._turns[0].owes:
             self._turns[0].owes -= 1
             self._turns.rotate(-1)
@@ -88,7 +107,7 @@ class Lines:
     def append(self, claim: Claim) -> None:
         """Put the claim at the end of its line."""
         line = self.line(claim.connector)
-        if not line.claims:
+        if not line.claims and not line.is_held:
             self._turns.append(line)
         line.claims.append(claim)
         self._add(line, 1, claim.octets_in_memory)
@@ -106,9 +125,25 @@ class Lines:
             self.forget_if_idle(line)
         return claim
 
+    def hold(self, line: Line) -> None:
+        """Have a line take no turn."""
+        if not line.is_held:
+            line.is_held = True
+            self._held += len(line)
+            if line.claims:
+                self._turns.remove(line)
+
+    def let_go(self, line: Line) -> None:
+        """Have a line that was held take turns again."""
+        if line.is_held:
+            line.is_held = line.is_far = False
+            self._held -= len(line)
+            if line.claims:
+                self._turns.append(line)
+
     def longest(self, *, by_octets: bool) -> Line:
         """Return the line with most claims, or octets of them. Something must wait."""
-        return max(self._turns, key=lambda line: line.octets if by_octets else len(line))
+        return max(self._lines.values(), key=lambda line: line.octets if by_octets else len(line))
 
     def pop_younger_half(self, line: Line) -> list[Claim]:
         """Take the younger half of a line, at least one if there is any. The spool has them from now on."""
@@ -136,10 +171,12 @@ class Lines:
     def _taken_out(self, line: Line, claims: list[Claim]) -> None:
         self._add(line, -len(claims), -sum(claim.octets_in_memory for claim in claims))
         if claims and not line.claims:
-            self._turns.remove(line)
+            if not line.is_held:
+                self._turns.remove(line)
             self.forget_if_idle(line)
 
     def _add(self, line: Line, claims: int, octets: int) -> None:
         self._count += claims
+        self._held += claims if line.is_held else 0
         self.octets += octets
         line.octets += octets

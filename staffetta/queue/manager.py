@@ -17,6 +17,7 @@ from staffetta.mail.consignment import Courier
 from staffetta.queue.alarm import Alarm
 from staffetta.queue.bounce import RouteNotification
 from staffetta.queue.destination import Destination
+from staffetta.queue.gates import Gates
 from staffetta.queue.lanes import Lanes
 from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
@@ -59,6 +60,7 @@ class QueueManager:
         self._supervisor = Supervisor()
         self._room = Room(spool, get_settings, on_free=lambda: self._alarm.by(now()))
         self._shaper = Shaper(get_settings)
+        self._gates = Gates(get_settings, now=now, on_turn=lambda place, connector: self._lanes.call(place, connector))
         self._suspensions = Suspensions()
         self._pace = Pace(now())
         self._settler = Settler(
@@ -67,6 +69,7 @@ class QueueManager:
             route_notification=route_notification,
             supervisor=self._supervisor,
             shaper=self._shaper,
+            gates=self._gates,
             now=now,
             on_over=self._settled,
         )
@@ -88,6 +91,7 @@ class QueueManager:
             orders=self._orders,
             settler=self._settler,
             shaper=self._shaper,
+            gates=self._gates,
             supervisor=self._supervisor,
             now=now,
             draw=draw,
@@ -95,7 +99,9 @@ class QueueManager:
 
     async def start(self) -> None:
         """Begin: take offers, and what is due on disk. Raises SpoolUnavailable."""
-        self._shaper.remember(await self._spool.marks())
+        marks = await self._spool.marks()
+        self._shaper.remember(marks)
+        self._gates.remember(marks)
         self._suspensions.remember(await self._spool.suspensions())
         self._spool.subscribe(self._offer)
         self._supervisor.start("settler", self._settler.run)
@@ -105,6 +111,7 @@ class QueueManager:
     async def drain(self, grace_seconds: float) -> None:
         """Take nothing new, let attempts under way finish within the grace, settle them, give the rest back."""
         self._room.is_closed = True
+        self._gates.close()
         await self._supervisor.stop("poll")
         self._room.give_back_waiting(lambda claim: True)
         await self._lanes.drain(grace_seconds)
@@ -190,10 +197,10 @@ class QueueManager:
             self._alarm.by(destination.open_at)
             if destination.is_to_be_swept(line):
                 await self._sweep(destination, line, now)
-        elif self._room.wants_more(destination, line):
+        elif not line.is_far and self._room.wants_more(destination, line):
             await self._pull_from(destination, line, now)
         else:
-            line.has_backlog = True  # a lane asks when enough of it is done
+            line.has_backlog = True  # a lane asks when enough of it is done, or its gate calls it
 
     async def _pull_from(self, destination: Destination, line: Line, now: float) -> None:
         space = self._room.space(destination, line)

@@ -16,6 +16,7 @@ from staffetta import metrics
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Outcome, Unknown
 from staffetta.mail.queue_id import to_text
 from staffetta.queue.bounce import RouteNotification, write_notification
+from staffetta.queue.gates import Gates
 from staffetta.queue.settling import Settled, bare, notified
 from staffetta.queue.shaper import Shaper
 from staffetta.queue.supervision import Supervisor
@@ -44,6 +45,7 @@ class Settler:
         route_notification: RouteNotification,
         supervisor: Supervisor,
         shaper: Shaper,
+        gates: Gates,
         now: Callable[[], float],
         on_over: Callable[[Claim, float | None], None],
     ) -> None:
@@ -52,6 +54,7 @@ class Settler:
         self._route_notification = route_notification
         self._supervisor = supervisor
         self._shaper = shaper
+        self._gates = gates
         self._now = now
         self._on_over = on_over
         self._waiting: list[_Entry] = []
@@ -122,7 +125,7 @@ class Settler:
         await self._keep_at_it(settlements, notifications)
 
     async def _keep_at_it(self, settlements: list[Settlement], notifications: list[NewMessage]) -> None:
-        tries, marks = 0, self._shaper.take_changed()
+        tries, marks = 0, [*self._shaper.take_changed(), *self._gates.take_changed()]
         while True:
             try:
                 return await self._spool.settle(settlements, notifications, marks)

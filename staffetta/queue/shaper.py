@@ -81,7 +81,7 @@ class Shaper:
                 self._paces[mark.route, mark.destination] = mark.expected_at
             elif isinstance(mark, CrowdingMark):
                 self._crowdings[mark.route, mark.destination] = Crowding(mark.lanes, mark.quiet_until, mark.reply)
-            else:
+            elif isinstance(mark, HourMark):
                 self._count(mark.route, mark.scope).hours[mark.hour] = mark.recipients
 
     def limits(self, route: str) -> Limits:

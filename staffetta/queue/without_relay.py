@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from staffetta.queue.bounce import RouteNotification
+from staffetta.queue.gates import Gates
 from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room
 from staffetta.queue.settler import Settler
@@ -28,6 +29,7 @@ async def carry_out_orders(
             route_notification=route_notification,
             supervisor=supervisor,
             shaper=Shaper(lambda: settings),
+            gates=Gates(lambda: settings, now=now, on_turn=lambda place, connector: False),
             now=now,
             on_over=lambda claim, due_at: None,
         ),

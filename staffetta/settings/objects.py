@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
 DEFAULT_ORGANIZATION = "default"
 """The organisation of everything that names none; while it is the only one, nobody needs to know of it."""
@@ -208,6 +208,10 @@ class InboundConnector(Section):
     never_twice: Annotated[
         StrictBool, Field(description="Hold a message whose final reply was lost instead of trying again.")
     ] = False
+    messages_per_minute: Annotated[
+        StrictInt | None,
+        Field(ge=1, description="Messages that it hands to delivery in a minute; more wait, and none is refused."),
+    ] = None
     tolerance: Annotated[
         str | None, Field(description="Bear of its clients what this profile of the settings names.")
     ] = None

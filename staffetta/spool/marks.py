@@ -50,7 +50,17 @@ class CrowdingMark:
     reply: str
 
 
-Mark = PaceMark | HourMark | CrowdingMark
+@dataclass(frozen=True, slots=True)
+class ConnectorMark:
+    """When the next message of an inbound connector is expected, seconds since 1970 (queue/gates.py)."""
+
+    connector: str
+    expected_at: float
+
+
+Mark = PaceMark | HourMark | CrowdingMark | ConnectorMark
+
+_NO_ROUTE = ""  # in the table of paces: the pace is a connector's, whose name stands as the destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,7 @@ def write_marks(connection: sqlite3.Connection, marks: Sequence[Mark]) -> None:
     paces: list[Row] = [
         (mark.route, mark.destination, mark.expected_at) for mark in marks if isinstance(mark, PaceMark)
     ]
+    paces += [(_NO_ROUTE, mark.connector, mark.expected_at) for mark in marks if isinstance(mark, ConnectorMark)]
     hours: list[Row] = [
         (mark.route, mark.scope.value, mark.hour, mark.recipients) for mark in marks if isinstance(mark, HourMark)
     ]
@@ -101,7 +112,10 @@ def write_marks(connection: sqlite3.Connection, marks: Sequence[Mark]) -> None:
 
 def read_marks(connection: sqlite3.Connection) -> list[Mark]:
     """Return all that was written and not yet swept. Raises sqlite3.Error."""
-    paces = [PaceMark(*row) for row in connection.execute("SELECT route, destination, expected_at FROM pace")]
+    paces = [
+        PaceMark(route, destination, at) if route != _NO_ROUTE else ConnectorMark(destination, at)
+        for route, destination, at in connection.execute("SELECT route, destination, expected_at FROM pace")
+    ]
     hours = [
         HourMark(route, Scope(scope), hour, recipients)
         for route, scope, hour, recipients in connection.execute("SELECT * FROM route_hour")

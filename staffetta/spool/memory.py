@@ -11,7 +11,7 @@ from staffetta.mail.queue_id import make_number, to_text
 from staffetta.spool.change import CLOSED
 from staffetta.spool.claims import Hand, claims_of_new, keys_of
 from staffetta.spool.commands import applies, cannot_be_for, command_event
-from staffetta.spool.marks import HourMark, Mark, Notice, QueueFlow
+from staffetta.spool.marks import ConnectorMark, HourMark, Mark, Notice, QueueFlow
 from staffetta.spool.mending import cut_short
 from staffetta.spool.spool import (
     CarriedOut,
@@ -399,4 +399,6 @@ def _set_road(kept: Kept, road: tuple[str, str]) -> None:
 def _key_of(mark: Mark) -> tuple[object, ...]:
     if isinstance(mark, HourMark):
         return mark.route, mark.scope, mark.hour
+    if isinstance(mark, ConnectorMark):
+        return type(mark), mark.connector
     return type(mark), mark.route, mark.destination

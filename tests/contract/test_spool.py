@@ -13,7 +13,7 @@ from staffetta.mail.content import Content, MemoryContent
 from staffetta.mail.envelope import BodyType, Envelope, Notify, Recipient, Ret
 from staffetta.mail.outcome import Deferred, Delivered, Failed, Stage
 from staffetta.spool.commands import CommandResult, command_result, leave_command
-from staffetta.spool.marks import CrowdingMark, HourMark, Notice, PaceMark, Scope
+from staffetta.spool.marks import ConnectorMark, CrowdingMark, HourMark, Notice, PaceMark, Scope
 from staffetta.spool.memory import MemorySpool
 from staffetta.spool.spool import (
     RECIPIENT_OCTETS,
@@ -594,12 +594,14 @@ def test_marks_are_written_with_a_settlement_and_the_last_about_a_key_counts(kin
         last = HourMark("out", Scope.ALL, 500_000, 7)
         pace = PaceMark("out", "example.net", START + 9)
         crowding = CrowdingMark("out", "example.net", 2, START + 600, "432 4.3.2 Too many")
+        connector = ConnectorMark("printers", START + 5)
+        kept = sorted([last, pace, crowding, connector], key=repr)
         (claim,) = await bench.spool.claim("out", "example.net", "printers", START + 60, 10)
-        await bench.spool.settle([settled(claim, RecipientState.DELIVERED)], marks=[pace, last, crowding])
-        assert sorted(await bench.spool.marks(), key=repr) == sorted([last, pace, crowding], key=repr)
+        await bench.spool.settle([settled(claim, RecipientState.DELIVERED)], marks=kept)
+        assert sorted(await bench.spool.marks(), key=repr) == kept
         if bench.restart is not None:
             again = await bench.restart()
-            assert sorted(await again.marks(), key=repr) == sorted([last, pace, crowding], key=repr)
+            assert sorted(await again.marks(), key=repr) == kept
 
     run(kind, tmp_path, test)
 

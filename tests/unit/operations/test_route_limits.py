@@ -6,9 +6,11 @@ import pytest
 
 from staffetta.operations.errors import NotFound
 from staffetta.operations.roles import Caller, Role
+from staffetta.settings.objects import InboundConnector
 from staffetta.settings.roads import Route
-from staffetta.spool.marks import CrowdingMark, HourMark, Mark, Scope
+from staffetta.spool.marks import ConnectorMark, CrowdingMark, HourMark, Mark, Scope
 from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.search import iso
 from tests.unit.operations.mail import in_spool
 from tests.unit.operations.office import Office
 
@@ -57,6 +59,17 @@ def test_connections_that_a_next_hop_puts_up_with_are_told_in_words(
     found = office("Get-RouteLimit")
     assert [(row["Limit"], row["Reason"]) for row in found] == rows
     assert all((row["Destination"], row["LimitName"]) == ("contoso.test", "connections") for row in found)
+
+
+def test_a_connector_that_waits_for_its_rate_is_told_with_the_time_of_the_next(office: Office) -> None:
+    now = time.time()
+    office.now = lambda: now
+    connectors = (InboundConnector(name="erp", messages_per_minute=2), InboundConnector(name="free"))
+    office.settings = office.settings.model_copy(update={"inbound_connectors": connectors})
+    count(office, ConnectorMark("erp", now + 20))
+    (row,) = office("Get-RouteLimit", Identity="ERP")
+    assert (row["Identity"], row["LimitName"], row["Limit"]) == ("erp", "messages a minute", 2)
+    assert row["Reason"] == f"the next goes at {iso(now + 20)}"
 
 
 def test_a_route_that_is_not_there_is_not_found_and_a_guest_sees_none(office: Office) -> None:
