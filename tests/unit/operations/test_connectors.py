@@ -56,6 +56,7 @@ def test_the_article_s_connector_is_shown_as_exchange_records_it(office: Office)
         ("Blocked", False),
         ("AllowAnyAddress", False),
         ("NeverTwice", False),
+        ("MessagesPerMinute", None),
         ("Tolerance", None),
         ("SenderRewriting", "keep"),
         ("RewrittenSender", None),
