@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from staffetta.cli.main import run
+from staffetta.cli.status import INTERRUPTED
 
 
 def _serve(config: Path) -> int:
@@ -14,7 +15,10 @@ def _serve(config: Path) -> int:
 
 def main() -> None:
     """Run the command line and exit with its status (sysexits)."""
-    sys.exit(run(sys.argv[1:], serve=_serve))
+    try:
+        sys.exit(run(sys.argv[1:], serve=_serve))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

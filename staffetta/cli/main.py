@@ -91,6 +91,7 @@ def _commands(serve: Serve) -> App:
         help="A durable SMTP relay. Start with: staffetta serve --config examples/quickstart.toml",
         version=__version__,
         error_console=Console(stderr=True),
+        suppress_keyboard_interrupt=False,  # a command within the demo must not end it its own way
     )
     app.command(_serve_command(serve), name="serve")
     app.command(check)

@@ -10,11 +10,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from staffetta.cli.options import ConfigFile
-from staffetta.cli.status import EX_NOINPUT
+from staffetta.cli.status import EX_NOINPUT, INTERRUPTED
 from staffetta.operations.local import local_office
 from staffetta.shell.session import Host, Trust
 
-INTERRUPTED = 130
 """What shells say of a command that SIGINT ended."""
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 

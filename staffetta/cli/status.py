@@ -14,3 +14,4 @@ EX_IOERR = 74  # the disk, or what is on it; an administrator must look
 EX_TEMPFAIL = 75  # not now; the same command may work later
 EX_NOPERM = 77  # this user may not
 EX_CONFIG = 78  # the settings are wrong; trying again does not help
+INTERRUPTED = 130  # by Ctrl-C, as shells tell it

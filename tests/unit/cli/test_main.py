@@ -29,6 +29,14 @@ def command(*arguments: object) -> int:
     return run([str(argument) for argument in arguments], serve=must_not_serve)
 
 
+def test_an_interrupt_is_the_caller_s_so_that_a_command_within_the_demo_ends_the_demo(config: Path) -> None:
+    def serve(path: Path) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(["serve", "--config", str(config)], serve=serve)
+
+
 def test_serve_gives_the_settings_file_to_the_relay_and_returns_its_status(config: Path) -> None:
     served: list[Path] = []
 
