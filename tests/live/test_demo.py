@@ -98,6 +98,11 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
     assert (tmp_path / "thesis.txt").exists()
 
 
+def hear_ctrl_c() -> None:
+    """In a new process: what a shell runs in the background ignores it, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def playing(folder: Path, until: str) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
     """A demo that stays up, as at a terminal: with a process group of its own. Yields it when it has said `until`."""
@@ -106,6 +111,7 @@ def playing(folder: Path, until: str) -> Iterator[tuple["subprocess.Popen[str]",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=hear_ctrl_c,
         start_new_session=True,
     )
     said: list[str] = []
