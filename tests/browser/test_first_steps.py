@@ -56,7 +56,7 @@ def test_after_signing_out_the_back_button_shows_nothing(ada: Visitor) -> None:
     page.locator("summary", has_text="ada").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("status")).to_contain_text("You have signed out")
-    page.go_back()
+    ada.step(by=-1)
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
 
 
@@ -125,8 +125,8 @@ def test_a_click_twice_makes_one(ada: Visitor) -> None:
     page.locator("#field-Roles").fill("Help Desk")
     page.locator("main button.primary").dblclick()
     expect(page.locator("table.list tbody tr", has_text="twice")).to_have_count(1)
-    page.go_back()
-    page.go_forward()
+    ada.step(by=-1)
+    ada.step(by=1)
     expect(page.locator("table.list tbody tr", has_text="twice")).to_have_count(1)
 
 

@@ -37,6 +37,15 @@ class Visitor:
         self.page.locator("main button.primary").click()
         return self.page
 
+    def step(self, *, by: int) -> None:
+        """Back (by=-1) or forward (by=1) in the history, from a page that has loaded to another that has.
+
+        The browser's own command for it fails while a page is still taking the place of the one before.
+        """
+        self.page.wait_for_load_state("load")
+        with self.page.expect_navigation(wait_until="load"):
+            self.page.evaluate("by => void setTimeout(() => history.go(by), 0)", by)
+
     def violations(self, axe: Path) -> list[str]:
         """What axe finds wrong on the page as it is now."""
         self.page.evaluate(axe.read_text(encoding="utf-8"))
