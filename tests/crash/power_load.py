@@ -10,12 +10,10 @@ import random
 import sys
 from pathlib import Path
 
-from staffetta.mail.address import parse_mailbox
-from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Delivered, Stage
-from staffetta.spool.spool import Claim, NewMessage, RecipientState, RoutedRecipient, Settlement
+from staffetta.spool.spool import Claim, RecipientState, Settlement
 from staffetta.spool.sqlite import SqliteSpool
-from staffetta.trace.events import Event, EventKind
+from tests.keeping import keep
 
 NOW = 1_800_000_000.0
 ROUNDS = 12
@@ -52,26 +50,8 @@ async def open_spool(folder: Path) -> SqliteSpool:
 
 
 async def _keep(spool: SqliteSpool, acknowledged: int, place: int) -> None:
-    recipient = Recipient(parse_mailbox(f"r{place}@example.net"))
-    draft = spool.open_draft()
-    draft.write(content_of(place))
-    message = NewMessage(
-        number=spool.next_number(),
-        message_id=f"<{place}@contoso.test>",
-        subject=str(place),
-        envelope=Envelope(parse_mailbox("alice@contoso.test"), (recipient,)),
-        recipients=(RoutedRecipient(recipient, "out", "example.net"),),
-        content=await draft.finish(b""),
-        has_eight_bit=False,
-        received_at=NOW,
-        session_id="S1",
-        peer_address="192.0.2.1",
-        helo="client.test",
-        connector=None,
-        events=(Event(NOW, EventKind.RECEIVE),),
-    )
-    await spool.commit(message)
-    os.write(acknowledged, b"kept %d %d\n" % (message.number, place))
+    number = await keep(spool, place, content_of(place), NOW)
+    os.write(acknowledged, b"kept %d %d\n" % (number, place))
 
 
 async def _close(spool: SqliteSpool, acknowledged: int, claim: Claim) -> None:

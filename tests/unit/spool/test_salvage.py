@@ -11,17 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from staffetta.mail.address import parse_mailbox
-from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.outcome import Delivered, Stage
 from staffetta.mail.queue_id import to_text
 from staffetta.spool.checking import troubles
 from staffetta.spool.database import SpoolDamaged, SpoolTooNew
 from staffetta.spool.lock import SpoolLocked
 from staffetta.spool.salvage import Salvaged, salvage
-from staffetta.spool.spool import Claim, NewMessage, RecipientState, RoutedRecipient, Settlement
+from staffetta.spool.spool import Claim, RecipientState, Settlement
 from staffetta.spool.sqlite import SqliteSpool
-from staffetta.trace.events import Event, EventKind
+from tests.keeping import keep
 
 NOW = 1_800_000_000.0
 MESSAGES = 120
@@ -50,7 +48,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sound]:
         spool = await SqliteSpool.open(folder, free_octets_min=0, content_in_memory_octets_max=8_000, clock=lambda: NOW)
         numbers = []
         for place in range(MESSAGES):
-            numbers.append(await _accept(spool, place))
+            numbers.append(await keep(spool, place, content_of(place), NOW))
         claims = await spool.claim("out", "example.net", None, NOW, DELIVERED)
         for claim in claims:
             await _deliver(spool, claim)
@@ -59,29 +57,6 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sound]:
         return Sound(folder.with_name("copy"), numbers)
 
     yield asyncio.run(fill())
-
-
-async def _accept(spool: SqliteSpool, place: int) -> int:
-    recipient = Recipient(parse_mailbox(f"r{place}@example.net"))
-    draft = spool.open_draft()
-    draft.write(content_of(place))
-    message = NewMessage(
-        number=spool.next_number(),
-        message_id=f"<{place}@contoso.test>",
-        subject=str(place),
-        envelope=Envelope(parse_mailbox("alice@contoso.test"), (recipient,)),
-        recipients=(RoutedRecipient(recipient, "out", "example.net"),),
-        content=await draft.finish(b""),
-        has_eight_bit=False,
-        received_at=NOW,
-        session_id="S1",
-        peer_address="192.0.2.1",
-        helo="client.test",
-        connector=None,
-        events=(Event(NOW, EventKind.RECEIVE),),
-    )
-    await spool.commit(message)
-    return message.number
 
 
 async def _deliver(spool: SqliteSpool, claim: Claim) -> None:
