@@ -45,6 +45,7 @@ class RefusalExplanation(Explained):
     recipient: Annotated[str | None, Field(description="The recipient.")]
     reply: Annotated[str, Field(description="Our reply.")]
     reason: Annotated[str, Field(description="The reason's name.")]
+    facts: Annotated[dict[str, Any], Field(description="What was looked at, by name.")]
 
 
 def get(context: Context, given: GetRefusalExplanation) -> Iterable[Output]:
@@ -68,7 +69,7 @@ def session_of(text: str) -> str:
 
 def explained(explanation: Explanation, settings: Settings) -> dict[str, Any]:
     """Return the properties of Explained. What stands in the settings file is changed there, and by no command."""
-    declared = _declared_names(settings.declared)
+    declared = declared_names(settings.declared)
     changes = [(each.words, each.command or "") for each in explanation.changes if each.target not in declared]
     changes += [
         (f"{each.words} It stands in the settings file; change it there.", "")
@@ -84,7 +85,8 @@ def explained(explanation: Explanation, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _declared_names(declared: Settings) -> set[str]:
+def declared_names(declared: Settings) -> set[str]:
+    """Return what stands in the settings file: connectors, domains and accounts, which are changed there alone."""
     connectors = {each.name for each in declared.inbound_connectors}
     return (
         connectors | {each.name for each in declared.accepted_domains} | {each.user_name for each in declared.accounts}
@@ -100,6 +102,7 @@ def _row(row: RefusalRow, settings: Settings) -> RefusalExplanation:
         recipient=row.recipient,
         reply=row.reply,
         reason=row.reason,
+        facts=row.evidence,
         **explained(explanation, settings),
     )
 

@@ -1,11 +1,10 @@
 """Refused: who was refused and why, with a way to let him in; and the connectors that the last hour asks for.
 
-Rule: a link leads to the wizard with what was seen filled in; whether it should be let in is for a person to say.
+Rule: a link leads to a form with what was seen filled in; which, the reason says (remedies.py).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,16 +12,17 @@ from starlette.responses import Response
 from staffetta.admin.web.forms import fields_of
 from staffetta.admin.web.generic import listed
 from staffetta.admin.web.guard import Page
-from staffetta.admin.web.page import carry_out, command, may, render
+from staffetta.admin.web.page import carry_out, command, in_context, may, render
+from staffetta.admin.web.pages.remedies import Remedy, remedies, wizard_for
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import queried, visit_of
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
+from staffetta.operations.explain import declared_names
 from staffetta.operations.registry import find
 
 _CMDLET, _WHY, _PROPOSALS = "Get-Refusal", "Get-RefusalExplanation", "Get-ConnectorProposal"
 _FILTERS = ("PeerAddress", "Reason", "SenderAddress", "RecipientAddress", "StartDate", "EndDate")
 _COLUMNS = ("At", "PeerAddress", "Sender", "Recipient", "Reason")
-_WIZARD = "/connectors/add"
 _LEARNING = ("15", "60", "240", "1440")
 
 Row = Mapping[str, Any]
@@ -44,6 +44,7 @@ async def refused(request: Request) -> Response:
         errors[error.parameter or ""] = str(error)
     keyed = [{**row, "_key": f"{row['Identity']}-{place}"} for place, row in _numbered(rows)]
     opened = next((row for row in keyed if row["_key"] == query.get("show")), None)
+    why = await _why(request, opened) if opened else None
     parameters = {each.name: each for each in find(_CMDLET).parameters}
     return await render(
         request,
@@ -56,8 +57,8 @@ async def refused(request: Request) -> Response:
         warnings=warnings,
         error=next((text for name, text in errors.items() if name not in _FILTERS), ""),
         opened=opened,
-        why=await _why(request, opened) if opened else None,
-        wizard=_wizard(opened["PeerAddress"], opened["CertificateNames"]) if opened and _may_make(request) else "",
+        why=why,
+        remedies=await _remedies(request, opened, why) if opened and why else (),
         open_command=command(_WHY, {"Identity": opened["Identity"]}) if opened else None,
     )
 
@@ -84,7 +85,7 @@ async def proposals(request: Request) -> Response:
         status=422 if error else 200,
         command=command(_PROPOSALS, given),
         rows=[
-            {**row, "wizard": _wizard(row["PeerAddress"], row["CertificateName"]) if _may_make(request) else ""}
+            {**row, "wizard": wizard_for(row["PeerAddress"], row["CertificateName"]) if _may_make(request) else ""}
             for row in rows
         ],
         error=error,
@@ -112,16 +113,14 @@ async def _why(request: Request, opened: Row) -> Row | None:
     return {**row, "ways": list(zip(row["Changes"], row["Commands"], strict=True))} if row else None
 
 
+async def _remedies(request: Request, opened: Row, why: Row) -> Sequence[Remedy]:
+    """What helps, as far as the visitor may do it."""
+    declared = declared_names((await in_context(request)).settings.declared)
+    return [each for each in remedies(why, opened["PeerAddress"], declared) if may(request, each.cmdlet)]
+
+
 def _may_make(request: Request) -> bool:
     return may(request, "New-InboundConnector")
-
-
-def _wizard(peer: str, certificate_names: str | None) -> str:
-    """Where the wizard begins with what was seen of a client."""
-    name = (certificate_names or "").partition(",")[0].strip()
-    seen = {"Identify": "certificate", "TlsSenderCertificateName": name} if name else {"Identify": "addresses"}
-    filled = {"Need": "application", **seen, "SenderIPAddresses": peer, "Name": f"Relay from {name or peer}"}
-    return f"{_WIZARD}?{urlencode(filled)}"
 
 
 PAGES = (Page("/refused", refused), Page("/refused/proposals", proposals))

@@ -5,7 +5,10 @@ import time
 
 import pytest
 
+from staffetta.admin.web.pages.remedies import BY_REASON, remedies
 from staffetta.mail.queue_id import make_number, to_text
+from staffetta.operations.registry import find
+from staffetta.policy.decision import Reason
 from staffetta.trace.events import Refusal
 from tests.unit.admin.web.browser import Browser, Console
 from tests.unit.operations.mail import refused
@@ -104,3 +107,84 @@ def test_an_administrator_of_one_organisation_sees_its_own_refusals(site: Consol
     page = fay.get("/refused")
     assert "198.51.100.9" in page and "192.0.2.77" not in page
     assert "192.0.2.77" not in fay.get("/refused/proposals")
+
+
+ACCEPTING = {Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND, Reason.ACCEPTED}
+SEEN = {
+    "peer": "192.0.2.77",
+    "connector": "Printers",
+    "account": "scanner@contoso.com",
+    "user_name": "scanner@contoso.com",
+    "sender_domain": "outside.example",
+    "recipient_domain": "far.example",
+    "certificate_names": "mail.contoso.com",
+    "sender_domain_accepted": False,
+}
+OFFERED = {
+    "relay denied": ["/connectors/add", "New-AcceptedDomain", "New-AcceptedDomain"],
+    "direct send rejected": ["/connectors/add", "Set-OrganizationConfig"],
+    "sender domain not accepted": ["New-AcceptedDomain", "Set-InboundConnector"],
+    "certificate domain not accepted": ["New-AcceptedDomain", "New-AcceptedDomain"],
+    "connector blocked": ["Remove-BlockedConnector"],
+    "recipient unknown": ["Set-AcceptedDomain"],
+    "partner restricted": ["Set-InboundConnector"],
+    "not authenticated": ["New-SmtpAccount"],
+    "send as denied": ["Set-SmtpAccount"],
+    "tls required": ["Set-InboundConnector"],
+    "authentication failed": ["New-SmtpAccountPassword"],
+    "authentication disabled": ["Set-SmtpAccount", "Set-TransportConfig"],
+    "authentication unavailable": ["/doctor"],
+    "too many guesses": ["New-SmtpAccountPassword"],
+    "too many recipients": ["limits.recipients_max"],
+    "too many connections": ["limits.connections_per_address_max"],
+    "too fast": ["/connectors/add", "limits.messages_per_minute_max"],
+    "memory short": ["/doctor", "limits.octets_held_max"],
+    "message too large": ["limits.message_octets_max"],
+    "header too large": ["limits.header_octets_max"],
+    "line too long": ["/connectors"],
+    "early talk": ["/connectors"],
+    "loop": ["/roads"],
+    "spool trouble": ["/doctor"],
+    "ambiguous address": [],
+    "bare line end": [],
+    "nul octet": [],
+    "shutting down": [],
+    "protocol": [],
+}
+
+
+def explained(reason: str, **facts: object) -> dict[str, object]:
+    return {"Reason": reason, "Facts": {**SEEN, **facts}, "Sender": "a@outside.example", "Recipient": "b@far.example"}
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each not in ACCEPTING])
+def test_every_reason_offers_what_helps_and_nothing_else(reason: Reason) -> None:
+    found = remedies(explained(reason), "192.0.2.77", set())
+    assert len(found) == len(OFFERED[reason])
+    assert all(part in each.address for each, part in zip(found, OFFERED[reason], strict=True))
+    assert all(find(each.cmdlet) for each in found)
+
+
+def test_no_reason_is_left_without_an_answer() -> None:
+    assert BY_REASON.keys() == {each.value for each in Reason} - {each.value for each in ACCEPTING}
+
+
+def test_where_one_may_relay_or_no_road_can_be_a_connector_is_not_offered() -> None:
+    (road,) = remedies(explained("relay denied", may_relay=True), "192.0.2.77", set())
+    assert road.address == "/roads"
+    assert remedies(explained("relay denied", recipient_address_literal=True), "192.0.2.77", set()) == []
+
+
+def test_what_stands_in_the_settings_file_is_changed_by_no_page(ada: Browser) -> None:
+    assert remedies(explained("tls required"), "192.0.2.77", {"Printers"}) == []
+    assert "Set-InboundConnector?id=" not in opened(ada, "Reason=tls required")
+
+
+def test_a_matched_connector_leads_to_the_sender_s_domain_and_to_no_new_connector(ada: Browser, site: Console) -> None:
+    why = {"reason": "sender domain not accepted", "connector": "Printers", "sender_domain": "tailspin.example"}
+    refused(site.office.settings, refusal("192.0.2.78", sender="scan@tailspin.example", **why))
+    page = opened(ada, "PeerAddress=192.0.2.78")
+    assert "/accepted-domains/do/New-AcceptedDomain?Name=tailspin.example" in page
+    assert "/connectors/add" not in page
+    ada.get("/accepted-domains/do/New-AcceptedDomain?Name=tailspin.example&DomainType=InternalRelay")
+    assert ada.form("/accepted-domains/do/New-AcceptedDomain")["Name"] == "tailspin.example"
