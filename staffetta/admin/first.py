@@ -1,4 +1,7 @@
-"""`POST /api/first-administrator`: the one-time code for an administrator and a token. The only way in without one."""
+"""`POST /api/first-administrator`: the one-time code for an administrator and a token. The only way in without one.
+
+Rule: code, password and token go over TLS, or come from this machine itself; else the body is not even read.
+"""
 
 from datetime import UTC, datetime
 
@@ -7,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from staffetta.admin.office import Office, Unreadable, json_object
+from staffetta.admin.office import Office, Unreadable, is_private, json_object
 from staffetta.admin.paths import FIRST_ADMINISTRATOR
-from staffetta.admin.problems import HEADERS
+from staffetta.admin.problems import HEADERS, problem
 from staffetta.admin.rest import guarded
 
 
@@ -17,6 +20,8 @@ def routes(office: Office) -> list[Route]:
     """Return the one route."""
 
     async def answer(request: Request) -> Response:
+        if not is_private(request):
+            return problem(403, "Forbidden", _IN_CLEAR)
         body = await json_object(request)
         code, name, password = body.get("Code"), body.get("Name"), body.get("Password")
         if (
@@ -37,3 +42,9 @@ def routes(office: Office) -> list[Route]:
         return JSONResponse({"value": value, "warnings": []}, status_code=201, headers=HEADERS)
 
     return [Route(FIRST_ADMINISTRATOR, guarded(answer), methods=["POST"])]
+
+
+_IN_CLEAR = (
+    "Code, password and token could be read on their way. Call by https, which console.certificate and "
+    "console.private_key in the settings file or a proxy of console.proxies give, or from the relay's own machine."
+)

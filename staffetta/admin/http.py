@@ -144,7 +144,8 @@ class WebServer:
         return True
 
     def start(self) -> None:
-        """Serve from now on."""
+        """Serve from now on. Who connects before the server has begun waits, and is not turned away."""
+        self._socket.listen()
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="web")
 
     async def stop(self) -> None:

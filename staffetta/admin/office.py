@@ -7,6 +7,7 @@ Rule 2: an event loop never waits for the directory or the spool.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 import anyio.to_thread
@@ -52,6 +53,16 @@ class Unreadable(Exception):
     def __init__(self, text: str, *, is_too_large: bool = False) -> None:
         super().__init__(text)
         self.is_too_large = is_too_large
+
+
+def is_private(request: Request) -> bool:
+    """Whether nobody else can read what is sent: with TLS, or from this machine itself."""
+    if request.url.scheme == "https":
+        return True
+    try:
+        return request.client is not None and ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
 
 
 async def who_calls(office: Office, request: Request) -> Caller:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.stage import Stage, stage
-from tests.browser.visitor import AXE, Visitor, visitor
+from tests.browser.visitor import AXE, PATIENCE_MILLISECONDS, Visitor, visitor
 from tests.live.conftest import need
 from tests.live.relay import open_folder
 
@@ -19,6 +19,7 @@ _MODULES = Path(os.environ.get("STAFFETTA_NODE_MODULES", "var/peers/node_modules
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     need(None if CHROMIUM.exists() else "chromium is not installed (Debian: chromium)")
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser

@@ -1,5 +1,6 @@
 """A real relay with a console, with people, objects and mail in it, for browsers to visit."""
 
+import re
 import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,10 +73,18 @@ class Stage:
     sink: Sink
     address: str
 
+    def first_code(self) -> str:
+        """The one-time code that a relay with nobody in it prints at its start."""
+        assert self.relay.process is not None
+        assert self.relay.process.stdout is not None
+        words = (re.search(r"first-(?!administrator)[\w-]+", line) for line in self.relay.process.stdout)
+        return next(found[0] for found in words if found)
+
 
 @contextmanager
 def stage(folder: Path, *, is_fresh: bool = False, is_empty: bool = False, more: str = "") -> Iterator[Stage]:
-    """A relay for the block. is_fresh: with nobody and nothing in it, as after installing; is_empty: with people alone.
+    """A relay for the block. is_fresh: with nobody in it, as after installing. is_empty: with no object,
+    and no connector in the settings.
 
     more: TOML for the settings.
     """

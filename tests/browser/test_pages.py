@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.pages import shown_pages
 from tests.browser.stage import Stage
-from tests.browser.visitor import Visitor, visitor
+from tests.browser.visitor import Visitor, follow, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -59,13 +59,13 @@ def phone(chromium: Browser, served: Stage) -> Iterator[Visitor]:
 def test_on_a_phone_menu_and_details_cover_the_page_and_are_closed(phone: Visitor) -> None:
     page = phone.go("/accepted-domains")
     page.get_by_role("link", name="Menu").click()
-    page.get_by_role("navigation", name="Menu").get_by_role("link", name="Connectors", exact=True).click()
-    page.get_by_role("link", name="Loopback").click()
+    follow(page.get_by_role("navigation", name="Menu").get_by_role("link", name="Connectors", exact=True))
+    follow(page.get_by_role("link", name="Loopback"))
     title = page.get_by_role("complementary").get_by_role("heading", name="Loopback")
     expect(title).to_be_in_viewport()
     box = title.bounding_box()
     assert box is not None
     hit = "([x, y]) => document.elementFromPoint(x, y).closest('aside') !== null"
     assert page.evaluate(hit, [box["x"] + 5, box["y"] + 5])
-    page.get_by_role("complementary").get_by_role("link", name="Close").click()
+    follow(page.get_by_role("complementary").get_by_role("link", name="Close"))
     expect(page.get_by_role("complementary")).to_have_count(0)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.stage import PASSWORD, Stage
-from tests.browser.visitor import Visitor, visitor
+from tests.browser.visitor import Visitor, follow, visitor
 
 pytestmark = pytest.mark.browser
 
@@ -34,19 +34,19 @@ def test_a_passkey_signs_its_holder_in_until_it_is_removed(holder: Visitor) -> N
     page = holder.go("/account")
     page.get_by_label("Name of the passkey").fill("key on the ring")
     page.locator("#passkey-password").fill(PASSWORD)
-    page.get_by_role("button", name="Add a passkey").click()
+    follow(page.get_by_role("button", name="Add a passkey"))
     expect(page.get_by_role("status")).to_contain_text("The passkey signs you in")
     page.locator("summary", has_text="com").first.click()
-    page.get_by_role("button", name="Sign out").first.click()
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    follow(page.get_by_role("button", name="Sign out").first)
+    follow(page.get_by_role("button", name="Sign in with a passkey"))
     expect(page.get_by_role("navigation", name="Menu")).to_be_visible()
     page = holder.go("/account")
     page.locator("summary", has_text="key on the ring").click()
     page.locator("#no-passkey-1-password").fill(PASSWORD)
-    page.get_by_role("button", name="Remove").click()
+    follow(page.get_by_role("button", name="Remove"))
     expect(page.get_by_role("status")).to_contain_text("opens no more")
     holder.page.context.clear_cookies()
     page = holder.go("/sign-in")
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    follow(page.get_by_role("button", name="Sign in with a passkey"))
     expect(page.get_by_role("alert").first).to_contain_text("was not accepted")
     assert holder.troubles == []

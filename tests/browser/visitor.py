@@ -1,15 +1,42 @@
-"""Who sits at the browser: signs in, goes to pages, and hears of everything that went wrong there."""
+"""Who sits at the browser: signs in, goes to pages, and hears of everything that went wrong there.
 
+Rule: whatever leads to another page goes through `follow` or `leaving`. Until the next page is there whole, the one
+before still answers, and its buttons have the same names; a machine with more to do shows that.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.stage import PASSWORD
 
 AXE = Path("axe-core", "axe.min.js")
+PATIENCE_MILLISECONDS = 60_000
+"""How long a state is waited for; reached in a moment, but for a machine that has more to do."""
+
+
+@contextmanager
+def leaving(page: Page) -> Iterator[None]:
+    """Do what leads to another page in the block; after it, that page is loaded, with its scripts."""
+    with page.expect_navigation(wait_until="load"):
+        yield
+
+
+def follow(link: Locator) -> None:
+    """Click a link or a button that leads to another page, and return when that is loaded."""
+    with leaving(link.page):
+        link.click()
+
+
+def press(page: Page, name: str) -> None:
+    """Press a button of the page's own that leads to another page, such as the wizard's."""
+    follow(page.locator("main").get_by_role("button", name=name, exact=True).last)
 
 
 @dataclass
@@ -34,7 +61,15 @@ class Visitor:
         self.go("/sign-in")
         self.page.locator("#name").fill(name)
         self.page.locator("#password").fill(password)
-        self.page.locator("main button.primary").click()
+        follow(self.page.locator("main button.primary"))
+        return self.page
+
+    def go_until(self, path: str, words: str) -> Page:
+        """Load a page again and again until it says this: for what the relay writes down, or counts, a while later."""
+        deadline = time.monotonic() + PATIENCE_MILLISECONDS / 1000
+        while words not in self.go(path).locator("body").inner_text():
+            assert time.monotonic() < deadline, f"{path} never says {words!r}"
+            self.page.wait_for_timeout(250)
         return self.page
 
     def step(self, *, by: int) -> None:
@@ -43,7 +78,7 @@ class Visitor:
         The browser's own command for it fails while a page is still taking the place of the one before.
         """
         self.page.wait_for_load_state("load")
-        with self.page.expect_navigation(wait_until="load"):
+        with leaving(self.page):
             self.page.evaluate("by => void setTimeout(() => history.go(by), 0)", by)
 
     def violations(self, axe: Path) -> list[str]:
@@ -79,5 +114,5 @@ def visitor(
         timezone_id="Europe/Rome",
         **options,
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     return Visitor(context.new_page(), address)

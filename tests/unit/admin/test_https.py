@@ -1,15 +1,21 @@
 """The web side over TLS, and behind proxies."""
 
+import asyncio
 import http.client
+import socket
 import ssl
 from pathlib import Path
 
 import pytest
 import trustme
 
-from staffetta.admin.http import console_tls
+from staffetta.admin.http import WebServer, console_tls
+from staffetta.admin.paths import FIRST_ADMINISTRATOR
+from staffetta.app import bind
+from staffetta.directory.administrators import administrators
+from staffetta.directory.sign_ins import new_first_code
 from staffetta.settings.model import Console
-from tests.unit.admin.serving import Web, serving
+from tests.unit.admin.serving import FakeStatus, Office, Web, office_with_tokens, serving
 
 
 def _issue(authority: trustme.CA, folder: Path) -> Console:
@@ -77,3 +83,24 @@ def test_a_proxy_s_word_counts_where_the_settings_name_it(
     with serving(tmp_path, declared=Console(proxies=proxies)) as web:
         answer = web("GET", "/first-administrator", token=None, headers={"Accept": "text/html", **forwarded})
         assert ('type="password"' in answer.text) == is_private
+        body = {"Code": new_first_code(web.office.directory), "Name": "ada"}
+        answer = web("POST", FIRST_ADMINISTRATOR, body, token=None, headers=forwarded)
+        assert answer.status == (201 if is_private else 403)
+        assert len(administrators(web.office.directory)) == is_private
+
+
+def test_who_connects_as_soon_as_the_console_is_started_is_answered(tmp_path: Path) -> None:
+    async def live() -> bytes:
+        listening = bind("127.0.0.1:0")
+        server = WebServer(FakeStatus(), office_with_tokens(office), listening, Console())
+        server.start()
+        client = socket.create_connection(listening.getsockname(), timeout=10)  # the server has had no turn yet
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: relay\r\n\r\n")
+        try:
+            return await asyncio.to_thread(client.recv, 100)
+        finally:
+            client.close()
+            await server.stop()
+
+    with Office(tmp_path) as office:
+        assert asyncio.run(live()).startswith(b"HTTP/1.1 200")

@@ -14,12 +14,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from staffetta.admin.office import NotAuthenticated, carry_out
+from staffetta.admin.office import NotAuthenticated, carry_out, is_private
 from staffetta.admin.web import sessions
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
 from staffetta.admin.web.page import redirect, render, say
-from staffetta.admin.web.pages.sign_in import is_private, visitor_of
+from staffetta.admin.web.pages.sign_in import visitor_of
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import visit_of
 from staffetta.operations.errors import OperationError

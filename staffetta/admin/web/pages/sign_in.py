@@ -5,13 +5,13 @@ Rule 2: no password is asked for on a line that others can read: with TLS, or fr
 """
 
 from collections.abc import Callable
-from ipaddress import ip_address
 
 import anyio.to_thread
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
+from staffetta.admin.office import is_private
 from staffetta.admin.web import sessions
 from staffetta.admin.web.guard import SIGN_IN, Page
 from staffetta.admin.web.languages import N_
@@ -121,15 +121,6 @@ def is_own_path(text: str) -> bool:
 def visitor_of(request: Request) -> Visitor:
     """Return who answers a passkey's challenge, and on which page."""
     return Visitor(visit_of(request).secret, f"{request.url.scheme}://{request.headers.get('host', '')}")
-
-
-def is_private(request: Request) -> bool:
-    """Whether nobody else can read what is sent: with TLS, or from this machine itself."""
-    address = _address(request)
-    try:
-        return sessions.is_secure(request) or (address is not None and ip_address(address).is_loopback)
-    except ValueError:
-        return False
 
 
 async def _enter(request: Request, work: Callable[[], str], template: str, values: dict[str, str]) -> Response:

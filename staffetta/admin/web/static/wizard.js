@@ -2,6 +2,11 @@
 
 const PAUSE = 400;
 
+// Nothing where the relay cannot be reached: whether the value is right is then said at the next step.
+function ask(query) {
+  return fetch(`/connectors/check?${query}`, { credentials: "same-origin" }).catch(() => null);
+}
+
 function look(field) {
   const findings = field.closest(".field").querySelector("[data-findings]");
   let waits = 0, asked = 0;
@@ -10,7 +15,7 @@ function look(field) {
     waits = setTimeout(async () => {
       const mine = ++asked;
       const query = new URLSearchParams({ name: field.dataset.check, value: field.value });
-      const answer = field.value.trim() ? await fetch(`/connectors/check?${query}`, { credentials: "same-origin" }) : null;
+      const answer = field.value.trim() ? await ask(query) : null;
       const text = answer && answer.ok && !answer.redirected ? await answer.text() : "";
       if (mine === asked) findings.innerHTML = text;
     }, PAUSE);
