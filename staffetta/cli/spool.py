@@ -30,8 +30,8 @@ def salvage(*, config: ConfigFile) -> int:
         print_lines(["The spool is sound: nothing was done."])
         return EX_OK
     saved = salvage_spool(settings)
-    print_lines(_told(saved))
-    return EX_IOERR if saved.lost or saved.loose else EX_OK
+    print_lines([line for each in saved for line in _told(each)])
+    return EX_IOERR if any(each.lost or each.loose for each in saved) else EX_OK
 
 
 def _told(saved: Salvaged) -> list[str]:

@@ -27,6 +27,7 @@ from staffetta.settings.model import Settings
 from staffetta.spool import database as spool_database
 from staffetta.spool.content import CONTENT_FOLDER
 from staffetta.spool.snapshot import snapshot
+from staffetta.trace.partitions import Partition, partitions
 from staffetta.trace.search import DATABASE_NAME
 
 MANIFEST = "manifest.json"
@@ -163,18 +164,27 @@ def _write(settings: Settings, writer: _Writer) -> Summary:
     spool = spool_folder(settings)
     messages = 0
     if (spool / DATABASE_NAME).exists():
-        with snapshot(spool, writer.copy) as files:
-            with closing(sqlite3.connect(writer.copy)) as copied:
-                ((messages,),) = copied.execute("SELECT count(*) FROM content").fetchall()
-            writer.add_file(f"{_SPOOL}/{DATABASE_NAME}", writer.copy)
-            for file in files:
-                writer.add_file(f"{_SPOOL}/{CONTENT_FOLDER}/{file.name}", file)
+        for partition in partitions(spool):
+            name = f"{_SPOOL}/{partition.relative_to(spool)}" if partition != spool else _SPOOL
+            messages += _write_partition(writer, partition, name)
     for path in _others(settings):
         _add_other(writer, f"{_DATA}/{path.relative_to(settings.data_dir).as_posix()}", path)
     manifest = {"format": _FORMAT, "made_by": __version__, "messages": messages, "parts": writer.parts}
     summary = Summary(len(writer.parts), writer.octets, messages, __version__)
     writer.add_octets(MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
     return summary
+
+
+def _write_partition(writer: _Writer, partition: Partition, name: str) -> int:
+    """Return how many messages have their content in it."""
+    writer.copy.unlink(missing_ok=True)
+    with snapshot(partition, writer.copy) as files:
+        with closing(sqlite3.connect(writer.copy)) as copied:
+            ((messages,),) = copied.execute("SELECT count(*) FROM content").fetchall()
+        writer.add_file(f"{name}/{DATABASE_NAME}", writer.copy)
+        for file in files:
+            writer.add_file(f"{name}/{CONTENT_FOLDER}/{file.name}", file)
+    return int(messages)
 
 
 def _others(settings: Settings) -> Iterator[Path]:
@@ -264,7 +274,8 @@ def _check(data: Path) -> None:
             if verdict != "ok":
                 raise BackupFailed(f"{path.name} of the backup is damaged: {verdict}. Take another backup.")
     if (data / "spool" / DATABASE_NAME).exists():
-        spool_database.prepare(data / "spool", spool_database.connect).close()
+        for partition in partitions(data / "spool"):
+            spool_database.prepare(partition, spool_database.connect).close()
     if directory_database.is_there(data):
         directory_database.prepare(data)
 

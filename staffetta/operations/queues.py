@@ -7,7 +7,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from staffetta.mail.address import Mailbox
 from staffetta.operations.spools import NotAvailable, not_available, open_spool, spool_folder
@@ -18,6 +20,7 @@ from staffetta.spool.commands import CommandResult, Order, command_result, leave
 from staffetta.spool.lock import SpoolLocked
 from staffetta.spool.spool import CommandVerb
 from staffetta.trace.events import Status
+from staffetta.trace.partitions import Partition, by_partition, partitions, place_of
 from staffetta.trace.query import Only, TraceQuery
 from staffetta.trace.search import DATABASE_NAME, TraceRow, queue_rows, search
 
@@ -57,24 +60,45 @@ def act(
     answer_seconds: float = ANSWER_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> CommandResult:
-    """Do these orders, all or none of them written down, and return what came of them together.
+    """Do these orders, in each partition all or none of them written down, and return what came of them together.
 
     asked_by: who, for the trace.
     Raises NotAvailable where there is no spool, NoAnswer.
     """
-    folder = spool_folder(settings)
     total = CommandResult()
     with not_available():
-        for command in leave_commands(folder, orders, asked_by=asked_by):
+        left = [
+            (folder, command)
+            for folder, parts in _by_partition(spool_folder(settings), orders).items()
+            for command in leave_commands(folder, parts, asked_by=asked_by)
+        ]
+        for folder, command in left:
             deadline = time.monotonic() + answer_seconds
             while (result := command_result(folder, command)) is None:
                 if time.monotonic() > deadline:
                     raise NoAnswer(f"The relay has not answered within {answer_seconds:.0f} s. {NoAnswer.__doc__}")
                 with suppress(SpoolLocked):  # the relay has it
-                    asyncio.run(_carry_out_here(settings))
+                    asyncio.run(_carry_out_here(settings, folder))
                 sleep(_POLL_SECONDS)
             total += result
     return total
+
+
+def _by_partition(spool: Path, orders: Sequence[Order]) -> dict[Partition, list[Order]]:
+    """Each order in the partitions that hold its recipients; one about all, in all."""
+    found: dict[Partition, list[Order]] = {}
+    for order in orders:
+        numbers = order.numbers if order.keys is None else [number for number, _ in order.keys]
+        if order.keys is None and not numbers:
+            for each in partitions(spool):
+                found.setdefault(each, []).append(order)
+            continue
+        for each, own in by_partition(spool, dict.fromkeys(numbers)).items():
+            held = frozenset(own)
+            keys = None if order.keys is None else [key for key in order.keys if key[0] in held]
+            part = replace(order, numbers=own if order.numbers else (), keys=keys)
+            found.setdefault(each, []).append(part)
+    return found
 
 
 def _road_of_notification(settings: Settings, mailbox: Mailbox) -> tuple[str, str]:
@@ -82,9 +106,9 @@ def _road_of_notification(settings: Settings, mailbox: Mailbox) -> tuple[str, st
     return routed.route, routed.destination
 
 
-async def _carry_out_here(settings: Settings) -> None:
-    """Carry out all open commands. Raises SpoolLocked where a relay runs: it is the relay's to do so."""
-    spool = await open_spool(settings)
+async def _carry_out_here(settings: Settings, folder: Partition) -> None:
+    """Carry out a partition's open commands. Raises SpoolLocked where a relay runs: it is the relay's to do so."""
+    spool = await open_spool(settings, place_of(folder))
     try:
         await carry_out_orders(spool, settings, route_notification=partial(_road_of_notification, settings))
     finally:

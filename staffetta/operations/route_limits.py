@@ -21,8 +21,8 @@ from staffetta.queue.shaper import Limits, day_limits
 from staffetta.queue.shaping import DayCount, Rate
 from staffetta.settings.model import Settings
 from staffetta.settings.outbound import all_routes
-from staffetta.spool.marks import ConnectorMark, CrowdingMark, HourMark, Mark, Scope, read_marks
-from staffetta.trace.search import DATABASE_NAME, TraceUnavailable, iso, reading
+from staffetta.spool.marks import ConnectorMark, CrowdingMark, HourMark, Mark, Scope, marks_of_all
+from staffetta.trace.search import DATABASE_NAME, TraceUnavailable, iso
 
 
 class RouteLimitRow(Output):
@@ -86,8 +86,7 @@ def _marks(context: Context) -> Sequence[Mark]:
     if not (folder / DATABASE_NAME).exists():
         return ()
     try:
-        with reading(folder) as connection:
-            return read_marks(connection)
+        return marks_of_all(folder)
     except TraceUnavailable as error:
         raise Unavailable(str(error)) from error
 

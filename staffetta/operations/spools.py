@@ -9,6 +9,7 @@ from staffetta.settings.model import Settings
 from staffetta.spool.database import SpoolCannotOpen
 from staffetta.spool.spool import SpoolUnavailable
 from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.partitions import partition
 from staffetta.trace.search import TraceUnavailable
 
 
@@ -39,10 +40,11 @@ def spool_folder(settings: Settings) -> Path:
     return settings.data_dir / "spool"
 
 
-async def open_spool(settings: Settings) -> SqliteSpool:
-    """Take the spool, made if need be. Raises SpoolCannotOpen; SpoolLocked where another process has it."""
+async def open_spool(settings: Settings, place: int = 0) -> SqliteSpool:
+    """Take a partition, made if need be. Raises SpoolCannotOpen; SpoolLocked where another process has it."""
     return await SqliteSpool.open(
-        spool_folder(settings),
+        partition(spool_folder(settings), place),
+        partition=place,
         content_in_memory_octets_max=settings.limits.content_in_memory_octets_max,
         free_octets_min=settings.limits.spool_free_octets_min,
         unknown_retry_seconds=settings.queue.unknown_retry_seconds,

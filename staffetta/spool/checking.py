@@ -1,20 +1,20 @@
 """Is a spool sound, on every page? What the start does not read, since it would take too long."""
 
 import sqlite3
-from pathlib import Path
 
 from staffetta.mail.queue_id import to_text
 from staffetta.spool.content import CONTENT_FOLDER
 from staffetta.spool.database import SALVAGED_SUFFIX
 from staffetta.spool.pages import read_log
+from staffetta.trace.partitions import Partition
 from staffetta.trace.search import DATABASE_NAME, TraceUnavailable, reading
 
 _TROUBLES_MAX = 100
 _OPEN = "('ready', 'in attempt', 'deferred', 'held', 'unknown')"
 
 
-def troubles(folder: Path) -> list[str]:
-    """Return what is wrong with a spool, a sentence each, the first hundred; nothing where all is sound.
+def troubles(folder: Partition) -> list[str]:
+    """Return what is wrong with a partition of a spool, a sentence each, the first hundred; nothing where all is sound.
 
     Reads every page of the database and the size of every content file, beside a relay that runs or not.
     """
@@ -41,7 +41,7 @@ def _of_database(connection: sqlite3.Connection) -> list[str]:
     return [] if rows == ["ok"] else [f"Database: {line}." for row in rows for line in row.splitlines()]
 
 
-def _of_content(connection: sqlite3.Connection, folder: Path) -> list[str]:
+def _of_content(connection: sqlite3.Connection, folder: Partition) -> list[str]:
     without = connection.execute(
         f"SELECT DISTINCT number FROM recipient WHERE state IN {_OPEN} AND number NOT IN (SELECT number FROM content)"
     )
@@ -60,7 +60,7 @@ def _of_content(connection: sqlite3.Connection, folder: Path) -> list[str]:
     return found
 
 
-def _now(folder: Path, query: str, number: int) -> bool:
+def _now(folder: Partition, query: str, number: int) -> bool:
     """Ask in a transaction of its own: a message may have been closed since the check began."""
     with reading(folder) as connection:
         return connection.execute(query, (number,)).fetchone() is not None

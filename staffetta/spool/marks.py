@@ -9,8 +9,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from staffetta.spool.database import SQL, Row
+from staffetta.trace.partitions import Partition, from_each
+from staffetta.trace.search import reading
 
 
 class Scope(StrEnum):
@@ -122,6 +125,37 @@ def read_marks(connection: sqlite3.Connection) -> list[Mark]:
     ]
     crowdings = [CrowdingMark(*row) for row in connection.execute("SELECT * FROM crowding")]
     return [*paces, *hours, *crowdings]
+
+
+def marks_of_all(spool: Path) -> list[Mark]:
+    """Return what was to be remembered in all partitions, of each key what was written last or counts most.
+
+    spool: its folder. Raises TraceUnavailable.
+    """
+    found: dict[tuple[object, ...], Mark] = {}
+    for mark in from_each(spool, _marks_of):
+        key, weight = _weighed(mark)
+        if key not in found or weight > _weighed(found[key])[1]:
+            found[key] = mark
+    return list(found.values())
+
+
+def _marks_of(partition: Partition) -> list[Mark]:
+    with reading(partition) as connection:
+        return read_marks(connection)
+
+
+def _weighed(mark: Mark) -> tuple[tuple[object, ...], float]:
+    """Return the mark's key, and what grows with each later mark of it."""
+    match mark:
+        case PaceMark():
+            return (PaceMark, mark.route, mark.destination), mark.expected_at
+        case ConnectorMark():
+            return (ConnectorMark, mark.connector), mark.expected_at
+        case HourMark():
+            return (HourMark, mark.route, mark.scope, mark.hour), mark.recipients
+        case CrowdingMark():
+            return (CrowdingMark, mark.route, mark.destination), mark.quiet_until
 
 
 def write_notice(connection: sqlite3.Connection, notice: Notice) -> None:

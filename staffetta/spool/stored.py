@@ -4,15 +4,17 @@ from pathlib import Path
 
 from staffetta.spool.content import CONTENT_FOLDER
 from staffetta.spool.spool import SpoolUnavailable
+from staffetta.trace.partitions import partition_of
 from staffetta.trace.search import reading
 
 
 def stored_content(folder: Path, number: int, octets_max: int) -> bytes | None:
     """Return the first octets of a message; None where there is no content any more, since nobody waits for it.
 
-    Raises TraceUnavailable, SpoolUnavailable.
+    folder: the spool's. Raises TraceUnavailable, SpoolUnavailable.
     """
-    with reading(folder) as connection:
+    partition = partition_of(folder, number)
+    with reading(partition) as connection:
         row: tuple[str | None, bytes] | None = connection.execute(
             "SELECT file, octets FROM content WHERE number = ?", (number,)
         ).fetchone()
@@ -22,7 +24,7 @@ def stored_content(folder: Path, number: int, octets_max: int) -> bytes | None:
     if file is None:
         return octets[:octets_max]
     try:
-        with (folder / CONTENT_FOLDER / file).open("rb") as stored:
+        with (partition / CONTENT_FOLDER / file).open("rb") as stored:
             return (octets + stored.read(max(0, octets_max - len(octets))))[:octets_max]
     except FileNotFoundError:  # settled meanwhile
         return None

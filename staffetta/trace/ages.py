@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.mail.queue_id import EPOCH_UNIX_SECONDS, made_at, make_number
+from staffetta.trace.partitions import Partition, from_each
 from staffetta.trace.query import Only
 from staffetta.trace.search import only_wanted, reading
 
@@ -37,17 +38,21 @@ def ages(folder: Path, limits: Sequence[float], *, only: Only | None = None) -> 
     Raises TraceUnavailable.
     """
     found: dict[tuple[str, str], Ages] = {}
-    with reading(folder) as connection:
-        for row in _rows(connection, [_number_at(each) for each in limits], only_wanted(connection, only)):
-            route, destination, oldest, *counts = row
-            other = found.get((route, destination))
-            found[route, destination] = Ages(
-                route=route,
-                destination=destination,
-                counts=counts if other is None else [a + b for a, b in zip(counts, other.counts, strict=True)],
-                oldest_at=made_at(oldest) if other is None else min(made_at(oldest), other.oldest_at),
-            )
+    numbers = [_number_at(each) for each in limits]
+    for route, destination, oldest, *counts in from_each(folder, lambda each: _ages(each, numbers, only)):
+        other = found.get((route, destination))
+        found[route, destination] = Ages(
+            route=route,
+            destination=destination,
+            counts=counts if other is None else [a + b for a, b in zip(counts, other.counts, strict=True)],
+            oldest_at=made_at(oldest) if other is None else min(made_at(oldest), other.oldest_at),
+        )
     return sorted(found.values(), key=lambda each: (-sum(each.counts), each.route, each.destination))
+
+
+def _ages(partition: Partition, limits: Sequence[int], only: Only | None) -> Iterator[tuple[Any, ...]]:
+    with reading(partition) as connection:
+        yield from _rows(connection, limits, only_wanted(connection, only))
 
 
 def _rows(connection: sqlite3.Connection, limits: Sequence[int], wanted: str) -> Iterator[tuple[Any, ...]]:

@@ -3,10 +3,11 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from staffetta.trace.partitions import Partition, from_each, partitions
 from staffetta.trace.query import Only
 from staffetta.trace.search import iso, only_wanted, reading
 from staffetta.trace.waits import Wait, Waits, waits
@@ -49,7 +50,42 @@ def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
     only: whose mail counts; where that is not all, nothing is told of a suspension without mail.
     Raises TraceUnavailable.
     """
-    with reading(folder) as connection:
+    if len(partitions(folder)) == 1:
+        return _backlogs(Partition(folder), only)
+    found: dict[tuple[str, str], Backlog] = {}
+    for each in from_each(folder, lambda partition: _backlogs(partition, only)):
+        place = (each.route, each.destination)
+        found[place] = _sum(found[place], each) if place in found else each
+    with_mail = {each.route for each in found.values() if each.messages}
+    rows = [each for each in found.values() if each.messages or each.destination or each.route not in with_mail]
+    return sorted(rows, key=lambda each: (-each.messages, each.route, each.destination))
+
+
+def _sum(one: Backlog, other: Backlog) -> Backlog:
+    """Of the same destination in two partitions."""
+    attempts_at = [at for at in (one.next_attempt_at, other.next_attempt_at) if at is not None]
+    return replace(
+        one,
+        messages=one.messages + other.messages,
+        recipients=one.recipients + other.recipients,
+        in_attempt=one.in_attempt + other.in_attempt,
+        deferred=one.deferred + other.deferred,
+        held=one.held + other.held,
+        next_attempt_at=min(attempts_at, default=None),
+        diagnostic=one.diagnostic or other.diagnostic,
+        is_suspended=one.is_suspended or other.is_suspended,
+        is_route_suspended=one.is_route_suspended or other.is_route_suspended,
+        came_per_second=_added(one.came_per_second, other.came_per_second),
+        went_per_second=_added(one.went_per_second, other.went_per_second),
+    )
+
+
+def _added(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else round(one + other, 2)
+
+
+def _backlogs(partition: Partition, only: Only | None) -> Sequence[Backlog]:
+    with reading(partition) as connection:
         rows = _counted(connection) if only is None else _counted_of_some(connection, only)
         known = waits(connection)
         rates = _rates(connection) if only is None else {}

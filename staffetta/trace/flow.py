@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from staffetta.mail.queue_id import make_number
+from staffetta.trace.partitions import Partition, from_each
 from staffetta.trace.search import reading
 
 SLOT_SECONDS = 300
@@ -63,12 +64,18 @@ def flow(folder: Path, *, after: float, before: float) -> Sequence[FlowCount]:
 
     Raises TraceUnavailable.
     """
-    with reading(folder) as connection:
-        rows = connection.execute(
-            "SELECT slot, way, name, count FROM flow WHERE slot >= ? AND slot * ? < ? ORDER BY slot, way, name",
+    counts: dict[tuple[int, str, str], int] = {}
+    for slot, way, name, count in from_each(folder, lambda each: _flow(each, after, before)):
+        counts[slot, way, name] = counts.get((slot, way, name), 0) + count
+    return [FlowCount(slot, Way(way), name, count) for (slot, way, name), count in sorted(counts.items())]
+
+
+def _flow(partition: Partition, after: float, before: float) -> list[tuple[int, str, str, int]]:
+    with reading(partition) as connection:
+        return connection.execute(
+            "SELECT slot, way, name, count FROM flow WHERE slot >= ? AND slot * ? < ?",
             (int(after // SLOT_SECONDS), SLOT_SECONDS, before),
         ).fetchall()
-    return [FlowCount(slot, Way(way), name, count) for slot, way, name, count in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +88,19 @@ class Total:
 
 def accepted(folder: Path, *, after: float, before: float) -> dict[str, Total]:
     """Return by inbound connector what it let in between two times, seconds since 1970. Raises TraceUnavailable."""
-    with reading(folder) as connection:
-        rows = connection.execute(
+    totals: dict[str, Total] = {}
+    for name, count, last_slot in from_each(folder, lambda each: _accepted(each, after, before)):
+        known = totals.get(name, Total(0, last_slot))
+        totals[name] = Total(known.count + count, max(known.last_slot, last_slot))
+    return totals
+
+
+def _accepted(partition: Partition, after: float, before: float) -> list[tuple[str, int, int]]:
+    with reading(partition) as connection:
+        return connection.execute(
             "SELECT name, SUM(count), MAX(slot) FROM flow WHERE slot >= ? AND slot < ? AND way = ? GROUP BY name",
             (int(after // SLOT_SECONDS), math.ceil(before / SLOT_SECONDS), Way.ACCEPTED.value),
         ).fetchall()
-    return {name: Total(count, last_slot) for name, count, last_slot in rows}
 
 
 def last_uses(folder: Path, last_slots: dict[str, int]) -> dict[str, LastUse]:
@@ -95,7 +109,15 @@ def last_uses(folder: Path, last_slots: dict[str, int]) -> dict[str, LastUse]:
     The trace of these slots alone is read. Raises TraceUnavailable.
     """
     found: dict[str, LastUse] = {}
-    with reading(folder) as connection:
+    for connector, use in from_each(folder, lambda each: _last_uses(each, last_slots).items()):
+        if connector not in found or use.at > found[connector].at:
+            found[connector] = use
+    return found
+
+
+def _last_uses(partition: Partition, last_slots: dict[str, int]) -> dict[str, LastUse]:
+    found: dict[str, LastUse] = {}
+    with reading(partition) as connection:
         for connector, slot in last_slots.items():
             # Two slots more: what is counted when a transaction ends may have begun in the slot before.
             first, end = (make_number(at * SLOT_SECONDS * 1_000_000, 0, 0) for at in (slot - 1, slot + 2))

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from staffetta.mail.queue_id import to_text
+from staffetta.mail.queue_id import from_text, to_text
 from staffetta.trace.events import Status
+from staffetta.trace.partitions import DATABASE_NAME as DATABASE_NAME
+from staffetta.trace.partitions import Partition, merged, partition_of
 from staffetta.trace.query import Only, TraceQuery, conditions, index_for, number_at, range_of
 from staffetta.trace.waits import Waits, waits
 
-DATABASE_NAME = "spool.db"
 _SLICE_BITS = 40  # indexes start with number >> 40, some 72 minutes (migrations/0001_start.sql)
 
 
@@ -82,7 +83,20 @@ _COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.receiv
 
 def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
     """Find recipients. An unreadable queue id finds nothing. Raises TraceUnavailable."""
-    with reading(folder) as connection:
+    if query.queue_id is not None:
+        try:
+            return _search(partition_of(folder, from_text(query.queue_id)), query)
+        except ValueError:
+            return []
+    return merged(folder, lambda each: _search(each, query), key=_newest_first, limit=query.limit)
+
+
+def _newest_first(row: TraceRow) -> tuple[int, int]:
+    return -from_text(row.queue_id), row.place
+
+
+def _search(partition: Partition, query: TraceQuery) -> list[TraceRow]:
+    with reading(partition) as connection:
         if query.party is None:
             return _trace_rows(connection, _found(connection, query))
         sides = []
@@ -137,7 +151,15 @@ def _are_few_open(connection: sqlite3.Connection) -> bool:
 
 def queue_rows(folder: Path, *, limit: int = 1000, only: Only | None = None) -> list[TraceRow]:
     """List recipients that are not closed, the next to be tried first, the held last. Raises TraceUnavailable."""
-    with reading(folder) as connection:
+    return merged(folder, lambda each: _queue_rows(each, limit, only), key=_next_first, limit=limit)
+
+
+def _next_first(row: TraceRow) -> tuple[bool, str, str, int]:
+    return row.state == "held", row.next_attempt_at or "", row.queue_id, row.place
+
+
+def _queue_rows(partition: Partition, limit: int, only: Only | None) -> list[TraceRow]:
+    with reading(partition) as connection:
         wanted = only_wanted(connection, only)
         rows: list[tuple[Any, ...]] = []
         # Chosen first, from an index alone where all is wanted, so that no more is read than what is shown.
@@ -161,20 +183,31 @@ def refusals(
     """List refusals, newest first. after: seconds since 1970. Raises TraceUnavailable."""
     where = "number >= ?" + ("" if session_id is None else " AND session_id = ?")
     arguments = [number_at(after or 0.0), *([] if session_id is None else [session_id])]
-    with reading(folder) as connection:
+    return merged(
+        folder,
+        lambda each: _refusals(each, where, (*arguments, limit)),
+        key=lambda row: row.at,
+        reverse=True,
+        limit=limit,
+    )
+
+
+def _refusals(partition: Partition, where: str, arguments: Sequence[object]) -> list[RefusalRow]:
+    with reading(partition) as connection:
         return [
             _refusal_row(row)
             for row in connection.execute(
                 "SELECT at, session_id, listener, peer_address, helo, tls, reverse_path, forward_path, reply, reason, "
                 f"evidence FROM refusal WHERE {where} ORDER BY number DESC LIMIT ?",
-                (*arguments, limit),
+                arguments,
             )
         ]
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    path = folder / DATABASE_NAME
+def reading(partition: Partition) -> Iterator[sqlite3.Connection]:
+    """Read one state of a partition. Raises TraceUnavailable."""
+    path = partition / DATABASE_NAME
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         try:
@@ -184,7 +217,7 @@ def reading(folder: Path) -> Iterator[sqlite3.Connection]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise TraceUnavailable(f"The trace in {folder} cannot be read: {error}.") from error
+        raise TraceUnavailable(f"The trace in {partition} cannot be read: {error}.") from error
 
 
 def only_wanted(connection: sqlite3.Connection, only: Only | None) -> str:

@@ -3,6 +3,7 @@
 Rule: one pass over what is open, however long the trace is. Reads a spool's database from any process.
 """
 
+import heapq
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.mail.queue_id import to_text
+from staffetta.trace.partitions import Partition, by_partition, partitions
 from staffetta.trace.query import Only
 from staffetta.trace.search import only_wanted, reading
 from staffetta.trace.waits import Waits, waits
@@ -69,7 +71,16 @@ def what_waits(folder: Path, *, numbers: Sequence[int] | None = None, only: Only
 
     Raises TraceUnavailable.
     """
-    with reading(folder) as connection:
+    if numbers is not None:
+        for each, own in by_partition(folder, numbers).items():
+            yield from _what_waits(each, own, only)
+        return
+    rows = [_what_waits(each, None, only) for each in partitions(folder)]
+    yield from rows[0] if len(rows) == 1 else heapq.merge(*rows, key=lambda row: (row.state == "held", row.due_at or 0))
+
+
+def _what_waits(partition: Partition, numbers: Sequence[int] | None, only: Only | None) -> Iterator[Waiting]:
+    with reading(partition) as connection:
         wanted, known = only_wanted(connection, only), waits(connection)
         for row in _rows(connection, numbers, wanted):
             yield _waiting(row, known)

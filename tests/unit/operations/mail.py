@@ -14,11 +14,11 @@ from staffetta.spool.sqlite import SqliteSpool
 from staffetta.trace.events import Event, EventKind, Refusal
 
 
-def in_spool(settings: Settings, work: Callable[[SqliteSpool], Coroutine[None, None, str]]) -> str:
-    """Do something with the spool open, and return what came of it."""
+def in_spool(settings: Settings, work: Callable[[SqliteSpool], Coroutine[None, None, str]], place: int = 0) -> str:
+    """Do something with the spool open, and return what came of it. place: of the partition."""
 
     async def scene() -> str:
-        spool = await open_spool(settings)
+        spool = await open_spool(settings, place)
         try:
             return await work(spool)
         finally:
@@ -34,6 +34,7 @@ def kept(
     subject: str = "Hello",
     peer: str = "192.0.2.7",
     connector: str | None = "SMTP Relay",
+    place: int = 0,
 ) -> str:
     """Commit one message, received now, and return its queue id."""
 
@@ -62,10 +63,10 @@ def kept(
         )
         return to_text(number)
 
-    return in_spool(settings, work)
+    return in_spool(settings, work, place)
 
 
-def refused(settings: Settings, *refusals: Refusal) -> None:
+def refused(settings: Settings, *refusals: Refusal, place: int = 0) -> None:
     """Keep refusals, as a session does."""
 
     async def work(spool: SqliteSpool) -> str:
@@ -73,4 +74,4 @@ def refused(settings: Settings, *refusals: Refusal) -> None:
             spool.record_refusal(each)
         return ""
 
-    in_spool(settings, work)
+    in_spool(settings, work, place)
