@@ -15,25 +15,30 @@ from tests.live.sink import EVERYTHING, Sink
 pytestmark = pytest.mark.crash
 
 KILLS = int(os.environ.get("STAFFETTA_KILLS", "20"))
+KILLS_PER_RELAY = 20  # then a new folder: what has arrived is compared in memory
 CLIENTS = 8
 SEED = 20261124
 START_SECONDS_MAX = 0.8  # some kills fall into the start, while the spool is mended
 
 
-def test_every_acknowledged_message_arrives_although_the_relay_is_killed_again_and_again(tmp_path: Path) -> None:
-    chance = random.Random(SEED)
+@pytest.mark.parametrize("relay_number", range(-(-KILLS // KILLS_PER_RELAY)))
+def test_every_acknowledged_message_arrives_although_the_relay_is_killed_again_and_again(
+    relay_number: int, tmp_path: Path
+) -> None:
+    chance = random.Random(SEED + relay_number)
+    kills = min(KILLS_PER_RELAY, KILLS - relay_number * KILLS_PER_RELAY)
     ledger = Ledger()
     with Sink(*EVERYTHING) as sink:
         relay = Relay(tmp_path, sink.port)
         with Clients(relay, ledger, CLIENTS):
-            for _ in range(KILLS):
+            for _ in range(kills):
                 _run_and_kill(relay, ledger, chance)
             relay.start()
             ledger.wait_for(CLIENTS)
         copies = assert_all_arrived(ledger, sink)
         duplicates = assert_duplicates_explained(copies, relay)
         relay.kill()
-    print(f"{KILLS} kills, {len(ledger.acknowledged)} acknowledged, {duplicates} duplicates")
+    print(f"{kills} kills, {len(ledger.acknowledged)} acknowledged, {duplicates} duplicates")
 
 
 def _run_and_kill(relay: Relay, ledger: Ledger, chance: random.Random) -> None:

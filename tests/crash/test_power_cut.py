@@ -19,6 +19,7 @@ pytestmark = pytest.mark.crash
 LOGS = int(os.environ.get("STAFFETTA_POWER_LOGS", "2"))
 """Recorded runs; `make power` records 500."""
 IMAGES_PER_LOG = int(os.environ.get("STAFFETTA_POWER_IMAGES", "40"))
+"""After how many calls of a run the power is cut; of fewer calls, after each. `make power`: after every call."""
 SHARES = (0.0, 0.5, 0.9, 1.0)
 
 
