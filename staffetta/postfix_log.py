@@ -3,7 +3,8 @@
 Rule 1: what Postfix has a line for is said in Postfix's words and order: a message that came (its client, its
 Message-ID, its sender and size), an attempt per recipient, a refusal. The rest is `NAME[pid]: words: key=value, …`.
 Rule 2: a line says only what is known: `delays=` is left out, since we do not measure its four parts.
-Rule 3: control characters are escaped, so that nothing a peer sent can forge or split a line.
+Rule 3: control characters are escaped, and those that turn the direction of writing, so that nothing a peer sent can
+    forge or split a line, or show another one than there is.
 """
 
 import os
@@ -17,7 +18,7 @@ Render = Callable[[Any, str, Event], str]
 _Line = tuple[str, str]
 """Which of Postfix's programs says it ("" for none), and what."""
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _STATUSES = {"delivered": "sent", "failed": "bounced", "deleted": "bounced"}
 """Of attempts; every other state is one in which the message stays: deferred."""
 
@@ -42,7 +43,7 @@ def postfix_line(hostname: str, name: str) -> Render:
 
 
 def escape(text: str) -> str:
-    """Return the text with control characters and line separators as `\\xNN`."""
+    """Return the text with characters that do not stand for themselves as `\\xNN`."""
     return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match.group()):02x}", text)
 
 

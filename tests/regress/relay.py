@@ -103,11 +103,12 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def settings(outside_port: int, **changes: Any) -> model.Settings:
+def settings(outside_port: int, road: dict[str, Any] | None = None, **changes: Any) -> model.Settings:
+    hops = (roads.NextHop(host="127.0.0.1", port=outside_port),)
     declared = {
         "hostname": "relay.contoso.test",
         "data_dir": "unused",
-        "routes": (roads.Route(name="out", next_hops=(roads.NextHop(host="127.0.0.1", port=outside_port),)),),
+        "routes": (roads.Route(name="out", next_hops=hops, **(road or {})),),
         "accepted_domains": (model.AcceptedDomain(name="contoso.test", route="out"),),
         "inbound_connectors": (model.InboundConnector(name="Office", sender_ip_addresses=(OFFICE,)),),
         "default_route": "out",
@@ -123,12 +124,17 @@ async def relay(
     script: Callable[[str, str], Any] = lambda step, line: None,
     tls: ServerContext | None = None,
     address: str = "127.0.0.1:0",
+    proxies: tuple[str, ...] = (),
+    road: dict[str, Any] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Running]:
-    """Run a relay and its outside; changes: of the settings."""
+    """Run a relay and its outside. proxies: whose PROXY header is believed. road: further keys of the route.
+
+    changes: of the settings.
+    """
     async with Outside(script=script, capabilities=capabilities).listening() as outside:
         assert isinstance(outside, Outside)
-        snapshot = settings(outside.port, **changes)
+        snapshot = settings(outside.port, road, **changes)
         spool, couriers = MemorySpool(), Couriers(lambda: snapshot)
 
         def route_notification(mailbox: Mailbox) -> tuple[str, str]:
@@ -137,9 +143,8 @@ async def relay(
 
         queue = QueueManager(spool, couriers, lambda: snapshot, route_notification=route_notification)
         await queue.start()
-        listener = Listener(
-            model.Listener(name="relay", address=address), spool=spool, get_settings=lambda: snapshot, tls=tls
-        )
+        declared = model.Listener(name="relay", address=address, proxy_protocol_from=proxies)
+        listener = Listener(declared, spool=spool, get_settings=lambda: snapshot, tls=tls)
         await listener.start()
         try:
             yield Running(spool, outside, listener)

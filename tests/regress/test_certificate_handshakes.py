@@ -111,7 +111,7 @@ def test_ten_thousand_names_are_more_than_is_listened_to(version: str, server: S
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_certificate_is_not_carried_over_to_another_session(
+def test_row_23_a_certificate_is_not_carried_over_to_another_session(
     version: ssl.TLSVersion, server: ServerContext, tmp_path: Path
 ) -> None:
     """Bhargavan et al., "Triple Handshakes", 2014: who resumes is taken for who came before."""
