@@ -52,6 +52,7 @@ _LOADED_WHERE_NEEDED = {
     "backup": ("backup:backup", "Write all that the relay keeps to one file, while it runs."),
     "restore": ("backup:restore", "Put a backup into an empty data folder."),
     "setup": ("setup:set_up", "Make a bare server ready: user, folders, systemd units, settings to begin with."),
+    "import": ("importing:imports", "Settings of Postfix, IIS SMTP or Exchange as ours; what cannot be carried over."),
     "demo": ("demo:demo", "The story of a relay on this machine, played step by step."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),

@@ -1,0 +1,1 @@
+"""Settings of other mail servers, read and said in ours."""
