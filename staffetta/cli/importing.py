@@ -25,7 +25,9 @@ imports = App(name="import", help="Settings of Postfix, IIS SMTP or Exchange as 
 
 @imports.command
 def postfix(
-    main: Annotated[Path, Parameter(help="main.cf, or the output of `postconf -n`; -: standard input.")],
+    main: Annotated[
+        Path, Parameter(allow_leading_hyphen=True, help="main.cf, or what `postconf -n` prints; -: standard input.")
+    ],
     /,
     *,
     master: Annotated[Path | None, Parameter(help="master.cf; left out, the one beside main.cf, if any.")] = None,
