@@ -117,15 +117,17 @@ def selected(context: Context, given: Selection, *, must_say: bool = True) -> It
         )
     tests = list(_tests(context, given))
     numbers = None if given.identity is None else _numbers(context, given.identity.applied_to(()))
-    return _found(context, numbers, tests)
+    return _found(context, numbers, tests, is_doubtful=given.status is WaitingStatus.UNKNOWN)
 
 
-def _found(context: Context, numbers: list[int] | None, tests: list[Test]) -> Iterator[Waiting]:
+def _found(
+    context: Context, numbers: list[int] | None, tests: list[Test], *, is_doubtful: bool = False
+) -> Iterator[Waiting]:
     folder = spool_folder(context.settings)
     seen: set[int] = set()
     if (folder / DATABASE_NAME).exists():
         with spool_told(), not_available():
-            for row in what_waits(folder, numbers=numbers, only=own_mail(context)):
+            for row in what_waits(folder, numbers=numbers, is_doubtful=is_doubtful, only=own_mail(context)):
                 seen.add(row.number)
                 if all(test(row) for test in tests):
                     yield row

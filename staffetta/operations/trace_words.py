@@ -20,12 +20,13 @@ _CHARACTERS_MAX = 2000
 _TOKEN = re.compile(r'\s*((?:[^\s"]|"[^"]*")+)')
 _AGO = re.compile(r"(\d{1,4})(m|min|h|d|w)")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_UNKNOWN = "unknown"  # no status of Exchange's: a next hop may have it, and nobody knows
 EXAMPLE = "from:ada@contoso.com to:*@example.net status:failed after:2h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceWords:
-    """What is asked for, as TraceQuery has it; subject: words of it, in any case of letters."""
+    """What is asked for, as TraceQuery has it, None for what is not; subject: words of it, in any case of letters."""
 
     queue_id: str | None = None
     message_id: str | None = None
@@ -35,6 +36,7 @@ class TraceWords:
     connector: str | None = None
     peer: str | None = None
     status: Status | None = None
+    is_doubtful: bool | None = None
     after: datetime | None = None
     before: datetime | None = None
     subject: str | None = None
@@ -131,8 +133,10 @@ def _peer(value: str, now: datetime) -> TraceWords:
 
 def _status(value: str, now: datetime) -> TraceWords:
     known = {each.value.lower(): each for each in Status}
+    if value.lower() == _UNKNOWN:
+        return TraceWords(is_doubtful=True)
     if value.lower() not in known:
-        raise _bad(f"'{value}' is no status; there are {', '.join(known)}")
+        raise _bad(f"'{value}' is no status; there are {', '.join([*known, _UNKNOWN])}")
     return TraceWords(status=known[value.lower()])
 
 

@@ -97,6 +97,7 @@ class MessageTraceRow(Output):
     size: Annotated[int, Field(description="Octets.")]
     queue_id: Annotated[str, Field(description="The id in our 250 reply, in the Received field and in the log.")]
     connector: Annotated[str | None, Field(description="The inbound connector that it came by.")]
+    is_outcome_unknown: Annotated[bool, Field(description="Whether a next hop may have it: a final reply was lost.")]
     row_id: Annotated[str, Field(description="Names this recipient of this message: `queue id/place`.")]
 
 
@@ -141,6 +142,7 @@ def get(context: Context, given: GetMessageTraceV2) -> Iterable[Output]:
             peer=asked.peer,
             subject=asked.subject,
             status=asked.status,
+            is_doubtful=bool(asked.is_doubtful),
             after=asked.after or (None if is_named else last - _DEFAULT_SPAN),
             before=last + timedelta(milliseconds=1),  # Received is cut to these; rows are repeated rather than lost
             beyond=row_named(given.starting_row) if given.starting_row is not None else None,
@@ -285,6 +287,7 @@ def _row(row: TraceRow) -> MessageTraceRow:
         size=row.size,
         queue_id=row.queue_id,
         connector=row.connector,
+        is_outcome_unknown=row.is_doubtful,
         row_id=f"{row.queue_id}/{row.place}",
     )
 

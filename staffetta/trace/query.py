@@ -17,6 +17,8 @@ _STATES_OF = {
     Status.FAILED: "r.state IN ('failed', 'deleted')",
 }
 
+DOUBTFUL = "r.is_doubtful = 1 AND r.state IN ('ready', 'in attempt', 'deferred', 'held', 'unknown')"
+"""Of recipients that are open, though a next hop may have the message; as the index has it (0009_doubtful.sql)."""
 
 Only = Callable[[str, str, str | None, str, str | None], bool]
 """Whether a row is wanted: by its sender ("" for the null path), recipient, connector, peer and subject."""
@@ -29,8 +31,8 @@ class TraceQuery:
     message_id: with or without angle brackets. sender: "" or "<>" is the null path. sender, recipient: in any
     case; `*@domain` for all of a domain. party: either of the two. connector: by name, in any case of ASCII letters.
     peer: where it came from. subject: words of it, in any case of letters. after, before: seconds since 1970, of
-    receipt. beyond: number and place of the last row that is known already. limit: rows; -1: all. only: asked last,
-    of what all else has left.
+    receipt. is_doubtful: open, and a next hop may have it. beyond: number and place of the last row that is known
+    already. limit: rows; -1: all. only: asked last, of what all else has left.
     """
 
     queue_id: str | None = None
@@ -42,6 +44,7 @@ class TraceQuery:
     peer: str | None = None
     subject: str | None = None
     status: Status | None = None
+    is_doubtful: bool = False
     after: float | None = None
     before: float | None = None
     beyond: tuple[int, int] | None = None
@@ -59,6 +62,8 @@ def index_for(query: TraceQuery) -> str:
         return "recipient_by_address"
     if query.sender is not None and not _is_domain(query.sender):
         return "message_by_reverse_path"
+    if query.is_doubtful:
+        return "recipient_doubtful"
     if query.status is Status.FAILED:
         return "recipient_failed"
     return "message"
@@ -88,6 +93,8 @@ def conditions(query: TraceQuery, number: str) -> tuple[str, list[object]]:
         terms.append(_subject_term(query.subject))
     if query.status is not None:
         terms.append((_STATES_OF[query.status], []))
+    if query.is_doubtful:
+        terms.append((DOUBTFUL, []))
     if query.beyond is not None:
         terms.append((f"NOT ({number} = ? AND r.recipient <= ?)", list(query.beyond)))
     return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]

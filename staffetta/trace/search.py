@@ -33,7 +33,7 @@ class TraceRow:
 
     place: of the recipient in the envelope. sender: "" for the null path. received_at, next_attempt_at: ISO 8601,
     UTC. events: oldest first; each with `at` (ISO 8601), `event`, and its details. diagnostic: why it waits for its
-    destination, or else what the last attempt brought.
+    destination, or else what the last attempt brought. is_doubtful: it is open, and a next hop may have it.
     """
 
     queue_id: str
@@ -53,6 +53,7 @@ class TraceRow:
     attempts: int
     next_attempt_at: str | None
     diagnostic: str | None
+    is_doubtful: bool
     events: Sequence[dict[str, object]]
 
 
@@ -73,12 +74,14 @@ class RefusalRow:
     evidence: dict[str, object]
 
 
+_CLOSED = ("delivered", "failed", "deleted")
 _SLICED = ("message_by_message_id", "message_by_reverse_path", "recipient_by_address")
 _FEW = 20_000
 _OPEN = """SELECT number FROM recipient INDEXED BY recipient_due WHERE due_at IS NOT NULL
     UNION ALL SELECT number FROM recipient INDEXED BY recipient_held WHERE state = 'held'"""
 _COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.received_at, m.size, m.peer_address,
-    m.connector, r.recipient, r.address, r.state, r.attempts, r.due_at, r.diagnostic, r.route, r.destination"""
+    m.connector, r.recipient, r.address, r.state, r.attempts, r.due_at, r.diagnostic, r.route, r.destination,
+    r.is_doubtful"""
 
 
 def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
@@ -253,7 +256,7 @@ def _trace_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]])
 
 def _trace_row(row: Sequence[Any], events: list[dict[str, object]], known: Waits) -> TraceRow:
     (number, message_id, reverse_path, subject, received_at, size, peer, connector) = row[:8]
-    (place, address, state, attempts, due_at, diagnostic, route, destination) = row[8:]
+    (place, address, state, attempts, due_at, diagnostic, route, destination, is_doubtful) = row[8:]
     is_waiting = state in ("ready", "deferred", "unknown")
     if is_waiting and (wait := known.of(route, destination)) and wait.covers(due_at):
         diagnostic, due_at = wait.reason, wait.until
@@ -275,6 +278,7 @@ def _trace_row(row: Sequence[Any], events: list[dict[str, object]], known: Waits
         attempts=attempts,
         next_attempt_at=None if due_at is None or state == "in attempt" else iso(due_at),
         diagnostic=diagnostic,
+        is_doubtful=bool(is_doubtful) and state not in _CLOSED,
         events=events,
     )
 

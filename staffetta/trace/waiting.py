@@ -12,7 +12,7 @@ from typing import Any
 
 from staffetta.mail.queue_id import to_text
 from staffetta.trace.partitions import Partition, by_partition, partitions
-from staffetta.trace.query import Only
+from staffetta.trace.query import DOUBTFUL, Only
 from staffetta.trace.search import only_wanted, reading
 from staffetta.trace.waits import Waits, waits
 
@@ -60,35 +60,54 @@ class Waiting:
 _COLUMNS = """SELECT r.number, r.recipient, m.message_id, coalesce(m.reverse_path, ''), r.address, m.subject, r.state,
     m.received_at, m.size, m.peer_address, m.connector, r.route, r.destination, r.attempts, r.due_at, r.diagnostic,
     r.is_doubtful"""
-_BY_INDEX = (
+_Index = tuple[str, str, str]
+"""Name, condition and order."""
+_BY_INDEX: Sequence[_Index] = (
     ("recipient_due", "r.due_at IS NOT NULL", "r.due_at"),
     ("recipient_held", "r.state = 'held'", "r.number"),
 )
+_DOUBTFUL: Sequence[_Index] = (("recipient_doubtful", DOUBTFUL, "r.number"),)
 
 
-def what_waits(folder: Path, *, numbers: Sequence[int] | None = None, only: Only | None = None) -> Iterator[Waiting]:
+def what_waits(
+    folder: Path, *, numbers: Sequence[int] | None = None, is_doubtful: bool = False, only: Only | None = None
+) -> Iterator[Waiting]:
     """Yield it, the next to be tried first and the held last; of these messages alone, where numbers are given.
 
-    Raises TraceUnavailable.
+    is_doubtful: only what a next hop may have, the oldest first. Raises TraceUnavailable.
     """
     if numbers is not None:
         for each, own in by_partition(folder, numbers).items():
-            yield from _what_waits(each, own, only)
+            yield from _what_waits(each, own, _BY_INDEX, only)
         return
-    rows = [_what_waits(each, None, only) for each in partitions(folder)]
-    yield from rows[0] if len(rows) == 1 else heapq.merge(*rows, key=lambda row: (row.state == "held", row.due_at or 0))
+    indexes = _DOUBTFUL if is_doubtful else _BY_INDEX
+    rows = [_what_waits(each, None, indexes, only) for each in partitions(folder)]
+    order = _by_age if is_doubtful else _by_turn
+    yield from rows[0] if len(rows) == 1 else heapq.merge(*rows, key=order)
 
 
-def _what_waits(partition: Partition, numbers: Sequence[int] | None, only: Only | None) -> Iterator[Waiting]:
+def _by_turn(row: Waiting) -> tuple[bool, float]:
+    return row.state == "held", row.due_at or 0.0
+
+
+def _by_age(row: Waiting) -> int:
+    return row.number
+
+
+def _what_waits(
+    partition: Partition, numbers: Sequence[int] | None, indexes: Sequence[_Index], only: Only | None
+) -> Iterator[Waiting]:
     with reading(partition) as connection:
         wanted, known = only_wanted(connection, only), waits(connection)
-        for row in _rows(connection, numbers, wanted):
+        for row in _rows(connection, numbers, indexes, wanted):
             yield _waiting(row, known)
 
 
-def _rows(connection: sqlite3.Connection, numbers: Sequence[int] | None, wanted: str) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    connection: sqlite3.Connection, numbers: Sequence[int] | None, indexes: Sequence[_Index], wanted: str
+) -> Iterator[tuple[Any, ...]]:
     if numbers is None:
-        for index, condition, order in _BY_INDEX:
+        for index, condition, order in indexes:
             yield from connection.execute(
                 f"{_COLUMNS} FROM recipient r INDEXED BY {index} CROSS JOIN message m USING (number) "
                 f"WHERE {condition}{wanted} ORDER BY {order}, r.number, r.recipient"

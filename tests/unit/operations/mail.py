@@ -1,6 +1,7 @@
 """Messages in a spool, for operations to find."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 
 from staffetta.mail.address import parse_mailbox
@@ -34,9 +35,10 @@ def kept(
     subject: str = "Hello",
     peer: str = "192.0.2.7",
     connector: str | None = "SMTP Relay",
+    is_once: bool = False,
     place: int = 0,
 ) -> str:
-    """Commit one message, received now, and return its queue id."""
+    """Commit one message, received now, and return its queue id. is_once: its connector says never twice."""
 
     async def work(spool: SqliteSpool) -> str:
         number = spool.next_number()
@@ -58,12 +60,30 @@ def kept(
                 peer_address=peer,
                 helo="client.example",
                 connector=connector,
+                is_once=is_once,
                 events=(Event(at, EventKind.RECEIVE, None, {"connector": connector, "helo": '"<&'}),),
             )
         )
         return to_text(number)
 
     return in_spool(settings, work, place)
+
+
+def crashed_in_attempt(settings: Settings) -> None:
+    """Begin an attempt for all that is due, and stop there as a crash does; the next start finds it."""
+
+    async def work(spool: SqliteSpool) -> str:
+        for line in await spool.due():
+            at = time.time()
+            for claim in await spool.claim(line.route, line.destination, line.connector, at, 1000):
+                await spool.begin_attempt(claim, [each.number for each in claim.recipients], {"host": "mx.test"}, at)
+        return ""
+
+    async def start(spool: SqliteSpool) -> str:
+        return ""
+
+    in_spool(settings, work)
+    in_spool(settings, start)
 
 
 def refused(settings: Settings, *refusals: Refusal, place: int = 0) -> None:

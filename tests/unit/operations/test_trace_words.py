@@ -49,7 +49,7 @@ def test_words_are_read(text: str, words: TraceWords) -> None:
         ("sender:ada", "there is no field 'sender:'"),
         ("from:", "nothing stands after from:"),
         ("from:a@b.c from:d@e.f", "is asked for already"),
-        ("status:lost", "'lost' is no status; there are gettingstatus, pending, delivered, failed"),
+        ("status:lost", "'lost' is no status; there are gettingstatus, pending, delivered, failed, unknown"),
         ("after:99999w", "is no time; write 2h, 7d, today"),
         ("after:soon", "is no time; write 2h, 7d, today"),
         ("ip:printer", "is no address of a host"),

@@ -21,6 +21,7 @@ from staffetta.operations.errors import OperationError
 _HOURS = 24
 _QUEUES_SHOWN = 6
 _DAYS_AHEAD = 30
+_UNKNOWN_READ = 1000
 _ALL_OF_THE_TRACE = timedelta(days=90)
 _WAYS = (
     ("delivered", N_("Delivered")),
@@ -44,23 +45,28 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Something that waits for a person. count: of what `text` names."""
+    """Something that waits for a person. count: of what `text` names. answers: what may be done, each with its form."""
 
     count: int
     text: str
     link: str
+    answers: Sequence[tuple[str, str]] = ()
+    is_more: bool = False
 
 
 async def home(request: Request) -> Response:
     _ = visit_of(request).language
     now = datetime.now(UTC)
     begin = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
-    flow, queues, certificates, tokens, blocked, steps = await asyncio.gather(
-        _rows(request, "Get-MailFlowStatusReport", StartDate=begin.isoformat()),
-        _rows(request, "Get-Queue"),
-        _rows(request, "Get-CertificateExpiry", Days=_DAYS_AHEAD),
-        _rows(request, "Get-ApiToken"),
-        _rows(request, "Get-BlockedConnector"),
+    (flow, queues, certificates, tokens, blocked, unknown), steps = await asyncio.gather(
+        asyncio.gather(
+            _rows(request, "Get-MailFlowStatusReport", StartDate=begin.isoformat()),
+            _rows(request, "Get-Queue"),
+            _rows(request, "Get-CertificateExpiry", Days=_DAYS_AHEAD),
+            _rows(request, "Get-ApiToken"),
+            _rows(request, "Get-BlockedConnector"),
+            _rows(request, "Get-Message", Status="Unknown", ResultSize=_UNKNOWN_READ),
+        ),
         _readiness(request, now),
     )
     return await render(
@@ -73,7 +79,7 @@ async def home(request: Request) -> Response:
         queues=sorted(queues, key=lambda row: -row["MessageCount"])[:_QUEUES_SHOWN],
         queues_left=max(0, len(queues) - _QUEUES_SHOWN),
         expiring=_expiring(certificates, tokens, now),
-        decisions=_decisions(request, flow, queues, blocked),
+        decisions=_decisions(request, flow, queues, blocked, unknown),
         steps=steps,
     )
 
@@ -122,11 +128,9 @@ def _expiring(certificates: Rows, tokens: Rows, now: datetime) -> Rows:
     return sorted(found, key=lambda each: each["at"] or now)
 
 
-def _decisions(request: Request, flow: Rows, queues: Rows, blocked: Rows) -> Sequence[Decision]:
+def _decisions(request: Request, flow: Rows, queues: Rows, blocked: Rows, unknown: Rows) -> Sequence[Decision]:
     language = visit_of(request).language
-    refused, unknown = (
-        sum(row["MessageCount"] for row in flow if row["EventType"] == way) for way in ("refused", "unknown")
-    )
+    refused = sum(row["MessageCount"] for row in flow if row["EventType"] == "refused")
     held = sum(row["SuspendedCount"] for row in queues)
     where = "/refused" if may(request, "Get-Refusal") else "/trace"
     found = (
@@ -136,18 +140,40 @@ def _decisions(request: Request, flow: Rows, queues: Rows, blocked: Rows) -> Seq
             where,
         ),
         Decision(held, language.several("recipient is held", "recipients are held", held), "/messages"),
-        Decision(
-            unknown,
-            language.several(
-                "delivery whose outcome is unknown today", "deliveries whose outcome is unknown today", unknown
-            ),
-            "/trace",
-        ),
+        _of_unknown_outcome(request, unknown),
         Decision(
             len(blocked), language.several("connector is blocked", "connectors are blocked", len(blocked)), "/blocked"
         ),
     )
     return [each for each in found if each.count]
+
+
+def _of_unknown_outcome(request: Request, messages: Rows) -> Decision:
+    """A final reply was lost, by a next hop or by our own crash; what is held is tried only when somebody says so."""
+    language = visit_of(request).language
+    count = sum(len(row["Recipients"]) for row in messages)
+    held = sum(row["Status"] == "Suspended" for row in messages)
+    of_held = "&" + urlencode({"Filter": "Status -eq 'Suspended'"})
+    answers = (
+        ("Retry-Message", language("Try again now"), "", held < len(messages)),
+        ("Resume-Message", language("Release what is held, to be tried"), of_held, held > 0),
+        ("Complete-Message", language("Take as delivered"), "", True),
+    )
+    return Decision(
+        count,
+        language.several(
+            "recipient may have been reached, and the reply was lost",
+            "recipients may have been reached, and the reply was lost",
+            count,
+        ),
+        f"/trace?{urlencode({'Search': 'status:unknown', 'span': 'all'})}",
+        [
+            (label, f"/messages/do/{cmdlet}?Status=Unknown{more}")
+            for cmdlet, label, more, is_wanted in answers
+            if is_wanted and may(request, cmdlet)
+        ],
+        is_more=len(messages) == _UNKNOWN_READ,
+    )
 
 
 async def _readiness(request: Request, now: datetime) -> Sequence[Step]:

@@ -7,7 +7,7 @@ import pytest
 from markupsafe import escape
 
 from tests.unit.admin.web.browser import Browser, Console
-from tests.unit.operations.mail import kept
+from tests.unit.operations.mail import crashed_in_attempt, kept
 
 
 @pytest.fixture
@@ -78,6 +78,17 @@ def test_subjects_with_markup_are_shown_safely(ada: Browser, site: Console, text
     kept(site.office.settings, "bob@contoso.com", subject=text)
     assert f"<bdi>{escape(text)}</bdi>" in ada.get("/trace")
     assert (text in ada.text) == (escape(text) == text)
+
+
+def test_what_a_next_hop_may_have_is_found_and_marked(ada: Browser, mail: Console) -> None:
+    crashed_in_attempt(mail.office.settings)
+    kept(mail.office.settings, "bob@contoso.com", subject="Later")
+    page = ada.get("/trace?Search=status:unknown from:ada@contoso.com")
+    assert page.count('class="row-link"') == 3
+    assert page.count("Outcome unknown") == 3
+    assert "Outcome unknown" not in ada.get("/trace?Search=subject:later")
+    mail.office("Complete-Message", All=True)
+    assert 'class="row-link"' not in ada.get("/trace?Search=status:unknown")
 
 
 def test_an_administrator_of_one_organisation_sees_its_own_mail(mail: Console) -> None:
