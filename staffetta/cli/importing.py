@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ from cyclopts import App, Parameter
 
 from staffetta.cli.status import EX_CONFIG, EX_IOERR, EX_OK
 from staffetta.importing.draft import CannotImport, Imported
+from staffetta.importing.exchange import ExchangeFiles, import_exchange
+from staffetta.importing.iis import import_iis
 from staffetta.importing.postfix import PostfixFiles, import_postfix
 
 _STANDARD_INPUT = Path("-")
@@ -41,17 +44,86 @@ def postfix(
     beside = folder / "master.cf"
     if master is None and main != _STANDARD_INPUT and beside.exists():
         master = beside
-    try:
+
+    def imported() -> Imported:
         files = PostfixFiles(
-            name="standard input" if main == _STANDARD_INPUT else str(main),
+            name=_name(main),
             main=_read(main),
             master=_read(master) if master is not None else None,
             folder=folder,
             hostname=hostname or socket.getfqdn(),
             transport=transport,
-            own=tuple(each.lower() for each in domain),
+            own=_lowered(domain),
         )
-        return _told(import_postfix(files), output)
+        return import_postfix(files)
+
+    return _carried_out(imported, output)
+
+
+@imports.command
+def iis(
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True, help="MetaBase.xml, or an export; -: standard input.")],
+    /,
+    *,
+    hostname: Hostname = None,
+    domain: Domains = (),
+    output: Output = None,
+) -> int:
+    """Read MetaBase.xml of IIS SMTP, or Get-WmiObject … -Class IIsSmtpServerSetting as JSON or CSV."""
+
+    def imported() -> Imported:
+        return import_iis(_name(file), _read(file), hostname or socket.getfqdn(), _lowered(domain))
+
+    return _carried_out(imported, output)
+
+
+@imports.command
+def exchange(
+    receive: Annotated[
+        Path, Parameter(allow_leading_hyphen=True, help="Get-ReceiveConnector as JSON or CSV; -: standard input.")
+    ],
+    /,
+    *,
+    send: Annotated[Path | None, Parameter(help="Get-SendConnector as JSON or CSV.")] = None,
+    accepted_domains: Annotated[Path | None, Parameter(help="Get-AcceptedDomain as JSON or CSV.")] = None,
+    permissions: Annotated[Path | None, Parameter(help="Get-ADPermission of the receive connectors.")] = None,
+    mailboxes: Annotated[str | None, Parameter(help="Who has the mailboxes, as HOST or HOST:PORT.")] = None,
+    hostname: Hostname = None,
+    domain: Domains = (),
+    output: Output = None,
+) -> int:
+    """Read connectors of Exchange Server, as `… | ConvertTo-Json -Depth 4` or Export-Csv writes them."""
+
+    def text(path: Path | None) -> str | None:
+        return _read(path) if path is not None else None
+
+    def imported() -> Imported:
+        files = ExchangeFiles(
+            name=_name(receive),
+            receive=_read(receive),
+            hostname=hostname or socket.getfqdn(),
+            send=text(send),
+            accepted=text(accepted_domains),
+            permissions=text(permissions),
+            mailboxes=mailboxes,
+            own=_lowered(domain),
+        )
+        return import_exchange(files)
+
+    return _carried_out(imported, output)
+
+
+def _name(path: Path) -> str:
+    return "standard input" if path == _STANDARD_INPUT else str(path)
+
+
+def _lowered(domains: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(each.lower() for each in domains)
+
+
+def _carried_out(imported: Callable[[], Imported], output: Path | None) -> int:
+    try:
+        return _told(imported(), output)
     except CannotImport as error:
         print(error, file=sys.stderr)
         return EX_CONFIG

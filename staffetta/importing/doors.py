@@ -30,8 +30,12 @@ def close_to_strangers(draft: Draft) -> None:
     draft.note("strangers", f"they may send nothing, by inbound connector {connector.name!r}")
 
 
-def accept_senders(own: tuple[str, ...], draft: Draft) -> None:
-    """Accept the domains of our senders, and say that no others relay. own: as found, or as an operator says."""
+def accept_senders(own: tuple[str, ...], draft: Draft, *, route: str | None = None) -> None:
+    """Accept the domains of our senders, and say that no others relay.
+
+    own: as found, or as an operator says. route: what their recipients take; None: the default route.
+    """
+    road = route or draft.default_route
     is_closed = any(each.connector_type is ConnectorType.PARTNER for each in draft.inbound_connectors)
     for name in own:
         if any(
@@ -39,7 +43,7 @@ def accept_senders(own: tuple[str, ...], draft: Draft) -> None:
             for each in draft.accepted_domains
         ):
             continue
-        if draft.default_route is None:
+        if road is None:
             draft.leave(f"senders of {name}", "the domain has no road", "name it as an accepted domain, with a route")
             continue
         domain = said(
@@ -47,7 +51,7 @@ def accept_senders(own: tuple[str, ...], draft: Draft) -> None:
             name=name,
             type=DomainType.INTERNAL_RELAY,
             include_subdomains=True,
-            route=draft.default_route,
+            route=road,
         )
         draft.accepted_domains.append(domain)
         draft.note(f"senders of {name}", f"accepted domain, because its senders relay; by route {domain.route!r}")

@@ -46,3 +46,16 @@ def test_what_cannot_be_read_is_told(
         (tmp_path / "main.cf").write_text(text, encoding="utf-8")
     assert command("import", "postfix", tmp_path / "main.cf") == status
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_exports_of_powershell_are_read_as_it_writes_them(
+    tmp_path: Path, encoding: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receive, iis = tmp_path / "receive.json", tmp_path / "iis.json"
+    receive.write_text('{"Name": "Büro", "Bindings": "0.0.0.0:25", "RemoteIPRanges": "192.0.2.7"}', encoding=encoding)
+    iis.write_text('{"Name": "SmtpSvc/1", "SmartHost": "192.0.2.1", "ServerBindings": ":25:"}', encoding=encoding)
+    assert command("import", "exchange", receive, "--hostname", "relay.contoso.test") == 0
+    assert 'hostname = "relay.contoso.test"' in capsys.readouterr().out
+    assert command("import", "iis", iis, "--hostname", "relay.contoso.test") == 0
+    assert '[{ host = "192.0.2.1" }]' in capsys.readouterr().out
