@@ -51,21 +51,7 @@ def trace(
             before=before,
         )
     )
-    rows = find_messages(
-        load(config),
-        queue_id=asked.queue_id,
-        message_id=asked.message_id,
-        sender=asked.sender,
-        recipient=asked.recipient,
-        party=asked.party,
-        connector=asked.connector,
-        peer=asked.peer,
-        subject=asked.subject,
-        status=asked.status,
-        after=asked.after,
-        before=asked.before,
-        limit=limit,
-    )
+    rows = find_messages(load(config), asked.query(limit=limit)).rows
     status_code = EX_NOINPUT if queue_id is not None and not rows else EX_OK
     if json:
         print_json(rows)

@@ -10,7 +10,7 @@ from staffetta.operations.duties import READ_MAIL
 from staffetta.operations.errors import NotFound, RoleMissing
 from staffetta.operations.registry import Context
 from staffetta.operations.spools import not_available, spool_folder, spool_told
-from staffetta.operations.trace import find_messages
+from staffetta.operations.trace import TraceQuery, find_messages
 from staffetta.operations.tracing import queue_id_of
 from staffetta.operations.visibility import own_mail
 from staffetta.settings.objects import DEFAULT_ORGANIZATION
@@ -27,7 +27,8 @@ def content_of(context: Context, identity: str, operation: str, octets_max: int)
         raise RoleMissing(f"To read a message needs the role {may}. Add-RoleGroupMember gives a role.")
     queue_id = queue_id_of(identity, "Identity")
     with spool_told():
-        rows = find_messages(context.settings, queue_id=queue_id, limit=1, only=own_mail(context))
+        query = TraceQuery(queue_id=queue_id, limit=1, own=own_mail(context))
+        rows = find_messages(context.settings, query).rows
     if not rows or queue_id is None:
         raise not_found(context, identity)
     with changing(context, operation) as change:

@@ -42,7 +42,7 @@ def get_queue_age(context: Context, given: GetQueueAge) -> Iterable[Output]:
     if (folder / DATABASE_NAME).exists():
         now = context.now()
         with spool_told(), not_available():
-            found = list(map(_row, ages(folder, [now - limit for limit in _LIMITS], only=own_mail(context))))
+            found = list(map(_row, ages(folder, [now - limit for limit in _LIMITS], own=own_mail(context))))
     if given.identity is None:
         return found[: given.result_size]
     wanted = [row for row in found if row.identity.casefold() == given.identity.casefold()]

@@ -180,7 +180,7 @@ def _backlogs(context: Context) -> Sequence[Backlog]:
     if not (folder / DATABASE_NAME).exists():
         return []
     with spool_told(), not_available():
-        return backlogs(folder, only=own_mail(context))
+        return backlogs(folder, own=own_mail(context))
 
 
 def _queue_row(context: Context, backlog: Backlog) -> QueueRow:

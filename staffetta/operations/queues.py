@@ -20,8 +20,9 @@ from staffetta.spool.commands import CommandResult, Order, command_result, leave
 from staffetta.spool.lock import SpoolLocked
 from staffetta.spool.spool import CommandVerb
 from staffetta.trace.events import Status
+from staffetta.trace.own_mail import OwnMail
 from staffetta.trace.partitions import Partition, by_partition, partitions, place_of
-from staffetta.trace.query import Only, TraceQuery
+from staffetta.trace.query import TraceQuery
 from staffetta.trace.search import DATABASE_NAME, TraceRow, queue_rows, search
 
 __all__ = ["CommandResult", "CommandVerb", "NoAnswer", "NotAvailable", "Order", "TraceRow", "act", "waiting"]
@@ -36,7 +37,7 @@ class NoAnswer(NotAvailable):
 
 
 def waiting(
-    settings: Settings, *, queue_id: str | None = None, limit: int = 1000, only: Only | None = None
+    settings: Settings, *, queue_id: str | None = None, limit: int = 1000, own: OwnMail | None = None
 ) -> Sequence[TraceRow]:
     """Return recipients that are not closed, the next to be tried first; of one message where `queue_id` is given.
 
@@ -47,9 +48,9 @@ def waiting(
         return []
     with not_available():
         if queue_id is None:
-            return queue_rows(folder, limit=limit, only=only)
-        found = search(folder, TraceQuery(queue_id=queue_id, limit=limit, only=only))
-        return [row for row in found if row.status in _OPEN]
+            return queue_rows(folder, limit=limit, own=own)
+        found = search(folder, TraceQuery(queue_id=queue_id, limit=limit, own=own))
+        return [row for row in found.rows if row.status in _OPEN]
 
 
 def act(

@@ -7,6 +7,7 @@ Parameters and properties are spelt in Python as `sender_domains` and outside as
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Self
 
 from staffetta.directory.store import Directory, NotConsistent
@@ -54,11 +55,20 @@ def silent(_step: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """What one answer would take too long to look at. after: the row that it follows. before: when it came."""
+
+    after: str
+    before: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What an operation works with.
 
     settings: the snapshot of now, file and directory together. now: seconds since 1970.
-    warnings: what the caller should hear besides the result. tell: is told what is being done, for whoever waits.
+    warnings: what the caller should hear besides the result. unread: as Result has it; at most one.
+    tell: is told what is being done, for whoever waits.
     """
 
     settings: Settings
@@ -66,6 +76,7 @@ class Context:
     caller: Caller
     now: Callable[[], float]
     warnings: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
     tell: Callable[[str], None] = silent
 
     @classmethod
@@ -116,10 +127,11 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """rows: the output, empty where there is none. warnings: in words, for people."""
+    """rows: the output, empty where there is none. warnings: in words, for people. unread: None where all was read."""
 
     rows: tuple[Output, ...]
     warnings: tuple[str, ...]
+    unread: Unread | None = None
 
 
 def operations() -> tuple[Operation, ...]:
@@ -153,7 +165,7 @@ def execute(
         foreseen = () if operation.preview is None else tuple(operation.preview(context, given))
         return Result((), (_what_if(operation, given), *(f"What if: {line}" for line in foreseen), *context.warnings))
     rows = tuple(operation.run(context, given))
-    return Result(rows, tuple(context.warnings))
+    return Result(rows, tuple(context.warnings), next(iter(context.unread), None))
 
 
 def _must_be_there(operation: Operation, context: Context, given: Input) -> None:

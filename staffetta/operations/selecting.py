@@ -127,7 +127,7 @@ def _found(
     seen: set[int] = set()
     if (folder / DATABASE_NAME).exists():
         with spool_told(), not_available():
-            for row in what_waits(folder, numbers=numbers, is_doubtful=is_doubtful, only=own_mail(context)):
+            for row in what_waits(folder, numbers=numbers, is_doubtful=is_doubtful, own=own_mail(context)):
                 seen.add(row.number)
                 if all(test(row) for test in tests):
                     yield row

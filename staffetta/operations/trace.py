@@ -6,57 +6,22 @@ from datetime import datetime
 from staffetta.operations.spools import not_available, spool_folder
 from staffetta.settings.model import Settings
 from staffetta.trace.events import Status
-from staffetta.trace.query import Only, TraceQuery
-from staffetta.trace.search import DATABASE_NAME, RefusalRow, TraceRow, refusals, search
+from staffetta.trace.query import Place, TraceQuery
+from staffetta.trace.search import DATABASE_NAME, Found, RefusalRow, TraceRow, refusals, search
 
-__all__ = ["RefusalRow", "Status", "TraceRow", "find_messages", "find_refusals"]
+__all__ = ["Found", "Place", "RefusalRow", "Status", "TraceQuery", "TraceRow", "find_messages", "find_refusals"]
 
 
-def find_messages(
-    settings: Settings,
-    *,
-    queue_id: str | None = None,
-    message_id: str | None = None,
-    sender: str | None = None,
-    recipient: str | None = None,
-    party: str | None = None,
-    connector: str | None = None,
-    peer: str | None = None,
-    subject: str | None = None,
-    status: Status | None = None,
-    is_doubtful: bool = False,
-    after: datetime | None = None,
-    before: datetime | None = None,
-    beyond: tuple[int, int] | None = None,
-    limit: int = 100,
-    only: Only | None = None,
-) -> Sequence[TraceRow]:
-    """Return one row per recipient, newest message first; all that is given must hold, as TraceQuery has it.
+def find_messages(settings: Settings, query: TraceQuery, *, rows_read_max: int | None = None) -> Found:
+    """Find one row per recipient, newest message first, as trace.search has it.
 
     Nothing where the relay has never run. Raises NotAvailable.
     """
     folder = spool_folder(settings)
     if not (folder / DATABASE_NAME).exists():
-        return []
-    query = TraceQuery(
-        queue_id=queue_id,
-        message_id=message_id,
-        sender=sender,
-        recipient=recipient,
-        party=party,
-        connector=connector,
-        peer=peer,
-        subject=subject,
-        status=status,
-        is_doubtful=is_doubtful,
-        after=after.timestamp() if after else None,
-        before=before.timestamp() if before else None,
-        beyond=beyond,
-        limit=limit,
-        only=only,
-    )
+        return Found(())
     with not_available():
-        return search(folder, query)
+        return search(folder, query, rows_read_max=rows_read_max)
 
 
 def find_refusals(

@@ -11,22 +11,24 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from staffetta.mail.queue_id import from_text, to_text
 from staffetta.operations.errors import BadValue
 from staffetta.trace.events import Status
+from staffetta.trace.query import TraceQuery
 
 _CHARACTERS_MAX = 2000
 _TOKEN = re.compile(r'\s*((?:[^\s"]|"[^"]*")+)')
 _AGO = re.compile(r"(\d{1,4})(m|min|h|d|w)")
-_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _UNKNOWN = "unknown"  # no status of Exchange's: a next hop may have it, and nobody knows
+_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 EXAMPLE = "from:ada@contoso.com to:*@example.net status:failed after:2h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceWords:
-    """What is asked for, as TraceQuery has it, None for what is not; subject: words of it, in any case of letters."""
+    """What is asked for, as TraceQuery has it, but for times; None for what is not."""
 
     queue_id: str | None = None
     message_id: str | None = None
@@ -50,6 +52,14 @@ class TraceWords:
                 raise _bad(f"'{mine}' is asked for already where it says '{its}'")
             found[field.name] = its if mine is None else mine
         return TraceWords(**found)  # type: ignore[arg-type]
+
+    def query(self, *, limit: int) -> TraceQuery:
+        """Return it for the trace. limit: rows."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("after", "before"):
+            values[name] = values[name] and values[name].timestamp()
+        values["is_doubtful"] = bool(self.is_doubtful)
+        return TraceQuery(**values, limit=limit)
 
 
 def read_trace_words(text: str, now: datetime) -> TraceWords:

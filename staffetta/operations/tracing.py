@@ -6,6 +6,7 @@ Rule 2: a trace id is a GUID that holds the queue id; either names a message.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -13,22 +14,23 @@ from xml.sax.saxutils import quoteattr
 
 from pydantic import Field
 
-from staffetta.mail.queue_id import from_text, to_text
+from staffetta.mail.queue_id import from_text, made_at, to_text
 from staffetta.operations.duties import TRACE
 from staffetta.operations.errors import BadValue
 from staffetta.operations.inputs import RESULTS_DEFAULT, Input, Output
 from staffetta.operations.meanings import meaning_of
-from staffetta.operations.registry import Context, Operation
+from staffetta.operations.registry import Context, Operation, Unread
 from staffetta.operations.spools import spool_told
-from staffetta.operations.trace import Status, TraceRow, find_messages
+from staffetta.operations.trace import Place, Status, TraceQuery, TraceRow, find_messages
 from staffetta.operations.trace_words import EXAMPLE, TraceWords, read_trace_words
 from staffetta.operations.visibility import own_mail
 from staffetta.settings.objects import outside_name
 from staffetta.trace.events import EventKind
-from staffetta.trace.query import Only
 
 _DEFAULT_SPAN = timedelta(hours=48)
 _RESULTS_MAX = 5000
+ROWS_READ_MAX = 400_000
+"""Of messages and recipients, for one answer: some tenths of a second (docs/decisions/109-searches-in-pieces.md)."""
 _OURS_ALONE = ("search", "connector", "starting_row")
 _OURS = {status.value for status in Status}
 
@@ -51,6 +53,12 @@ class SubjectFilterType(StrEnum):
     STARTS_WITH = "StartsWith"
     ENDS_WITH = "EndsWith"
 
+
+_PLACES = {
+    SubjectFilterType.CONTAINS: Place.ANYWHERE,
+    SubjectFilterType.STARTS_WITH: Place.START,
+    SubjectFilterType.ENDS_WITH: Place.END,
+}
 
 TraceId = Annotated[str | None, Field(description="The trace's GUID, or the queue id of the 250 reply.")]
 MessageId = Annotated[str | None, Field(description="The Message-ID field, with or without angle brackets.")]
@@ -126,51 +134,49 @@ class MessageTraceDetailRow(Output):
 def get(context: Context, given: GetMessageTraceV2) -> Iterable[Output]:
     if given.status is not None and given.status.value not in _OURS:
         return []
-    now = datetime.fromtimestamp(context.now(), UTC)
-    asked = _asked(given).also(read_trace_words(given.search or "", now))
-    last = asked.before or now
-    is_named = asked.queue_id is not None or (asked.message_id is not None and given.search is not None)
+    asked = _asked(given).also(read_trace_words(given.search or "", datetime.fromtimestamp(context.now(), UTC)))
     with spool_told():
-        rows = find_messages(
-            context.settings,
-            queue_id=asked.queue_id,
-            message_id=asked.message_id,
-            sender=asked.sender,
-            recipient=asked.recipient,
-            party=asked.party,
-            connector=asked.connector,
-            peer=asked.peer,
-            subject=asked.subject,
-            status=asked.status,
-            is_doubtful=bool(asked.is_doubtful),
-            after=asked.after or (None if is_named else last - _DEFAULT_SPAN),
-            before=last + timedelta(milliseconds=1),  # Received is cut to these; rows are repeated rather than lost
-            beyond=row_named(given.starting_row) if given.starting_row is not None else None,
-            limit=-1 if given.to_ip else given.result_size + 1 + _repeated(context, given),
-            only=_wanted(context, asked.subject, given.subject_filter_type),
-        )
-    found: Sequence[MessageTraceRow] = [_row(row) for row in rows]
-    if given.to_ip is not None:
-        found = [row for row in found if row.to_ip == given.to_ip]
+        answer = find_messages(context.settings, _query(context, given, asked), rows_read_max=ROWS_READ_MAX)
+    found: Sequence[MessageTraceRow] = [_row(row) for row in answer.rows]
     if given.starting_recipient_address is not None:
         found = _from(found, given.starting_recipient_address.lower())
     shown = found[: given.result_size]
     if len(found) > len(shown):
         context.warnings.append(_how_to_go_on(shown[-1]))
+    elif answer.beyond is not None:
+        number, place = answer.beyond
+        unread = Unread(f"{to_text(number)}/{place}", datetime.fromtimestamp(made_at(number), UTC))
+        context.unread.append(unread)
+        context.warnings.append(_how_to_look_further(unread))
     return shown
+
+
+def _query(context: Context, given: GetMessageTraceV2, asked: TraceWords) -> TraceQuery:
+    last = asked.before or datetime.fromtimestamp(context.now(), UTC)
+    is_named = asked.queue_id is not None or (asked.message_id is not None and given.search is not None)
+    after = asked.after or (None if is_named else last - _DEFAULT_SPAN)
+    return replace(
+        asked.query(limit=given.result_size + 1 + _repeated(context, given)),
+        after=after.timestamp() if after else None,
+        before=(last + timedelta(milliseconds=1)).timestamp(),  # Received is cut to these; rows are repeated, not lost
+        next_hop=given.to_ip,
+        subject_place=_PLACES[given.subject_filter_type],
+        beyond=row_named(given.starting_row) if given.starting_row is not None else None,
+        own=own_mail(context),
+    )
 
 
 def get_detail(context: Context, given: GetMessageTraceDetailV2) -> Iterable[Output]:
     with spool_told():
-        rows = find_messages(
-            context.settings,
+        query = TraceQuery(
             queue_id=queue_id_of(given.message_trace_id, "MessageTraceId"),
             message_id=given.message_id,
             sender=given.sender_address,
             recipient=given.recipient_address,
             limit=1,
-            only=own_mail(context),
+            own=own_mail(context),
         )
+        rows = find_messages(context.settings, query).rows
     details = [_detail(row, dict(event)) for row in rows for event in row.events]
     return [
         each
@@ -230,30 +236,6 @@ def _repeated(context: Context, given: GetMessageTraceV2) -> int:
     return context.settings.limits.recipients_max if given.starting_recipient_address is not None else 0
 
 
-def _wanted(context: Context, subject: str | None, kind: SubjectFilterType) -> Only | None:
-    is_own = own_mail(context)
-    if subject is None or kind is SubjectFilterType.CONTAINS:
-        return is_own
-    words = subject.casefold()
-
-    def only(sender: str, recipient: str, connector: str | None, peer: str, subject: str | None) -> bool:
-        if is_own and not is_own(sender, recipient, connector, peer, subject):
-            return False
-        return _has(kind, (subject or "").casefold(), words)
-
-    return only
-
-
-def _has(kind: SubjectFilterType, subject: str, words: str) -> bool:
-    match kind:
-        case SubjectFilterType.STARTS_WITH:
-            return subject.startswith(words)
-        case SubjectFilterType.ENDS_WITH:
-            return subject.endswith(words)
-        case SubjectFilterType.CONTAINS:
-            return words in subject
-
-
 def _from(rows: Sequence[MessageTraceRow], recipient: str) -> Sequence[MessageTraceRow]:
     """Without the first instant's rows before that recipient, which were shown already."""
     for index, row in enumerate(rows):
@@ -269,6 +251,13 @@ def _how_to_go_on(last: MessageTraceRow) -> str:
         "There are more results, use the following command to get more. "
         f'Get-MessageTraceV2 -EndDate "{last.received:%Y-%m-%dT%H:%M:%S.%f}Z" '
         f'-StartingRecipientAddress "{last.recipient_address}"'
+    )
+
+
+def _how_to_look_further(unread: Unread) -> str:
+    return (
+        f"Messages received before {unread.before:%Y-%m-%d %H:%M} UTC were not looked at yet, and there may be more "
+        f'results; use the following command to look further. Get-MessageTraceV2 -StartingRow "{unread.after}"'
     )
 
 

@@ -136,7 +136,7 @@ async def _notified(way: _Way) -> None:
 async def _trace(spool: Path, query: TraceQuery) -> Sequence[TraceRow]:
     """Raises ProbeFailed."""
     try:
-        return await asyncio.to_thread(search, spool, query)
+        return (await asyncio.to_thread(search, spool, query)).rows
     except TraceUnavailable as error:
         raise ProbeFailed(f"the trace cannot be read: {error}") from None
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.mail.queue_id import EPOCH_UNIX_SECONDS, made_at, make_number
+from staffetta.trace.own_mail import OwnMail, condition_of
 from staffetta.trace.partitions import Partition, from_each
-from staffetta.trace.query import Only
-from staffetta.trace.search import only_wanted, reading
+from staffetta.trace.search import reading
 
 _INDEXES = (("recipient_due", "r.due_at IS NOT NULL"), ("recipient_held", "r.state = 'held'"))
 
@@ -31,15 +31,15 @@ class Ages:
     oldest_at: float
 
 
-def ages(folder: Path, limits: Sequence[float], *, only: Only | None = None) -> Sequence[Ages]:
+def ages(folder: Path, limits: Sequence[float], *, own: OwnMail | None = None) -> Sequence[Ages]:
     """Return the destinations for which something waits, the fullest first.
 
-    limits: when the younger ages end, seconds since 1970, the latest first. only: whose mail counts.
+    limits: when the younger ages end, seconds since 1970, the latest first. own: whose mail counts.
     Raises TraceUnavailable.
     """
     found: dict[tuple[str, str], Ages] = {}
     numbers = [_number_at(each) for each in limits]
-    for route, destination, oldest, *counts in from_each(folder, lambda each: _ages(each, numbers, only)):
+    for route, destination, oldest, *counts in from_each(folder, lambda each: _ages(each, numbers, own)):
         other = found.get((route, destination))
         found[route, destination] = Ages(
             route=route,
@@ -50,9 +50,9 @@ def ages(folder: Path, limits: Sequence[float], *, only: Only | None = None) -> 
     return sorted(found.values(), key=lambda each: (-sum(each.counts), each.route, each.destination))
 
 
-def _ages(partition: Partition, limits: Sequence[int], only: Only | None) -> Iterator[tuple[Any, ...]]:
+def _ages(partition: Partition, limits: Sequence[int], own: OwnMail | None) -> Iterator[tuple[Any, ...]]:
     with reading(partition) as connection:
-        yield from _rows(connection, limits, only_wanted(connection, only))
+        yield from _rows(connection, limits, condition_of(connection, own))
 
 
 def _rows(connection: sqlite3.Connection, limits: Sequence[int], wanted: str) -> Iterator[tuple[Any, ...]]:

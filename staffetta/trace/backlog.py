@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from staffetta.trace.own_mail import OwnMail, condition_of
 from staffetta.trace.partitions import Partition, from_each, partitions
-from staffetta.trace.query import Only
-from staffetta.trace.search import iso, only_wanted, reading
+from staffetta.trace.search import iso, reading
 from staffetta.trace.waits import Wait, Waits, waits
 
 _SECONDS_KNOWN = 60.0  # what was counted before that, and not since, is still
@@ -44,16 +44,16 @@ class Backlog:
     went_per_second: float | None = None
 
 
-def backlogs(folder: Path, *, only: Only | None = None) -> Sequence[Backlog]:
+def backlogs(folder: Path, *, own: OwnMail | None = None) -> Sequence[Backlog]:
     """Return the destinations for which something waits, the fullest first, then what else is suspended.
 
-    only: whose mail counts; where that is not all, nothing is told of a suspension without mail.
+    own: whose mail counts; where that is not all, nothing is told of a suspension without mail.
     Raises TraceUnavailable.
     """
     if len(partitions(folder)) == 1:
-        return _backlogs(Partition(folder), only)
+        return _backlogs(Partition(folder), own)
     found: dict[tuple[str, str], Backlog] = {}
-    for each in from_each(folder, lambda partition: _backlogs(partition, only)):
+    for each in from_each(folder, lambda partition: _backlogs(partition, own)):
         place = (each.route, each.destination)
         found[place] = _sum(found[place], each) if place in found else each
     with_mail = {each.route for each in found.values() if each.messages}
@@ -84,12 +84,12 @@ def _added(one: float | None, other: float | None) -> float | None:
     return None if one is None or other is None else round(one + other, 2)
 
 
-def _backlogs(partition: Partition, only: Only | None) -> Sequence[Backlog]:
+def _backlogs(partition: Partition, own: OwnMail | None) -> Sequence[Backlog]:
     with reading(partition) as connection:
-        rows = _counted(connection) if only is None else _counted_of_some(connection, only)
+        rows = _counted(connection) if own is None else _counted_of_some(connection, own)
         known = waits(connection)
-        rates = _rates(connection) if only is None else {}
-        unknown = _STILL if only is None else (None, None)
+        rates = _rates(connection) if own is None else {}
+        unknown = _STILL if own is None else (None, None)
         found = [
             Backlog(
                 route=route,
@@ -108,7 +108,7 @@ def _backlogs(partition: Partition, only: Only | None) -> Sequence[Backlog]:
             )
             for route, destination, messages, recipients, in_attempt, deferred, held, due_at, diagnostic in rows
         ]
-    return found if only else [*found, *_empty(known, found)]
+    return found if own else [*found, *_empty(known, found)]
 
 
 def _counted(connection: sqlite3.Connection) -> list[Row]:
@@ -139,7 +139,7 @@ def _counted(connection: sqlite3.Connection) -> list[Row]:
     ).fetchall()
 
 
-def _counted_of_some(connection: sqlite3.Connection, only: Only) -> list[Row]:
+def _counted_of_some(connection: sqlite3.Connection, own: OwnMail) -> list[Row]:
     """Count what is wanted, which only the messages themselves can tell."""
     # Two small indexes, named, since the planner would rather walk every recipient of the trace.
     return connection.execute(
@@ -148,7 +148,7 @@ def _counted_of_some(connection: sqlite3.Connection, only: Only) -> list[Row]:
         "min(CASE WHEN r.state != 'in attempt' THEN r.due_at END), max(r.diagnostic) "
         "FROM (SELECT * FROM recipient INDEXED BY recipient_due WHERE due_at IS NOT NULL "
         "UNION ALL SELECT * FROM recipient INDEXED BY recipient_held WHERE state = 'held') r "
-        f"CROSS JOIN message m USING (number) WHERE TRUE{only_wanted(connection, only)} "
+        f"CROSS JOIN message m USING (number) WHERE TRUE{condition_of(connection, own)} "
         "GROUP BY r.route, r.destination ORDER BY 3 DESC, 1, 2",
         (time.time(),),
     ).fetchall()

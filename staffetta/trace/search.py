@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from staffetta.mail.queue_id import from_text, to_text
 from staffetta.trace.events import Status
+from staffetta.trace.own_mail import OwnMail, condition_of
 from staffetta.trace.partitions import DATABASE_NAME as DATABASE_NAME
-from staffetta.trace.partitions import Partition, merged, partition_of
-from staffetta.trace.query import Only, TraceQuery, conditions, index_for, number_at, range_of
+from staffetta.trace.partitions import Partition, merged, partition_of, partitions
+from staffetta.trace.pieces import Piece, pieces
+from staffetta.trace.query import TraceQuery, conditions, effort_of, number_at, range_of, source_of
 from staffetta.trace.waits import Waits, waits
-
-_SLICE_BITS = 40  # indexes start with number >> 40, some 72 minutes (migrations/0001_start.sql)
 
 
 class TraceUnavailable(Exception):
@@ -75,72 +75,121 @@ class RefusalRow:
 
 
 _CLOSED = ("delivered", "failed", "deleted")
-_SLICED = ("message_by_message_id", "message_by_reverse_path", "recipient_by_address")
 _FEW = 20_000
 _OPEN = """SELECT number FROM recipient INDEXED BY recipient_due WHERE due_at IS NOT NULL
     UNION ALL SELECT number FROM recipient INDEXED BY recipient_held WHERE state = 'held'"""
 _COLUMNS = """SELECT m.number, m.message_id, m.reverse_path, m.subject, m.received_at, m.size, m.peer_address,
     m.connector, r.recipient, r.address, r.state, r.attempts, r.due_at, r.diagnostic, r.route, r.destination,
     r.is_doubtful"""
+_EVERY_PLACE = 99_999_999
+Row = tuple[Any, ...]
+Key = tuple[int, int]
+"""Number and place of a row."""
+T = TypeVar("T")
 
 
-def search(folder: Path, query: TraceQuery) -> list[TraceRow]:
-    """Find recipients. An unreadable queue id finds nothing. Raises TraceUnavailable."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """rows: at most as many as were asked for. beyond: where to go on, where not all was looked at and rows may be
+    missing: as TraceQuery has it.
+    """
+
+    rows: Sequence[TraceRow]
+    beyond: Key | None = None
+
+
+def search(folder: Path, query: TraceQuery, *, rows_read_max: int | None = None) -> Found:
+    """Find recipients. An unreadable queue id finds nothing.
+
+    rows_read_max: how many rows are read of messages and recipients, about, or fewer where one takes longer; None: as
+    many as it takes.
+    Raises TraceUnavailable.
+    """
     if query.queue_id is not None:
         try:
-            return _search(partition_of(folder, from_text(query.queue_id)), query)
+            return _search(partition_of(folder, from_text(query.queue_id)), query, None)
         except ValueError:
-            return []
-    return merged(folder, lambda each: _search(each, query), key=_newest_first, limit=query.limit)
+            return Found(())
+    all_of_it = partitions(folder)
+    if len(all_of_it) == 1:
+        return _search(all_of_it[0], query, rows_read_max)
+    parts = [_search(each, query, rows_read_max and rows_read_max // len(all_of_it)) for each in all_of_it]
+    keyed = [({(from_text(row.queue_id), row.place): row for row in part.rows}, part.beyond) for part in parts]
+    return Found(*_joined(keyed, query.limit))
 
 
-def _newest_first(row: TraceRow) -> tuple[int, int]:
-    return -from_text(row.queue_id), row.place
+def _joined(parts: Sequence[tuple[dict[Key, T], Key | None]], limit: int) -> tuple[list[T], Key | None]:
+    """Return the rows of several searches in order, as far back as all of them have been, and where to go on."""
+    beyond = max((stop for _, stop in parts if stop is not None), default=None)
+    each = {key: row for rows, _ in parts for key, row in rows.items() if beyond is None or key[0] >= beyond[0]}
+    keys = sorted(each, key=lambda key: (-key[0], key[1]))
+    if 0 <= limit <= len(keys):
+        keys, beyond = keys[:limit], None
+    return [each[key] for key in keys], beyond
 
 
-def _search(partition: Partition, query: TraceQuery) -> list[TraceRow]:
+def _search(partition: Partition, query: TraceQuery, rows_read_max: int | None) -> Found:
     with reading(partition) as connection:
+        own = condition_of(connection, query.own)
         if query.party is None:
-            return _trace_rows(connection, _found(connection, query))
-        sides = []
-        if query.sender in (None, query.party):
-            sides.append(replace(query, party=None, sender=query.party))
-        if query.recipient in (None, query.party):
-            sides.append(replace(query, party=None, recipient=query.party))
-        rows = [row for side in sides for row in _found(connection, side)]
-        each = {(row[0], row[8]): row for row in rows}
-        ordered = [each[key] for key in sorted(each, key=lambda key: (-key[0], key[1]))]
-        return _trace_rows(connection, ordered if query.limit < 0 else ordered[: query.limit])
+            rows, beyond = _found(connection, query, own, rows_read_max)
+        else:
+            rows, beyond = _found_of_party(connection, query, own, rows_read_max)
+        return Found(_trace_rows(connection, rows), beyond)
 
 
-def _found(connection: sqlite3.Connection, query: TraceQuery) -> list[tuple[Any, ...]]:
-    index = index_for(query)
-    # CROSS JOIN keeps the order. The side that has the index is walked first; INDEXED BY, since the planner thinks
-    # that a walk over all numbers is as good.
-    tables = ["message m", "recipient r"] if index.startswith("message") else ["recipient r", "message m"]
-    number = f"{tables[0][-1]}.number"
-    tables[0] += "" if index == "message" else f" INDEXED BY {index}"
-    where, arguments = conditions(query, number)
-    connection.create_function("casefolded", 1, lambda text: (text or "").casefold(), deterministic=True)
-    where += only_wanted(connection, query.only)
-    if index == "message" and query.status in (Status.PENDING, Status.GETTING_STATUS) and _are_few_open(connection):
-        where += f" AND {number} IN ({_OPEN})"
-    rows: list[tuple[Any, ...]] = []
-    for slices in _slices(connection, query, number) if index in _SLICED else [""]:
+def _found_of_party(
+    connection: sqlite3.Connection, query: TraceQuery, own: str, rows_read_max: int | None
+) -> tuple[list[Row], Key | None]:
+    sides = []
+    if query.sender in (None, query.party):
+        sides.append(replace(query, party=None, sender=query.party))
+    if query.recipient in (None, query.party):
+        sides.append(replace(query, party=None, recipient=query.party))
+    parts = []
+    for side in sides:
+        rows, beyond = _found(connection, side, own, rows_read_max and rows_read_max // len(sides))
+        parts.append(({(row[0], row[8]): row for row in rows}, beyond))
+    return _joined(parts, query.limit)
+
+
+def _found(
+    connection: sqlite3.Connection, query: TraceQuery, own: str, rows_read_max: int | None
+) -> tuple[list[Row], Key | None]:
+    source = source_of(query)
+    where, arguments = conditions(query, source.number)
+    where += own
+    is_open = query.status in (Status.PENDING, Status.GETTING_STATUS)
+    if not source.index and is_open and _are_few_open(connection):
+        where += f" AND {source.number} IN ({_OPEN})"
+        cut: Iterator[Piece] = iter([Piece(*range_of(query), _FEW, is_last=True)])
+    elif query.queue_id is not None:
+        cut = iter([Piece(*range_of(query), 0, is_last=True)])
+    else:
+        cut = pieces(connection, source, *range_of(query))
+    # CROSS JOIN keeps the order.
+    tables = f"{source.named} CROSS JOIN {'recipient r' if source.table == 'message' else 'message m'}"
+    rows: list[Row] = []
+    read, effort = 0, effort_of(query)
+    for piece in cut:
         rows += connection.execute(
-            f"{_COLUMNS} FROM {' CROSS JOIN '.join(tables)} ON m.number = r.number WHERE {where}{slices} "
-            f"ORDER BY {number} DESC, r.recipient LIMIT ?",
-            (*arguments, query.limit - len(rows)),
+            f"{_COLUMNS} FROM {tables} ON m.number = r.number "
+            f"WHERE {source.number} BETWEEN ? AND ? AND {where}{piece.where} "
+            f"ORDER BY {source.number} DESC, r.recipient LIMIT ?",
+            (piece.low, piece.high, *arguments, query.limit - len(rows)),
         ).fetchall()
+        read += piece.rows * effort
         if len(rows) == query.limit:
             break
-    return rows
+        if rows_read_max is not None and read >= rows_read_max and not piece.is_last:
+            return rows, (piece.low, _EVERY_PLACE)
+    return rows, None
 
 
 def recipients_recorded(folder: Path, message_id: str, since: float) -> set[str]:
     """Return whom the spool took a message with this Message-ID for since then, in lower case. Raises OSError."""
     try:
-        rows = search(folder, TraceQuery(message_id=message_id, after=since - 1.0, limit=-1))
+        rows = search(folder, TraceQuery(message_id=message_id, after=since - 1.0, limit=-1)).rows
     except TraceUnavailable as error:
         raise OSError(str(error)) from error
     return {row.recipient.lower() for row in rows}
@@ -152,19 +201,19 @@ def _are_few_open(connection: sqlite3.Connection) -> bool:
     return bool(count <= _FEW)
 
 
-def queue_rows(folder: Path, *, limit: int = 1000, only: Only | None = None) -> list[TraceRow]:
+def queue_rows(folder: Path, *, limit: int = 1000, own: OwnMail | None = None) -> list[TraceRow]:
     """List recipients that are not closed, the next to be tried first, the held last. Raises TraceUnavailable."""
-    return merged(folder, lambda each: _queue_rows(each, limit, only), key=_next_first, limit=limit)
+    return merged(folder, lambda each: _queue_rows(each, limit, own), key=_next_first, limit=limit)
 
 
 def _next_first(row: TraceRow) -> tuple[bool, str, str, int]:
     return row.state == "held", row.next_attempt_at or "", row.queue_id, row.place
 
 
-def _queue_rows(partition: Partition, limit: int, only: Only | None) -> list[TraceRow]:
+def _queue_rows(partition: Partition, limit: int, own: OwnMail | None) -> list[TraceRow]:
     with reading(partition) as connection:
-        wanted = only_wanted(connection, only)
-        rows: list[tuple[Any, ...]] = []
+        wanted = condition_of(connection, own)
+        rows: list[Row] = []
         # Chosen first, from an index alone where all is wanted, so that no more is read than what is shown.
         joined = "CROSS JOIN message m USING (number)" if wanted else ""
         for index, condition, order in (
@@ -221,32 +270,6 @@ def reading(partition: Partition) -> Iterator[sqlite3.Connection]:
             connection.close()
     except sqlite3.Error as error:
         raise TraceUnavailable(f"The trace in {partition} cannot be read: {error}.") from error
-
-
-def only_wanted(connection: sqlite3.Connection, only: Only | None) -> str:
-    """Return a further condition on message m and recipient r; nothing where all are wanted."""
-    if only is None:
-        return ""
-    connection.create_function("only_wanted", 5, only)
-    return " AND only_wanted(coalesce(m.reverse_path, ''), r.address, m.connector, m.peer_address, m.subject)"
-
-
-def _slices(connection: sqlite3.Connection, query: TraceQuery, number: str) -> Iterator[str]:
-    """Yield conditions that name the slices of time in which there are messages, newest first, and ever more at a time.
-
-    So what is there often is found without reading all of it, and what is rare with few statements.
-    """
-    first, last = connection.execute(
-        "SELECT (SELECT min(number) FROM message), (SELECT max(number) FROM message)"
-    ).fetchone()
-    if first is None:
-        return
-    low, high = range_of(query)
-    slices = range(min(high, last) >> _SLICE_BITS, (max(low, first) >> _SLICE_BITS) - 1, -1)
-    begin, count = 0, 1
-    while chosen := slices[begin : begin + count]:
-        yield f" AND {number} >> {_SLICE_BITS} IN ({', '.join(map(str, chosen))})"
-        begin, count = begin + count, count * 2
 
 
 def _trace_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[TraceRow]:

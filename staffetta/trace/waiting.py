@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from staffetta.mail.queue_id import to_text
+from staffetta.trace.own_mail import OwnMail, condition_of
 from staffetta.trace.partitions import Partition, by_partition, partitions
-from staffetta.trace.query import DOUBTFUL, Only
-from staffetta.trace.search import only_wanted, reading
+from staffetta.trace.query import DOUBTFUL
+from staffetta.trace.search import reading
 from staffetta.trace.waits import Waits, waits
 
 
@@ -70,18 +71,18 @@ _DOUBTFUL: Sequence[_Index] = (("recipient_doubtful", DOUBTFUL, "r.number"),)
 
 
 def what_waits(
-    folder: Path, *, numbers: Sequence[int] | None = None, is_doubtful: bool = False, only: Only | None = None
+    folder: Path, *, numbers: Sequence[int] | None = None, is_doubtful: bool = False, own: OwnMail | None = None
 ) -> Iterator[Waiting]:
     """Yield it, the next to be tried first and the held last; of these messages alone, where numbers are given.
 
     is_doubtful: only what a next hop may have, the oldest first. Raises TraceUnavailable.
     """
     if numbers is not None:
-        for each, own in by_partition(folder, numbers).items():
-            yield from _what_waits(each, own, _BY_INDEX, only)
+        for each, some in by_partition(folder, numbers).items():
+            yield from _what_waits(each, some, _BY_INDEX, own)
         return
     indexes = _DOUBTFUL if is_doubtful else _BY_INDEX
-    rows = [_what_waits(each, None, indexes, only) for each in partitions(folder)]
+    rows = [_what_waits(each, None, indexes, own) for each in partitions(folder)]
     order = _by_age if is_doubtful else _by_turn
     yield from rows[0] if len(rows) == 1 else heapq.merge(*rows, key=order)
 
@@ -95,10 +96,10 @@ def _by_age(row: Waiting) -> int:
 
 
 def _what_waits(
-    partition: Partition, numbers: Sequence[int] | None, indexes: Sequence[_Index], only: Only | None
+    partition: Partition, numbers: Sequence[int] | None, indexes: Sequence[_Index], own: OwnMail | None
 ) -> Iterator[Waiting]:
     with reading(partition) as connection:
-        wanted, known = only_wanted(connection, only), waits(connection)
+        wanted, known = condition_of(connection, own), waits(connection)
         for row in _rows(connection, numbers, indexes, wanted):
             yield _waiting(row, known)
 

@@ -15,7 +15,7 @@ import pytest
 
 from staffetta.operations import authority as own
 from staffetta.operations.ledger import Folder
-from staffetta.operations.trace import find_messages, find_refusals
+from staffetta.operations.trace import TraceQuery, find_messages, find_refusals
 from staffetta.settings.file import load
 from tests.certificates import CLIENT, CODE_SIGNING, NOW, SERVER, Made, authority, make, pem, revocation_list
 from tests.live import certified, clients, postfix
@@ -203,7 +203,7 @@ class Scene:
         return made.write(self.folder / f"client-{self.count}") if made else None
 
     def connector_of(self, mail: Mail) -> str | None:
-        (row,) = find_messages(load(self.relay.config), message_id=mail.message_id)
+        (row,) = find_messages(load(self.relay.config), TraceQuery(message_id=mail.message_id)).rows
         return row.connector
 
     def evidence(self, refusal: str) -> dict[str, object]:

@@ -92,7 +92,7 @@ def test_a_spool_of_any_version_goes_on_where_it_was(version: int, tmp_path: Pat
     small, large = b"prefix", b"prefix" + LARGE
     assert asyncio.run(due(later=0)) == {"ready": large, "deferred": small, "unknown": small}
     assert asyncio.run(due(later=300)) == {"ready": large, "deferred": small, "unknown": small, "in attempt": small}
-    rows = search(tmp_path, TraceQuery(limit=100))
+    rows = search(tmp_path, TraceQuery(limit=100)).rows
     assert {row.subject: row.status for row in rows} == {
         "ready": Status.GETTING_STATUS,
         "delivered": Status.DELIVERED,

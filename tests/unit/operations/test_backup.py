@@ -23,7 +23,7 @@ from staffetta.operations import backup as backups
 from staffetta.operations.backup import BackupFailed, back_up, restore
 from staffetta.operations.queues import waiting
 from staffetta.operations.spools import open_spool, spool_folder
-from staffetta.operations.trace import find_messages
+from staffetta.operations.trace import TraceQuery, find_messages
 from staffetta.settings.file import load
 from staffetta.settings.model import Limits, Settings
 from staffetta.spool import snapshot as snapshots
@@ -157,7 +157,7 @@ def test_a_backup_under_load_has_the_content_of_all_that_it_holds(
         found = in_spool(again)
         assert len(found) == summary.messages > 0
         assert set(found.values()) <= {SMALL, LARGE}
-        known = find_messages(again, queue_id=to_text(acknowledged[number]))
+        known = find_messages(again, TraceQuery(queue_id=to_text(acknowledged[number]))).rows
         assert [row.recipient for row in known] == ["bob@example.net"]
 
 

@@ -11,7 +11,7 @@ from staffetta.operations.backup import back_up, restore
 from staffetta.operations.queues import CommandVerb, Order, act, waiting
 from staffetta.operations.spool_repair import check_spool
 from staffetta.operations.spools import spool_folder
-from staffetta.operations.trace import find_messages, find_refusals
+from staffetta.operations.trace import TraceQuery, find_messages, find_refusals
 from staffetta.settings.model import Settings
 from staffetta.spool.marks import HourMark, PaceMark, Scope, marks_of_all, write_marks
 from staffetta.spool.stored import stored_content
@@ -55,13 +55,13 @@ def test_a_number_tells_the_partition_that_holds_its_message(settings: Settings,
 
 def test_the_trace_is_one_newest_first_and_goes_on_where_it_ended(settings: Settings, queue_ids: list[str]) -> None:
     newest = queue_ids[::-1]
-    assert [row.queue_id for row in find_messages(settings)] == newest
-    assert [row.queue_id for row in find_messages(settings, limit=2)] == newest[:2]
+    assert [row.queue_id for row in find_messages(settings, TraceQuery()).rows] == newest
+    assert [row.queue_id for row in find_messages(settings, TraceQuery(limit=2)).rows] == newest[:2]
     beyond = (from_text(newest[1]), 0)
-    assert [row.queue_id for row in find_messages(settings, beyond=beyond, limit=2)] == newest[2:4]
+    assert [row.queue_id for row in find_messages(settings, TraceQuery(beyond=beyond, limit=2)).rows] == newest[2:4]
     for each in queue_ids:
-        assert [row.queue_id for row in find_messages(settings, queue_id=each)] == [each]
-    assert find_messages(settings, queue_id="no id") == []
+        assert [row.queue_id for row in find_messages(settings, TraceQuery(queue_id=each)).rows] == [each]
+    assert not find_messages(settings, TraceQuery(queue_id="no id")).rows
 
 
 def test_what_waits_is_one(settings: Settings, queue_ids: list[str]) -> None:
@@ -108,7 +108,7 @@ def test_counts_of_mail_flow_are_added(settings: Settings, queue_ids: list[str])
         FlowCount(10, Way.ACCEPTED, "c", 2),
     ]
     assert accepted(spool, after=0, before=1e9) == {"c": Total(6, 22)}
-    rows = find_messages(settings, limit=1)
+    rows = find_messages(settings, TraceQuery(limit=1)).rows
     slot = int(next(iter(what_waits(spool, numbers=[from_text(rows[0].queue_id)]))).received_at // 300)
     newest = [row.received_at for row in what_waits(spool)][-1]
     assert last_uses(spool, {"SMTP Relay": slot}) == {"SMTP Relay": LastUse(newest, "192.0.2.7")}

@@ -9,7 +9,7 @@ from staffetta.mail.queue_id import to_text
 from staffetta.operations.errors import BadParameter, BadValue, NotFound, OperationError
 from staffetta.operations.queues import waiting
 from staffetta.operations.roles import Caller, Role
-from staffetta.operations.trace import Status, find_messages
+from staffetta.operations.trace import Status, TraceQuery, find_messages
 from staffetta.spool.marks import QueueFlow
 from staffetta.spool.spool import RecipientState, Settlement
 from staffetta.spool.sqlite import SqliteSpool
@@ -159,7 +159,7 @@ def test_an_order_is_audited_with_how_many_and_by_what_they_were_chosen(office: 
         "Messages": 1,
         "Recipients": 1,
     }
-    (found,) = find_messages(office.settings, recipient="eve@outside.example")
+    (found,) = find_messages(office.settings, TraceQuery(recipient="eve@outside.example")).rows
     assert found.diagnostic == "deleted by ada"
 
 
@@ -207,7 +207,7 @@ def test_unknown_outcomes_are_listed_and_retried_or_taken_as_delivered(office: O
     assert row["Result"] == "1 recipient to be tried now"
     (row,) = office("Complete-Message", All=True)
     assert row["Result"] == "1 recipient taken as delivered; 1 is not of unknown outcome: no next hop has it"
-    (found,) = find_messages(office.settings, recipient="bob@contoso.com")
+    (found,) = find_messages(office.settings, TraceQuery(recipient="bob@contoso.com")).rows
     assert (found.status, found.diagnostic) == (
         Status.DELIVERED,
         "taken as delivered by ada; whether the next hop has it is not known",

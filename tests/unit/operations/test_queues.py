@@ -10,7 +10,7 @@ from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.queue_id import from_text, to_text
 from staffetta.operations.queues import CommandResult, CommandVerb, NoAnswer, NotAvailable, Order, act, waiting
 from staffetta.operations.spools import open_spool
-from staffetta.operations.trace import Status, find_messages
+from staffetta.operations.trace import Status, TraceQuery, find_messages
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import NewMessage, RoutedRecipient
 from staffetta.spool.sqlite import SqliteSpool
@@ -61,7 +61,7 @@ def done(settings: Settings, verb: CommandVerb, *queue_ids: str, **how: float) -
 
 def test_nothing_waits_where_no_relay_has_ever_run(settings: Settings) -> None:
     assert waiting(settings) == []
-    assert find_messages(settings, message_id="one@contoso.test") == []
+    assert not find_messages(settings, TraceQuery(message_id="one@contoso.test")).rows
 
 
 def test_commands_where_no_relay_has_ever_run_say_so(settings: Settings) -> None:
@@ -76,7 +76,7 @@ def test_commands_are_carried_out_here_while_no_relay_runs(settings: Settings) -
     assert done(settings, CommandVerb.RELEASE).changed == 2
     assert done(settings, CommandVerb.DELETE, queue_id.lower()).changed == 2
     assert waiting(settings) == []
-    rows = find_messages(settings, queue_id=queue_id)
+    rows = find_messages(settings, TraceQuery(queue_id=queue_id)).rows
     assert {row.status for row in rows} == {Status.FAILED}
     assert {row.diagnostic for row in rows} == {"deleted by ada"}
 

@@ -5,10 +5,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from staffetta.operations import tracing
 from staffetta.operations.errors import OperationError
 from staffetta.operations.roles import Caller, Role
 from tests.unit.operations.mail import kept
 from tests.unit.operations.office import Office
+from tests.unit.trace.written import START, written
 
 FABRIKAM = Caller("fay", frozenset(Role), "api", organization="fabrikam")
 
@@ -83,6 +85,34 @@ def test_letters_beyond_ascii_are_found_in_any_case(office: Office) -> None:
     office.now = time.time
     kept(office.settings, "bob@contoso.com", subject="\u00dcbersicht")
     assert len(office("Get-MessageTraceV2", Search="subject:\u00fcBERSICHT")) == 1
+
+
+def test_a_search_that_would_take_too_long_says_how_far_back_it_has_been(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "ROWS_READ_MAX", 1)
+    office.now = lambda: START
+    written(office.settings.data_dir / "spool", 700)
+    asked: dict[str, object] = {"Search": "connector:nothing", "StartDate": "2026-01-01"}
+    result = office.result("Get-MessageTraceV2", **asked)
+    assert result.unread is not None
+    assert not result.rows
+    (warning,) = office.warnings
+    assert f"before {result.unread.before:%Y-%m-%d %H:%M} UTC were not looked at yet" in warning
+    assert warning.endswith(f'Get-MessageTraceV2 -StartingRow "{result.unread.after}"')
+    rest = office.result("Get-MessageTraceV2", StartingRow=result.unread.after, **asked)
+    assert (rest.unread, office.warnings) == (None, ())
+    newest = office.result("Get-MessageTraceV2", StartDate="2026-01-01", ResultSize=10)
+    assert (len(newest.rows), newest.unread) == (10, None)
+
+
+def test_messages_are_found_by_the_next_hop_that_was_tried_last(office: Office) -> None:
+    office.now = lambda: START
+    written(office.settings.data_dir / "spool", 30)
+    rows = office("Get-MessageTraceV2", ToIP="mx1.example.net", StartDate="2026-01-01")
+    assert {row["ToIP"] for row in rows} == {"mx1.example.net"}
+    every = office("Get-MessageTraceV2", StartDate="2026-01-01")
+    assert len(rows) == sum(row["ToIP"] == "mx1.example.net" for row in every)
 
 
 def test_the_detail_tells_the_connector(traced: Office) -> None:

@@ -124,18 +124,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=str,
 )
 def test_search_finds_by(folder: Path, query: TraceQuery, found: list[str]) -> None:
-    assert [f"{row.message_id} {row.recipient.partition('@')[0]}" for row in search(folder, query)] == found
+    assert [f"{row.message_id} {row.recipient.partition('@')[0]}" for row in search(folder, query).rows] == found
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_a_limit_takes_the_newest_however_many_slices_of_time_are_asked(folder: Path, limit: int) -> None:
-    found = search(folder, TraceQuery(recipient="bob@example.net", limit=limit))
+    found = search(folder, TraceQuery(recipient="bob@example.net", limit=limit)).rows
     assert [row.message_id for row in found] == ["3@a", "<1@a>"][:limit]
 
 
 def test_a_row_tells_the_whole_story(folder: Path) -> None:
-    (row, _) = search(folder, TraceQuery(message_id="1@a"))
-    assert search(folder, TraceQuery(queue_id=row.queue_id.lower()))[0] == row
+    (row, _) = search(folder, TraceQuery(message_id="1@a")).rows
+    assert search(folder, TraceQuery(queue_id=row.queue_id.lower())).rows[0] == row
     assert (row.sender, row.status, row.state, row.attempts) == ("Alice@Contoso.test", Status.PENDING, "deferred", 1)
     assert (row.received_at, row.next_attempt_at) == ("2027-01-15T08:00:00.000Z", "2027-01-15T08:05:00.000Z")
     assert row.diagnostic == "mx.example.net: 450 later"
@@ -177,5 +177,5 @@ def test_every_state_has_a_status(state: RecipientState) -> None:
 
 
 def test_queue_ids_are_those_of_the_reply(folder: Path) -> None:
-    for row in search(folder, TraceQuery()):
+    for row in search(folder, TraceQuery()).rows:
         assert len(row.queue_id) == len(to_text(0))

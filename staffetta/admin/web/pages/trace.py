@@ -19,7 +19,7 @@ from staffetta.admin.web.page import carry_out, command, may, render
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import queried, visit_of
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
-from staffetta.operations.registry import find
+from staffetta.operations.registry import Unread, find
 
 _CMDLET = "Get-MessageTraceV2"
 _DETAIL = "Get-MessageTraceDetailV2"
@@ -66,10 +66,11 @@ async def trace(request: Request) -> Response:
     query = queried(request)
     given = _given(query)
     rows: Sequence[Row] = ()
+    unread: Unread | None = None
     errors: dict[str, str] = {}
     try:
         result = await carry_out(request, _CMDLET, {**given, "ResultSize": _ROWS + 1})
-        rows = [properties(row) for row in result.rows]
+        rows, unread = [properties(row) for row in result.rows], result.unread
     except (RoleMissing, Unavailable):
         raise
     except OperationError as error:
@@ -94,6 +95,7 @@ async def trace(request: Request) -> Response:
         kinds=_KINDS,
         link=lambda **changed: _link(query, changed),
         more=shown[-1]["RowId"] if len(rows) > _ROWS else "",
+        unread=unread,
         opened=opened,
         steps=await _timeline(request, opened) if opened else (),
         may_analyze=may(request, "Get-HeaderAnalysis"),

@@ -1,13 +1,16 @@
 """Message trace: found by words or by a form, page by page, and told from the start to the end."""
 
+import html
 import re
 import time
 
 import pytest
 from markupsafe import escape
 
+from staffetta.operations import tracing
 from tests.unit.admin.web.browser import Browser, Console
 from tests.unit.operations.mail import crashed_in_attempt, kept
+from tests.unit.trace.written import written
 
 
 @pytest.fixture
@@ -96,3 +99,17 @@ def test_an_administrator_of_one_organisation_sees_its_own_mail(mail: Console) -
     fay = mail.signed_in("fay", "Organization Management", organization="fabrikam")
     page = fay.get("/trace")
     assert "Theirs" in page and "Offer" not in page
+
+
+def test_a_search_that_would_take_too_long_says_so_and_leads_on(
+    ada: Browser, site: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing, "ROWS_READ_MAX", 1)
+    written(site.office.settings.data_dir / "spool", 700, end=time.time())
+    page = ada.get("/trace?span=all&Search=connector%3Anothing")
+    assert "No message matches, as far as was looked." in page
+    assert "were not looked at yet" in page
+    (address,) = re.findall(r'href="(\?[^"]*)" rel="next">Look further', page)
+    rest = ada.get(f"/trace{html.unescape(address)}")
+    assert "Look further" not in rest
+    assert "No message matches, within this time." in rest
