@@ -1,7 +1,8 @@
 """From what a caller typed to an operation's input: names in any case, errors in the words of Exchange's shell.
 
 Rule 1: what JSON, a shell and a command line can say is read alike.
-Rule 2: None ($null) empties a list, and puts an optional text back to nothing; a parameter left out changes nothing.
+Rule 2: None ($null) empties a list, and puts an optional text, number or choice back to its default; a parameter left
+out changes nothing.
 Rule 3: an Identity that is None is an error. Exchange takes it for left out, and so for all objects that there are.
 """
 
@@ -142,12 +143,18 @@ def _leaves(annotation: Any) -> list[Any]:
     return [leaf for each in arguments for leaf in _leaves(each)] if arguments else [annotation]
 
 
+def _may_be_nothing(parameter: Parameter) -> bool:
+    """Of one that is optional. A flag has no third value, and whoever means all objects leaves their name out."""
+    if parameter.kind in (ParameterKind.NUMBER, ParameterKind.CHOICE):
+        return parameter.default is None
+    return parameter.kind in (ParameterKind.TEXT, ParameterKind.TEXTS) and parameter.field != "identity"
+
+
 def _read(parameter: Parameter, value: object) -> object:
     """Raises BadParameter, BadValue."""
     is_empty = value is None or value in ("", [], ())
     if value is None or (is_empty and parameter.is_required):
-        may_be_nothing = parameter.kind in (ParameterKind.TEXT, ParameterKind.TEXTS) and parameter.field != "identity"
-        if parameter.is_required or not may_be_nothing:
+        if parameter.is_required or not _may_be_nothing(parameter):
             what = "null" if value is None else "an empty string" if value == "" else "an empty array"
             text = f"Cannot bind argument to parameter '{parameter.name}' because it is {what}."
             raise BadParameter(text, parameter=parameter.name)

@@ -105,7 +105,7 @@ def test_the_second_of_two_tabs_is_told(ada: Visitor) -> None:
 def test_a_click_twice_makes_one(ada: Visitor) -> None:
     page = ada.go("/tokens/do/New-ApiToken")
     page.locator("#field-Name").fill("twice")
-    page.locator("#field-Roles").fill("Help Desk")
+    page.get_by_label("Help Desk").check()
     page.locator("main button.primary").dblclick()
     page.wait_for_url(re.compile(r"/tokens($|\?)"), wait_until="load")
     expect(page.locator("table.list tbody tr", has_text="twice")).to_have_count(1)

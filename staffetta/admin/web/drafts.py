@@ -16,13 +16,29 @@ from staffetta.admin.web.visit import visit_of
 _DRAFTS_MAX = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """An object as it was when its draft began. identity: its name. stood: parameters that would make it so.
+
+    version: tells whether somebody else has changed it since.
+    """
+
+    identity: str
+    stood: Mapping[str, object]
+    version: str
+
+
 @dataclass
 class Draft:
-    """key: in addresses. values: by field; a list has one text a line. made: where what came of it is shown."""
+    """key: in addresses. values: by field; a list has one text a line. made: where what came of it is shown.
+
+    edited: what is changed; None where something is made.
+    """
 
     key: str
     values: dict[str, str] = field(default_factory=dict)
     made: str = ""
+    edited: Edited | None = None
 
     def is_on(self, name: str) -> bool:
         """Whether a tick is set."""

@@ -14,6 +14,7 @@ class Entry:
     """One line. path: of the page; cmdlet: what the page shows. Texts are English, translated where they are shown.
 
     keys: what is typed after `g` to go there. about: one sentence under the title.
+    empty: what stands where there is nothing to show.
     links: label and address of pages about one object (with its `id`); page_links: of pages about all of them.
     """
 
@@ -22,6 +23,7 @@ class Entry:
     cmdlet: str
     about: str
     keys: str = ""
+    empty: str = N_("There is nothing yet.")
     links: tuple[tuple[str, str], ...] = ()
     page_links: tuple[tuple[str, str], ...] = ()
 
@@ -60,10 +62,6 @@ MENU = (
                 "Get-OutboundConnector",
                 N_("Where mail goes out, as Exchange has it."),
                 "o",
-                page_links=(
-                    (N_("Add, step by step"), "/connectors/add?Need=smarthost"),
-                    (N_("Commands for Exchange"), "/outbound-connectors/exchange"),
-                ),
             ),
             Entry(
                 "/accepted-domains",
@@ -71,6 +69,7 @@ MENU = (
                 "Get-AcceptedDomain",
                 N_("Domains that mail is taken for."),
                 "d",
+                N_("No domain is accepted, so mail is taken for nobody."),
                 links=((N_("DNS records"), "/accepted-domains/dns"),),
             ),
             Entry(
@@ -81,6 +80,7 @@ MENU = (
                 N_("Route rules"),
                 "Get-RouteRule",
                 N_("Which mail takes which road, in order."),
+                empty=N_("There is no rule: mail takes the road of its recipient's domain, or else the default one."),
                 page_links=((N_("Order"), "/route-rules/order"),),
             ),
             Entry(
@@ -89,6 +89,7 @@ MENU = (
                 "Get-SmtpAccount",
                 N_("Devices and applications that log in to send."),
                 "a",
+                N_("Nobody logs in to send. A device that has no address of its own, nor a certificate, needs this."),
                 links=((N_("Card for the device"), "/accounts/card"),),
             ),
             Entry(
@@ -100,12 +101,19 @@ MENU = (
             ),
             Entry("/refused", N_("Refused"), "Get-Refusal", N_("Who was refused, and why."), "f"),
             Entry("/queues", N_("Queues"), "Get-Queue", N_("Where mail waits, and why."), "q"),
-            Entry("/messages", N_("Waiting messages"), "Get-Message", N_("Messages that wait, the next one first.")),
+            Entry(
+                "/messages",
+                N_("Waiting messages"),
+                "Get-Message",
+                N_("Messages that wait, the next one first."),
+                empty=N_("Nothing waits."),
+            ),
             Entry(
                 "/blocked",
                 N_("Blocked connectors"),
                 "Get-BlockedConnector",
                 N_("Connectors whose mail is refused until they are unblocked."),
+                empty=N_("No connector is blocked."),
             ),
         ),
     ),
@@ -135,7 +143,13 @@ MENU = (
                 "Get-ReplyMeaning",
                 N_("What a server's reply means, and the cure."),
             ),
-            Entry("/certificates", N_("Certificates"), "Get-CertificateExpiry", N_("When certificates end.")),
+            Entry(
+                "/certificates",
+                N_("Certificates"),
+                "Get-CertificateExpiry",
+                N_("When certificates end."),
+                empty=N_("No certificate is in use."),
+            ),
         ),
     ),
     Group(
@@ -144,7 +158,13 @@ MENU = (
             Entry("/people", N_("People"), "Get-Administrator", N_("Who may sign in here."), "p"),
             Entry("/sign-ins", N_("Sign-ins"), "Get-SignIn", N_("Who is signed in here.")),
             Entry("/role-groups", N_("Role groups"), "Get-RoleGroup", N_("What people may do.")),
-            Entry("/tokens", N_("Tokens"), "Get-ApiToken", N_("Programs that call the interface.")),
+            Entry(
+                "/tokens",
+                N_("Tokens"),
+                "Get-ApiToken",
+                N_("Programs that call the interface."),
+                empty=N_("No program calls the interface."),
+            ),
             Entry("/audit", N_("Audit"), "Search-AdminAuditLog", N_("Who changed what, and when."), "u"),
         ),
     ),

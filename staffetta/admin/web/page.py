@@ -17,7 +17,7 @@ from staffetta.admin.web.commands import Command, command_of
 from staffetta.admin.web.jobs import Job, Tell
 from staffetta.admin.web.languages import N_, NAMES, Language, languages
 from staffetta.admin.web.menu import menu_of
-from staffetta.admin.web.values import kind_of, words
+from staffetta.admin.web.values import kind_of, marked, words
 from staffetta.admin.web.visit import Flash, caller_of, visit_of
 from staffetta.operations.errors import NotFound
 from staffetta.operations.registry import Context, Result, check_role, find
@@ -161,6 +161,7 @@ def environment_of(code: str) -> Environment:
     language: Language = languages()[code]
     environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {"asset": assets.address_of, "languages": NAMES, "kind_of": kind_of}
+    environment.filters["marked"] = marked
     # What the registry says is said in the language too; it is no template, so signs for values in it are text.
     environment.globals |= {"told": language, "words": lambda name: language(words(name))}
     return environment

@@ -19,6 +19,8 @@ from staffetta.admin.web.pages import (
     connector_made,
     connectors,
     home,
+    outbound,
+    people,
     preferences,
     queues,
     refused,
@@ -28,9 +30,11 @@ from staffetta.admin.web.pages import (
     settings,
     sign_in,
     simulator,
+    tokens,
     tools,
     trace,
     wizard,
+    wizard_edit,
 )
 from staffetta.admin.web.visit import Console, visit_of
 
@@ -44,6 +48,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *queues.PAGES,
     *connectors.PAGES,
     *wizard.PAGES,
+    *wizard_edit.PAGES,
     *connector_made.PAGES,
     *simulator.PAGES,
     *tools.PAGES,
@@ -51,6 +56,9 @@ OWN_PAGES: tuple[Page, ...] = (
     *audit.PAGES,
     *role_groups.PAGES,
     *roads_out.PAGES,
+    *outbound.PAGES,
+    *people.PAGES,
+    *tokens.PAGES,
     *trace.PAGES,
     *refused.PAGES,
 )

@@ -6,9 +6,12 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from staffetta.operations.registry import Output
 
 _WORDS = re.compile(r"IPs|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_CODE = re.compile(r"`([^`]+)`")
 _KEPT = {
     *("IP", "IPs", "EF", "TLS", "DNS", "MX", "SMTP", "AD", "OAuth", "URL", "UTC", "DANE", "MTA", "STS", "CA"),
     *("NDR", "HELO", "DKIM", "SPF", "DMARC", "ARC", "TOTP", "CIDR", "GUID", "ID", "API"),
@@ -22,6 +25,11 @@ def words(name: str) -> str:
     told = [each if each in _KEPT else _SPELT.get(each.lower(), each.lower()) for each in found]
     text = " ".join(told) or name
     return text[0].upper() + text[1:]
+
+
+def marked(text: str) -> Markup:
+    """Return what an operation says of itself, for a page: what stands in backticks there is code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def properties(row: Output) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 import pytest
 
 from staffetta.directory.audit import AuditQuery
-from staffetta.operations.errors import AlreadyThere, NotFound, OperationError
+from staffetta.operations.errors import AlreadyThere, BadParameter, NotFound, OperationError
 from staffetta.operations.roles import Caller, Role
 from tests.unit.operations.office import Office
 
@@ -116,6 +116,19 @@ def test_a_change_touches_what_it_names(office: Office) -> None:
     office("Set-InboundConnector", Identity="SMTP Relay", Comment=None, Name="Scanners")
     (shown,) = office("Get-InboundConnector", Identity="Scanners")
     assert shown["Comment"] == ""
+
+
+def test_null_puts_a_number_and_a_choice_back_to_nothing(office: Office) -> None:
+    office(
+        "New-InboundConnector", Name="Printer", SenderDomains="*", SenderIPAddresses="192.0.2.7", MessagesPerMinute=5
+    )
+    office("Set-InboundConnector", Identity="Printer", MessagesPerMinute=None)
+    office("New-OutboundConnector", Name="Out", RecipientDomains="*", TlsSettings="EncryptionOnly")
+    office("Set-OutboundConnector", Identity="Out", TlsSettings=None)
+    assert office("Get-InboundConnector", Identity="Printer")[0]["MessagesPerMinute"] is None
+    assert office("Get-OutboundConnector", Identity="Out")[0]["TlsSettings"] is None
+    with pytest.raises(BadParameter):
+        office("Set-InboundConnector", Identity="Printer", Enabled=None)
 
 
 def test_what_is_removed_is_gone(office: Office) -> None:

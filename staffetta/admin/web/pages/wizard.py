@@ -1,5 +1,7 @@
 """The wizard of connectors: a need or a pair, then step by step to a review, and one operation at the end.
 
+A connector that is there is changed by the same steps (wizard_edit.py), each of which can be saved.
+
 Rule 1: what was typed is kept whatever button is pressed; a value that stands in the field of a list is taken with it.
 Rule 2: a step is left forwards only when the operation finds nothing wrong with its fields.
 """
@@ -14,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 from staffetta.admin.problems import status_of
 from staffetta.admin.web.commands import command_of
 from staffetta.admin.web.drafts import Draft, draft_of, new_draft
-from staffetta.admin.web.forms import new_once, once
+from staffetta.admin.web.forms import new_once, once, version_of
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
 from staffetta.admin.web.page import carry_out, environment_of, in_context, may, redirect, render, say
@@ -22,23 +24,25 @@ from staffetta.admin.web.pages.wizard_plan import (
     NEEDS,
     PLACES,
     REVIEW,
+    ROUTE_PRESETS,
     SCENARIO,
     Step,
     Way,
+    call_of,
+    certificate_names,
     choose,
-    cmdlet_of,
     fresh,
     parameters_of,
     steps_of,
     way_of,
 )
-from staffetta.admin.web.values import properties
+from staffetta.admin.web.values import as_text, properties
 from staffetta.admin.web.visit import queried, visit_of
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
 from staffetta.operations.registry import Result, find
 
 START = "/connectors/add"
-_TEXT_LENGTH_MAX, _LINES_MAX = 20_000, 1000
+TEXT_LENGTH_MAX, LINES_MAX = 20_000, 1000
 _WHAT_IF = "What if: "
 _WANTED = {
     "Name": N_("Write a name, by which people know it."),
@@ -47,6 +51,7 @@ _WANTED = {
     "SenderDomains": N_("Write the partner's domain, such as contoso.com, or * for all."),
     "RecipientDomains": N_("Write one domain at least, such as contoso.com, or * for all."),
     "SmartHosts": N_("Add one host at least, such as mail.contoso.com or 192.0.2.7."),
+    "Route": N_("Choose the route; one that logs in to Microsoft 365 is written in the settings file first."),
 }
 _MICROSOFT = (".mail.protection.outlook.com", ".mx.microsoft")
 _KINDS = {"Good": "good", "Info": "info", "Warning": "warning", "Error": "bad"}
@@ -58,9 +63,9 @@ async def begin(request: Request) -> Response:
     """Begin, with what the link fills in: `/connectors/add?Need=printer&SenderIPAddresses=192.0.2.7`."""
     if not may(request, "New-InboundConnector"):
         await carry_out(request, "New-InboundConnector")  # which says what is missing
-    asked = {name: value[:_TEXT_LENGTH_MAX] for name, value in queried(request).items()}
+    asked = {name: value[:TEXT_LENGTH_MAX] for name, value in queried(request).items()}
     draft = new_draft(request, fresh(asked))
-    return redirect(_at(draft, steps_of(draft)[1] if way_of(draft) else SCENARIO))
+    return redirect(address_of(draft, steps_of(draft)[1] if way_of(draft) else SCENARIO))
 
 
 async def show(request: Request) -> Response:
@@ -72,7 +77,7 @@ async def show(request: Request) -> Response:
         return redirect(draft.made)
     step = _step(request, draft)
     if step is None:
-        return redirect(_at(draft, SCENARIO))
+        return redirect(address_of(draft, steps_of(draft)[0]))
     return await _page(request, draft, step, {})
 
 
@@ -85,39 +90,43 @@ async def save(request: Request) -> Response:
         return redirect(draft.made)
     step = _step(request, draft)
     if step is None:
-        return redirect(_at(draft, SCENARIO))
+        return redirect(address_of(draft, steps_of(draft)[0]))
     form = await request.form()
     what, _, which = str(form.get("do", "next")).partition(":")
     typed = _take(draft, step, form, without=which if what == "remove" else None)
     steps = steps_of(draft)
     at = steps.index(step) if step in steps else 0
     if what == "create" and step is REVIEW:
-        return await once(request, form, lambda: _create(request, draft))
+        return await once(request, form, lambda: _write(request, draft))
     if what == "back":
-        return redirect(_at(draft, steps[max(0, at - 1)]))
+        return redirect(address_of(draft, steps[max(0, at - 1)]))
     if what == "goto":
-        return redirect(_at(draft, next((each for each in steps if each.code == which), step)))
+        return redirect(address_of(draft, next((each for each in steps if each.code == which), step)))
     if what == "remove":
-        return redirect(_at(draft, step))
+        return redirect(address_of(draft, step))
     used = parameters_of(draft)
-    errors = await _wrong_values(request, {name: value for name, value in typed.items() if name in used})
+    typed_used = {name: value for name, value in typed.items() if name in used}
+    errors = await _wrong_values(request, typed_used, _identity(draft))
     if errors:
         for name in errors:  # it stays in its field, to be mended, and not in the list
             draft.values[name] = "\n".join(each for each in draft.lines(name) if each != typed[name])
         return await _page(request, draft, step, errors, typed)
     if what == "add":
-        return redirect(_at(draft, step))
+        return redirect(address_of(draft, step))
     if errors := await _errors(request, draft, step):
         return await _page(request, draft, step, errors)
-    return redirect(_at(draft, steps[min(at + 1, len(steps) - 1)]))
+    if what == "save" and draft.edited is not None:
+        return await once(request, form, lambda: _write(request, draft))
+    return redirect(address_of(draft, steps[min(at + 1, len(steps) - 1)]))
 
 
 async def check(request: Request) -> Response:
     """Say what one value would mean, for the script beside its field: a piece of a page."""
     name, value = request.query_params.get("name", ""), request.query_params.get("value", "").strip()
-    found = await _findings(request, name, [value[:500]] if value else [])
+    identity = request.query_params.get("identity", "")
+    found = await _findings(request, name, [value[:500]] if value else [], identity)
     template = environment_of(visit_of(request).language.code).get_template("connectors/check.html")
-    return HTMLResponse(template.render(findings=found, value=value, draft=None, errors={}, typed={}))
+    return HTMLResponse(template.render(findings=found, value=value[:500], draft=None, errors={}, typed={}))
 
 
 def _take(draft: Draft, step: Step, form: FormData, without: str | None) -> dict[str, str]:
@@ -126,23 +135,23 @@ def _take(draft: Draft, step: Step, form: FormData, without: str | None) -> dict
     before = draft.values.get("Need", "")
     for name in step.texts:
         if name in form:
-            draft.values[name] = str(form[name]).replace("\r\n", "\n")[:_TEXT_LENGTH_MAX].strip()
+            draft.values[name] = str(form[name]).replace("\r\n", "\n")[:TEXT_LENGTH_MAX].strip()
     for name in step.ticks:
         draft.values[name] = "true" if form.get(name) else ""
     for name in step.lists:
         typed[name] = str(form.get(f"{name}.new", "")).strip()[:500]
-        lines = [str(each).strip() for each in (*form.getlist(name), typed[name])][:_LINES_MAX]
+        lines = [str(each).strip() for each in (*form.getlist(name), typed[name])][:LINES_MAX]
         draft.values[name] = "\n".join(each for each in lines if each and each != without)
     if step is SCENARIO and draft.values.get("Need", "") != before:
         choose(draft)
     return typed
 
 
-async def _wrong_values(request: Request, typed: Mapping[str, str]) -> Errors:
+async def _wrong_values(request: Request, typed: Mapping[str, str], identity: str) -> Errors:
     """What is wrong with the values that were just typed into lists."""
     errors: dict[str, str] = {}
     for name, value in typed.items():
-        found = await _findings(request, name, [value] if value else [])
+        found = await _findings(request, name, [value] if value else [], identity)
         wrong = [text for kind, text in found.get(value, ()) if kind == "bad"]
         if wrong:
             errors[name] = wrong[0]
@@ -156,7 +165,8 @@ async def _errors(request: Request, draft: Draft, step: Step) -> Errors:
         return {} if way_of(draft) else {"To": _(_NO_WAY)}
     given = parameters_of(draft)
     for name in step.fields:
-        if name in _WANTED and name in given and not given[name]:
+        is_as_it_stood = draft.edited is not None and draft.edited.stood.get(name) == given.get(name)
+        if name in _WANTED and name in given and not given[name] and not is_as_it_stood:
             return {name: _(_WANTED[name])}
     error = await _refusal(request, draft)
     if error is None or (error.parameter not in step.fields and step is not REVIEW):
@@ -172,8 +182,9 @@ _NO_WAY = N_(
 
 async def _refusal(request: Request, draft: Draft) -> OperationError | None:
     """Why the operation would not do it; None where it would."""
+    cmdlet, given = call_of(draft)
     try:
-        await carry_out(request, cmdlet_of(draft), parameters_of(draft), only_ask=True)
+        await carry_out(request, cmdlet, given, only_ask=True)
     except (RoleMissing, Unavailable):
         raise
     except OperationError as error:
@@ -181,24 +192,49 @@ async def _refusal(request: Request, draft: Draft) -> OperationError | None:
     return None
 
 
-async def _create(request: Request, draft: Draft) -> Response:
-    name = draft.values.get("Name", "")
+async def _write(request: Request, draft: Draft) -> Response:
+    """Make the connector, or change it, and lead to where it is shown."""
+    _ = visit_of(request).language
+    name, (cmdlet, given) = draft.values.get("Name", ""), call_of(draft)
     try:
-        result = await carry_out(request, cmdlet_of(draft), parameters_of(draft))
+        if draft.edited is not None and await version_now(request, draft) != draft.edited.version:
+            return await _page(request, draft, steps_of(draft)[0], {"": _(_CHANGED_MEANWHILE)}, status=409)
+        result = await carry_out(request, cmdlet, given)
     except RoleMissing:
         raise
     except OperationError as error:
         step = next((each for each in steps_of(draft) if error.parameter in each.fields), REVIEW)
         status = status_of(error) if isinstance(error, Unavailable) else 422
         return await _page(request, draft, step, {error.parameter or "": str(error)}, status=status)
-    say(request, visit_of(request).language("The connector was created."), Result((), result.warnings))
-    is_out = way_of(draft) is Way.OUT
-    response = redirect("/outbound-connectors" if is_out else "/connectors/created", **{_KEY[is_out]: name})
+    is_new, is_out = draft.edited is None, way_of(draft) is Way.OUT
+    say(request, _("The connector was created.") if is_new else _("It was saved."), Result((), result.warnings))
+    if is_new and not is_out:
+        response = redirect("/connectors/created", id=name)
+    else:
+        response = redirect("/outbound-connectors" if is_out else "/connectors", show=name)
     draft.made = response.headers["location"]
     return response
 
 
-_KEY = {True: "show", False: "id"}
+_CHANGED_MEANWHILE = N_(
+    "Somebody else changed it meanwhile. Nothing of yours was written: cancel, and edit it as it is."
+)
+
+
+async def version_now(request: Request, draft: Draft) -> str:
+    """Return which version of the connector there is. Raises NotFound."""
+    cmdlet, given = call_of(draft)
+    (row,) = (await carry_out(request, cmdlet.replace("Set-", "Get-"), {"Identity": given["Identity"]})).rows
+    return version_of_row(properties(row))
+
+
+def version_of_row(row: Mapping[str, Any]) -> str:
+    """Return what tells one version of a connector from the next."""
+    return version_of({name: as_text(value) for name, value in row.items()})
+
+
+def _identity(draft: Draft) -> str:
+    return "" if draft.edited is None else draft.edited.identity
 
 
 async def _page(
@@ -212,6 +248,7 @@ async def _page(
     language = visit_of(request).language
     steps = steps_of(draft)
     number = steps.index(step) if step in steps else 0
+    cmdlet, given = call_of(draft)
     shown: dict[str, Any] = {}
     if step is REVIEW:
         shown = await _review(request, draft)
@@ -219,14 +256,17 @@ async def _page(
         shown = {"findings": await _all_findings(request, draft, step), "domains": await _domains(request)}
         context = await in_context(request)
         shown["authorities"] = ["public", "own", *(each.name for each in context.settings.trusted_authorities)]
+        shown["presets"] = ROUTE_PRESETS
+        shown["routes"] = [each.name for each in context.settings.routes]
     return await render(
         request,
         f"connectors/{step.code}.html",
-        title=language("Add a connector"),
+        title=language("Add a connector") if draft.edited is None else f"{language('Edit')}: {draft.edited.identity}",
         status=status or (422 if errors else 200),
-        command=command_of(find(cmdlet_of(draft)), parameters_of(draft)) if step is not SCENARIO else None,
+        command=command_of(find(cmdlet), given) if step is not SCENARIO else None,
         draft=draft,
-        here=_at(draft, step),
+        here=address_of(draft, step),
+        list_path="/outbound-connectors" if way_of(draft) is Way.OUT else "/connectors",
         steps=steps,
         step=step,
         number=number,
@@ -246,8 +286,9 @@ async def _review(request: Request, draft: Draft) -> dict[str, Any]:
     """Every consequence in words, as the operation tells it; or what is wrong."""
     told: Sequence[str] = ()
     trouble = ""
+    cmdlet, given = call_of(draft)
     try:
-        told = (await carry_out(request, cmdlet_of(draft), parameters_of(draft), only_ask=True)).warnings
+        told = (await carry_out(request, cmdlet, given, only_ask=True)).warnings
     except (RoleMissing, Unavailable):
         raise
     except OperationError as error:
@@ -281,15 +322,19 @@ async def _all_findings(request: Request, draft: Draft, step: Step) -> dict[str,
     found: dict[str, Sequence[tuple[str, str]]] = {}
     for name in names:
         if given.get(name):
-            found |= await _findings(request, name, draft.lines(name))
+            values = certificate_names(draft) if name == "TlsSenderCertificateName" else draft.lines(name)
+            found |= await _findings(request, name, values, _identity(draft))
     return found
 
 
-async def _findings(request: Request, name: str, values: Sequence[str]) -> dict[str, Sequence[tuple[str, str]]]:
-    """Return for each value what it would mean: kind (as of a badge) and words."""
+async def _findings(
+    request: Request, name: str, values: Sequence[str], identity: str
+) -> dict[str, Sequence[tuple[str, str]]]:
+    """Return for each value what it would mean: kind (as of a badge) and words. identity: of the connector changed."""
     if name not in ("SenderIPAddresses", "TlsSenderCertificateName") or not values:
         return {}
-    result = await carry_out(request, "Test-SenderIdentification", {name: list(values)})
+    asked = {name: list(values), **({"Identity": identity} if identity else {})}
+    result = await carry_out(request, "Test-SenderIdentification", asked)
     found: dict[str, Sequence[tuple[str, str]]] = {}
     for row in map(properties, result.rows):
         found[row["Value"]] = (*found.get(row["Value"], ()), (_KINDS[row["Level"]], row["Finding"]))
@@ -305,7 +350,8 @@ def _step(request: Request, draft: Draft) -> Step | None:
     return next((each for each in steps_of(draft) if each.code == request.path_params["step"]), None)
 
 
-def _at(draft: Draft, step: Step) -> str:
+def address_of(draft: Draft, step: Step) -> str:
+    """Return where a step is."""
     return f"{START}/{draft.key}/{step.code}"
 
 

@@ -1,14 +1,18 @@
 """The wizard's words and order: needs, the classic pair of From and To, the steps of each way, and what they come to.
 
-Rule: this is a projection of New-InboundConnector and New-OutboundConnector; whether a value is right they say.
+Rule 1: this is a projection of the cmdlets New- and Set- of both connectors; whether a value is right they say.
+Rule 2: a change gives what differs from how the connector stood, so that what no step shows stays as it is.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from staffetta.admin.web.drafts import Draft
 from staffetta.admin.web.languages import N_
+from staffetta.admin.web.values import as_text
 
 OWN, PARTNER, RELAY = "own", "partner", "relay"
 PLACES = (
@@ -76,17 +80,31 @@ NEEDS = (
     ),
     Need(
         "microsoft",
-        N_("This relay to Microsoft 365"),
-        N_("An outbound connector here, and the commands for the inbound one in Exchange."),
+        N_("This relay to Microsoft 365, as a server of the organization"),
+        N_("An outbound connector here, and the commands for the inbound one in Exchange. It takes every sender."),
         (RELAY, OWN),
         {"Routing": "hosts", "TlsSettings": "DomainValidation", "TlsDomain": "mail.protection.outlook.com"},
     ),
     Need(
+        "mailbox",
+        N_("This relay to Microsoft 365, through a mailbox that it logs in to"),
+        N_("By SMTP with OAuth, or by Graph: for where port 25 is closed, or no connector may be made in Exchange."),
+        (RELAY, PARTNER),
+        {"Routing": "route", "RecipientDomains": "*"},
+    ),
+    Need(
         "smarthost",
         N_("This relay to another server, for some domains or for all"),
-        N_("An outbound connector with smart hosts, or by the mail exchangers."),
+        N_("An outbound connector with smart hosts."),
         (RELAY, PARTNER),
         {"Routing": "hosts"},
+    ),
+    Need(
+        "world",
+        N_("This relay to the mail exchangers of each recipient's domain"),
+        N_("As the DNS says; TLS where the other side offers it."),
+        (RELAY, PARTNER),
+        {"Routing": "mx", "RecipientDomains": "*"},
     ),
     Need(
         "partner",
@@ -96,6 +114,20 @@ NEEDS = (
         {"RequireTls": "true"},
     ),
 )
+ROUTE_PRESETS = {
+    "submission": """[[routes]]
+name = "submission"
+preset = "exchange-submission"
+authentication = { user_name = "scanner@contoso.com", token_source = "m365" }
+""",
+    "graph": """[[routes]]
+name = "graph"
+preset = "exchange-graph"
+token_source = "m365"
+graph_mailbox = "scanner@contoso.com"
+""",
+}
+"""Roads that log in to Microsoft 365, with the token source that docs/delivery-m365.md makes."""
 _FIRST = {"Enabled": "true", "SenderRewriting": "keep", "TrustedAuthority": "public", "Routing": "mx"}
 
 
@@ -126,7 +158,7 @@ _IDENTIFY = Step(
 _RULES = Step(
     "rules",
     N_("Limits and senders"),
-    texts=("SenderRewriting", "RewrittenSender", "AllowedSenders", "AssociatedAcceptedDomains"),
+    texts=("SenderRewriting", "RewrittenSender", "AllowedSenders", "AssociatedAcceptedDomains", "MessagesPerMinute"),
     ticks=("RequireTls", "AllowAuthenticationWithoutTls", "NeverTwice"),
 )
 _PARTNER = Step(
@@ -138,7 +170,7 @@ _PARTNER = Step(
 )
 _USE = Step("use", N_("Use of connector"), texts=("Use", "RecipientDomains"))
 _ROUTING = Step(
-    "routing", N_("Routing and security"), texts=("Routing", "TlsSettings", "TlsDomain"), lists=("SmartHosts",)
+    "routing", N_("Routing and security"), texts=("Routing", "Route", "TlsSettings", "TlsDomain"), lists=("SmartHosts",)
 )
 REVIEW = Step("review", N_("Review"))
 
@@ -172,16 +204,70 @@ def way_of(draft: Draft) -> Way | None:
 
 
 def steps_of(draft: Draft) -> Sequence[Step]:
-    """Return the steps of this draft; before anything is chosen, those of the usual way."""
-    return _STEPS[way_of(draft) or Way.OWN_IN]
+    """Return the steps of this draft; before anything is chosen, those of the usual way. No edit changes which."""
+    steps = _STEPS[way_of(draft) or Way.OWN_IN]
+    return steps if draft.edited is None else steps[1:]
 
 
-def cmdlet_of(draft: Draft) -> str:
-    return "New-OutboundConnector" if way_of(draft) is Way.OUT else "New-InboundConnector"
+def call_of(draft: Draft) -> tuple[str, dict[str, object]]:
+    """Return the cmdlet, and what it is given."""
+    noun = "OutboundConnector" if way_of(draft) is Way.OUT else "InboundConnector"
+    wanted = parameters_of(draft)
+    if draft.edited is None:
+        return f"New-{noun}", wanted
+    stood = draft.edited.stood
+    changed = {name: value for name, value in wanted.items() if name not in stood or stood[name] != value}
+    gone = {name: _CLEARED.get(name) for name in stood if name not in wanted}
+    return f"Set-{noun}", {"Identity": draft.edited.identity, **changed, **gone}
+
+
+# What stands where a parameter is given no more; nothing, where it is a text or a list.
+_CLEARED: Mapping[str, object] = {
+    "Enabled": True,
+    "UseMXRecord": True,
+    "TrustedAuthority": "public",
+    "SenderRewriting": "keep",
+    **dict.fromkeys(
+        (
+            *("CloudServicesMailEnabled", "RequireTls", "AllowAuthenticationWithoutTls", "NeverTwice"),
+            *("RestrictDomainsToCertificate", "RestrictDomainsToIPAddresses"),
+            *("IsTransportRuleScoped", "AllAcceptedDomains"),
+        ),
+        False,
+    ),
+}
+
+
+def certificate_names(draft: Draft) -> list[str]:
+    """Return the names in certificates, which stand in one field with commas between."""
+    return [each for each in re.split(r"[\s,]+", draft.values.get("TlsSenderCertificateName", "")) if each]
+
+
+def values_of(connector: Mapping[str, Any], *, is_out: bool) -> dict[str, str]:
+    """Return the fields as they stand for a connector. connector: its row, by outside name."""
+    known = {name for steps in _STEPS.values() for step in steps for name in step.fields}
+    ticks = {name for steps in _STEPS.values() for step in steps for name in step.ticks}
+    values = {name: as_text(connector[name]) for name in known if name in connector}
+    values |= {name: "" for name in ticks if values.get(name) == "false"}
+    is_own = connector["ConnectorType"] == "OnPremises"
+    if is_out:
+        use = "rules" if connector["IsTransportRuleScoped"] else "accepted" if connector["AllAcceptedDomains"] else ""
+        routing = "route" if connector["Route"] else "mx" if connector["UseMXRecord"] else "hosts"
+        return {**values, "From": RELAY, "To": OWN if is_own else PARTNER, "Use": use, "Routing": routing}
+    names = values["TlsSenderCertificateName"].split("\n")
+    domains = [re.sub(r"^smtp:|;\d+$", "", each) for each in values["SenderDomains"].split("\n")]
+    return {
+        **values,
+        "From": OWN if is_own else PARTNER,
+        "To": RELAY,
+        "Identify": "certificate" if names[0] else "addresses",
+        "TlsSenderCertificateName": ", ".join(names),
+        "SenderDomains": "\n".join(domains),
+    }
 
 
 def parameters_of(draft: Draft) -> dict[str, object]:
-    """Return what the cmdlet is given."""
+    """Return what makes such a connector, by outside name."""
     way = way_of(draft)
     given: dict[str, object] = {"Name": draft.values.get("Name", "").strip(), "ConnectorSource": "AdminUI"}
     if comment := draft.values.get("Comment", "").strip():
@@ -206,7 +292,7 @@ def _own(draft: Draft) -> dict[str, object]:
     if draft.is_on("CloudServicesMailEnabled"):
         given["CloudServicesMailEnabled"] = True
     if draft.values.get("Identify") == "certificate":
-        given |= {"RequireTls": True, "TlsSenderCertificateName": draft.lines("TlsSenderCertificateName")}
+        given |= {"RequireTls": True, "TlsSenderCertificateName": certificate_names(draft)}
         if (authority := draft.values.get("TrustedAuthority", "public")) != "public":
             given["TrustedAuthority"] = authority
     else:
@@ -214,6 +300,8 @@ def _own(draft: Draft) -> dict[str, object]:
         given |= {name: True for name in ("RequireTls", "AllowAuthenticationWithoutTls") if draft.is_on(name)}
     if domains := draft.lines("AssociatedAcceptedDomains"):
         given["AssociatedAcceptedDomains"] = domains
+    if rate := draft.values.get("MessagesPerMinute", "").strip():
+        given["MessagesPerMinute"] = rate
     if draft.is_on("NeverTwice"):
         given["NeverTwice"] = True
     if (rewriting := draft.values.get("SenderRewriting", "keep")) != "keep":
@@ -228,8 +316,7 @@ def _own(draft: Draft) -> dict[str, object]:
 def _partner(draft: Draft) -> dict[str, object]:
     given: dict[str, object] = {"ConnectorType": "Partner", "SenderDomains": draft.lines("SenderDomains")}
     if draft.is_on("RestrictDomainsToCertificate"):
-        names = draft.lines("TlsSenderCertificateName")
-        given |= {"RestrictDomainsToCertificate": True, "TlsSenderCertificateName": names}
+        given |= {"RestrictDomainsToCertificate": True, "TlsSenderCertificateName": certificate_names(draft)}
     if draft.is_on("RestrictDomainsToIPAddresses"):
         given |= {"RestrictDomainsToIPAddresses": True, "SenderIPAddresses": draft.lines("SenderIPAddresses")}
     if draft.is_on("RequireTls") or draft.is_on("RestrictDomainsToCertificate"):
@@ -248,6 +335,8 @@ def _outbound(draft: Draft) -> dict[str, object]:
         given["RecipientDomains"] = draft.lines("RecipientDomains")
     if draft.values.get("Routing") == "hosts":
         given |= {"UseMXRecord": False, "SmartHosts": draft.lines("SmartHosts")}
+    elif draft.values.get("Routing") == "route":
+        return given | {"Route": draft.values.get("Route", "")}
     if tls := draft.values.get("TlsSettings", ""):
         given["TlsSettings"] = tls
         if tls == "DomainValidation":

@@ -6,7 +6,7 @@ import "./passkeys.js";
 for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);
   if (!Number.isNaN(at.getTime())) {
-    time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "short", timeStyle: "medium" });
+    time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
   }
 }
 
@@ -14,6 +14,9 @@ for (const label of document.querySelectorAll("[data-time]")) {
   const at = new Date(label.dataset.time);
   label.textContent = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
 }
+
+// Where a chart over time is wider than the page, its end is the present.
+for (const box of document.querySelectorAll("[data-end]")) box.scrollLeft = box.scrollWidth;
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;

@@ -14,7 +14,7 @@ function look(field) {
     clearTimeout(waits);
     waits = setTimeout(async () => {
       const mine = ++asked;
-      const query = new URLSearchParams({ name: field.dataset.check, value: field.value });
+      const query = new URLSearchParams({ name: field.dataset.check, value: field.value, identity: field.form.dataset.identity ?? "" });
       const answer = field.value.trim() ? await ask(query) : null;
       const text = answer && answer.ok && !answer.redirected ? await answer.text() : "";
       if (mine === asked) findings.innerHTML = text;

@@ -9,7 +9,7 @@ ASKED = "/simulator?IP=192.0.2.200&From=printer@contoso.com&To=eve@outside.test"
 def test_a_refusal_says_why_and_which_command_would_let_it_in(ada: Browser) -> None:
     page = ada.send("/simulator", **STRANGER)
     assert ada.status == 200
-    assert "</span> Refused</span>" in page
+    assert "</span> Not accepted</span>" in page
     assert 'href="/connectors?show=Declared"' in page
     assert "New-InboundConnector" in page.split("What would let it in")[1]
 

@@ -244,3 +244,152 @@ def test_the_card_and_the_test_of_a_connector(ada: Browser) -> None:
     assert 'id="field-SenderIPAddress-error"' in ada.text
     ada.get("/connectors/created?id=nobody")
     assert ada.status == 404
+
+
+# Changing what is there.
+
+
+def test_an_edit_begins_at_its_step_and_changes_what_was_changed_alone(ada: Browser, site: Console) -> None:
+    site.office("New-InboundConnector", **PRINTERS)
+    wizard = Wizard(ada, "/connectors/edit?id=Printers&step=identify")
+    assert wizard.step == "identify"
+    assert "192.0.2.7" in ada.text
+    wizard.press("save", **{"SenderIPAddresses.new": "192.0.2.8"})
+    assert "It was saved." in ada.text
+    (row,) = site.office("Get-InboundConnector", Identity="Printers")
+    assert row["SenderIPAddresses"] == ["192.0.2.7", "192.0.2.8"]
+    assert {name: row[name] for name in KEPT} == KEPT
+    (entry, *_) = site.office("Search-AdminAuditLog", ObjectIds="Printers", Cmdlets="Set-InboundConnector")
+    assert {name for name in entry["After"] if entry["After"][name] != entry["Before"][name]} <= {
+        "sender_ip_addresses",
+        "SenderIPAddresses",
+    }
+
+
+PRINTERS = {
+    "Name": "Printers",
+    "ConnectorType": "OnPremises",
+    "SenderDomains": ["contoso.com"],
+    "SenderIPAddresses": ["192.0.2.7"],
+    "Comment": "third floor\nnext to the stairs",
+    "TreatMessagesAsInternal": True,
+    "MessagesPerMinute": "30",
+}
+KEPT = {
+    "Comment": "third floor\nnext to the stairs",
+    "TreatMessagesAsInternal": True,
+    "MessagesPerMinute": 30,
+    "SenderDomains": ["smtp:contoso.com;1"],
+    "Enabled": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "typed", "expected"),
+    [
+        ("name", {"Name": "Copiers", "Comment": ""}, {"Name": "Copiers", "Comment": ""}),
+        ("rules", {"MessagesPerMinute": ""}, {"MessagesPerMinute": None}),
+        ("rules", {"MessagesPerMinute": "60", "RequireTls": "true"}, {"MessagesPerMinute": 60, "RequireTls": True}),
+        (
+            "identify",
+            {"Identify": "certificate", "TlsSenderCertificateName": "a.contoso.com, b.contoso.com"},
+            {
+                "TlsSenderCertificateName": ["a.contoso.com", "b.contoso.com"],
+                "SenderIPAddresses": [],
+                "RequireTls": True,
+            },
+        ),
+    ],
+)
+def test_a_step_of_an_edit_is_saved(
+    ada: Browser, site: Console, step: str, typed: dict[str, str], expected: dict[str, object]
+) -> None:
+    site.office("New-InboundConnector", **PRINTERS)
+    wizard = Wizard(ada, f"/connectors/edit?id=Printers&step={step}")
+    wizard.press("save", **typed)
+    assert "It was saved." in ada.text
+    (row,) = site.office("Get-InboundConnector", Identity=str(expected.get("Name", "Printers")))
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_an_edit_without_a_change_changes_nothing(ada: Browser, site: Console) -> None:
+    site.office("New-InboundConnector", **PRINTERS)
+    before = site.office("Get-InboundConnector", Identity="Printers")
+    for step in ("name", "identify", "rules"):
+        Wizard(ada, f"/connectors/edit?id=Printers&step={step}").press("goto:review")
+        assert "New-InboundConnector" not in ada.text
+        wizard = Wizard(ada, f"/connectors/edit?id=Printers&step={step}")
+        wizard.press("save")
+    (after,) = site.office("Get-InboundConnector", Identity="Printers")
+    assert {**after, "WhenChangedUTC": ""} == {**before[0], "WhenChangedUTC": ""}
+
+
+def test_who_saves_after_somebody_else_is_told(ada: Browser, site: Console) -> None:
+    site.office("New-InboundConnector", **PRINTERS)
+    wizard = Wizard(ada, "/connectors/edit?id=Printers&step=rules")
+    site.office("Set-InboundConnector", Identity="Printers", Comment="meanwhile")
+    wizard.press("save", MessagesPerMinute="60")
+    assert ada.status == 409
+    assert "Somebody else changed it meanwhile" in ada.text
+    (row,) = site.office("Get-InboundConnector", Identity="Printers")
+    assert (row["MessagesPerMinute"], row["Comment"]) == (30, "meanwhile")
+
+
+def test_a_wrong_value_stands_beside_its_field_in_an_edit_too(ada: Browser, site: Console) -> None:
+    site.office("New-InboundConnector", **PRINTERS)
+    wizard = Wizard(ada, "/connectors/edit?id=Printers&step=rules")
+    wizard.press("save", MessagesPerMinute="many")
+    assert ada.status == 422
+    assert 'id="field-MessagesPerMinute-error"' in ada.text
+
+
+def test_what_stands_in_the_settings_file_is_not_edited_here(ada: Browser) -> None:
+    ada.get("/connectors/edit?id=Declared")
+    assert ada.location == "/connectors?show=Declared"
+    assert "It stands in the settings file" in ada.follow()
+
+
+def test_an_outbound_connector_is_edited_by_its_steps(ada: Browser, site: Console) -> None:
+    site.office(
+        "New-OutboundConnector",
+        Name="Out",
+        RecipientDomains=["partner.test"],
+        UseMXRecord=False,
+        SmartHosts=["192.0.2.25"],
+        SmtpDaneMode="None",
+    )
+    wizard = Wizard(ada, "/outbound-connectors/edit?id=Out&step=routing")
+    wizard.press("save", Routing="mx", TlsSettings="EncryptionOnly")
+    assert "It was saved." in ada.text
+    (row,) = site.office("Get-OutboundConnector", Identity="Out")
+    assert (row["UseMXRecord"], row["SmartHosts"], row["TlsSettings"]) == (True, [], "EncryptionOnly")
+    assert (row["SmtpDaneMode"], row["RecipientDomains"]) == ("None", ["partner.test"])
+    Wizard(ada, "/outbound-connectors/edit?id=Out&step=use").press("save", Use="rules")
+    (row,) = site.office("Get-OutboundConnector", Identity="Out")
+    assert (row["IsTransportRuleScoped"], row["RecipientDomains"]) == (True, [])
+
+
+def test_a_connector_takes_a_route_of_the_settings_file(ada: Browser, site: Console) -> None:
+    wizard = Wizard(ada, "/connectors/add?Need=mailbox&Name=Mailbox")
+    wizard.press()
+    wizard.press()
+    assert wizard.step == "routing"
+    assert "exchange-submission" in ada.text
+    wizard.press()
+    assert 'id="field-Route-error"' in ada.text
+    wizard.press(Route=site.office.settings.routes[0].name)
+    wizard.press("create")
+    (row,) = site.office("Get-OutboundConnector", Identity="Mailbox")
+    assert row["Route"] == site.office.settings.routes[0].name
+
+
+def test_outbound_connectors_are_listed_in_words_and_switched(ada: Browser, site: Console) -> None:
+    site.office("New-OutboundConnector", Name="Out", RecipientDomains=["partner.test"], Comment="to <b>them</b>")
+    page = ada.get("/outbound-connectors?show=Out")
+    for words in ("Mail exchangers", "TLS if offered", "Not validated", "to &lt;b&gt;them&lt;/b&gt;"):
+        assert words in page
+    assert "/outbound-connectors/edit?id=Out&amp;step=routing" in page
+    ada.get("/outbound-connectors/switch?id=Out&to=off")
+    ada.post("/outbound-connectors/switch", ada.form("/outbound-connectors/switch"))
+    (row,) = site.office("Get-OutboundConnector", Identity="Out")
+    assert row["Enabled"] is False
