@@ -56,7 +56,7 @@ GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonl
 _BACKLOG_SECONDS = 15.0  # in which some ten thousand messages may come
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
 _CERTIFICATES_SECONDS = 2.0  # between two looks at the files of certificates
-_NEEDS_RESTART = ("hostname", "data_dir", "listeners", "console", "capture", "drop", "log")
+_NEEDS_RESTART = ("hostname", "data_dir", "run_as", "listeners", "console", "capture", "drop", "log")
 
 _log = structlog.get_logger()
 
@@ -68,8 +68,10 @@ class CannotListen(Exception):
 class Relay:
     """A whole relay on one event loop. Between start() and stop() it answers the web side (admin.http.Status)."""
 
-    def __init__(self, settings: Settings, config: Path) -> None:
+    def __init__(self, settings: Settings, config: Path, handed_down: HandedDown | None = None) -> None:
+        """handed_down: sockets that are bound already; left out, those of the supervisor."""
         self._settings = settings
+        self._handed_down = handed_down
         self._config = config
         self._is_draining = False
         self._authenticator = Authenticator()
@@ -96,8 +98,8 @@ class Relay:
         try:
             self._listeners = [self._listener(declared) for declared in settings.listeners]
             tls = self._console_tls(settings.console)
-            handed_down = HandedDown()
-            sockets = [bind(address, handed_down) for address in _addresses(settings)]
+            handed_down = self._handed_down or HandedDown()
+            sockets = [bind(address, handed_down) for address in addresses_of(settings)]
             if handed_down.addresses:
                 _log.warning("sockets handed down that no setting asks for", addresses=handed_down.addresses)
         except (SettingsError, CannotListen):
@@ -136,7 +138,7 @@ class Relay:
             self._renew_certificates(only_changed=True)
 
     async def _listen(self, settings: Settings, sockets: Iterator[socket.socket], tls: ssl.SSLContext | None) -> None:
-        """sockets: in the order of _addresses(). tls: the console's."""
+        """sockets: in the order of addresses_of(). tls: the console's."""
         for listener in self._listeners:
             await listener.start(next(sockets))
         if settings.console:
@@ -377,23 +379,34 @@ def _shown(listener: Listener) -> str:
     return f"{listener.address} for clients that log in: {first}, then AUTH"
 
 
-def _addresses(settings: Settings) -> list[str]:
+def addresses_of(settings: Settings) -> list[str]:
+    """Return the `IP:port` of everything that listens, in the order in which it is bound."""
     web = [settings.console.address] if settings.console else []
     capture = [settings.capture.address] if settings.capture else []
     return [*(listener.address for listener in settings.listeners), *web, *capture]
 
 
+def bind_low(address: str, handed_down: HandedDown) -> None:
+    """Take a port that only root may, and keep it for bind(). Raises CannotListen."""
+    family, host, port = _parts(address)
+    handed_down.keep(family, host, port, bind(address, handed_down))
+
+
 def bind(address: str, handed_down: HandedDown | None = None) -> socket.socket:
     """Take `IP:port`, or what the supervisor has of it; return a socket to be listened on. Raises CannotListen."""
-    host, _, port = address.rpartition(":")
-    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
-    if handed_down and (handed := handed_down.take(family, host.strip("[]"), int(port))):
+    family, host, port = _parts(address)
+    if handed_down and (handed := handed_down.take(family, host, port)):
         return handed
     taken = socket.socket(family, socket.SOCK_STREAM)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host.strip("[]"), int(port)))
+        taken.bind((host, port))
     except OSError as error:
         taken.close()
         raise CannotListen(f"Cannot listen on {address}: {error.strerror}.") from error
     return taken
+
+
+def _parts(address: str) -> tuple[int, str, int]:
+    host, _, port = address.rpartition(":")
+    return socket.AF_INET6 if host.startswith("[") else socket.AF_INET, host.strip("[]"), int(port)

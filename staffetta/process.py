@@ -6,18 +6,20 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from staffetta import logs
-from staffetta.app import CannotListen, Relay
-from staffetta.cli.status import EX_IOERR, EX_OK, EX_TEMPFAIL
+from staffetta.app import CannotListen, Relay, addresses_of, bind_low
+from staffetta.cli.status import EX_IOERR, EX_NOPERM, EX_OK, EX_TEMPFAIL
 from staffetta.cli.welcome import print_welcome
 from staffetta.directory.database import DirectoryUnavailable
+from staffetta.privileges import FilesRefused, become, check_files
 from staffetta.settings.file import load
 from staffetta.settings.model import LogFormat, Settings
 from staffetta.spool.database import SpoolCannotOpen
 from staffetta.spool.lock import SpoolLocked
-from staffetta.supervisor import Supervisor
+from staffetta.supervisor import HandedDown, Supervisor
 
 _GARBAGE_OBJECTS = 20_000  # made and not yet gone, before a collection; the default is 700
 
@@ -26,28 +28,35 @@ def serve(config: Path) -> int:
     """Run the relay of a settings file until SIGTERM or SIGINT; SIGHUP reads the file again.
 
     Returns the exit status. What another process has (spool, port) is 75: the same command works once that has
-    stopped. A spool or directory that an administrator must look at is 74. Raises SettingsError.
+    stopped. A spool or directory that an administrator must look at is 74, and a file with wrong permissions 77.
+    Raises SettingsError.
     """
     settings = load(config)
     name = settings.log.postfix_name if settings.log.format is LogFormat.POSTFIX else None
     logs.configure(postfix=name, level=settings.log.level, hostname=settings.hostname)
     _raise_descriptor_limit()
+    handed_down = HandedDown()
     try:
+        become(settings, config, addresses_of(settings), partial(bind_low, handed_down=handed_down))
+        check_files(settings)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(settings, config))
+            runner.run(_run(settings, config, handed_down))
+    except FilesRefused as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_NOPERM
     except (DirectoryUnavailable, SpoolCannotOpen, CannotListen) as error:
         sys.stderr.write(f"{error}\n")
         return EX_TEMPFAIL if isinstance(error, SpoolLocked | CannotListen) else EX_IOERR
     return EX_OK
 
 
-async def _run(settings: Settings, config: Path) -> None:
+async def _run(settings: Settings, config: Path, handed_down: HandedDown) -> None:
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
     supervisor = Supervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
-    relay = Relay(settings, config)
+    relay = Relay(settings, config, handed_down)
     await relay.start()
     _calm_garbage_collection()
     status = f"{relay.smtp_address or 'no listener'}, settings of {config}"

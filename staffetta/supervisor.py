@@ -82,6 +82,10 @@ class HandedDown:
             else:
                 handed.close()
 
+    def keep(self, family: int, host: str, port: int, taken: socket.socket) -> None:
+        """Have one more, which root has bound before it became another user."""
+        self._sockets[family, host, port] = taken
+
     def take(self, family: int, host: str, port: int) -> socket.socket | None:
         """Return the one of this address, once; None where there is none."""
         return self._sockets.pop((family, host, port), None)

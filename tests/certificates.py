@@ -59,8 +59,9 @@ class Made:
         if self.chain:
             (folder / "chain.pem").write_bytes(pem(*self.chain))
         (folder / "certificate.pem").write_bytes(pem(self.certificate, *self.chain))
-        (folder / "key.pem").write_bytes(self.key_pem)
-        (folder / "client.pfx").write_bytes(self.pfx)
+        for name, octets in (("key.pem", self.key_pem), ("client.pfx", self.pfx)):
+            (folder / name).touch(mode=0o600)  # the relay does not start with one that others can read
+            (folder / name).write_bytes(octets)
         return folder
 
 

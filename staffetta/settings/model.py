@@ -347,6 +347,13 @@ class Settings(Section):
 
     hostname: Annotated[str, Field(description="Our name in the greeting, EHLO and Received.")]
     data_dir: Annotated[Path, Field(description="Spool and state; relative to the file's folder.")]
+    run_as: Annotated[
+        str | None,
+        Field(
+            description="User that the relay becomes where root starts it, once it has its ports; `root`: it stays "
+            "root. Left out, root is refused where others can connect."
+        ),
+    ] = None
     listeners: Annotated[tuple[Listener, ...], Field(description="Where clients connect.")] = ()
     accepted_domains: Annotated[tuple[AcceptedDomain, ...], Field(description="Domains that we take mail for.")] = ()
     inbound_connectors: Annotated[

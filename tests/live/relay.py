@@ -60,6 +60,7 @@ sender_ip_addresses = ["127.0.0.0/8"]
 def server_tls(folder: Path) -> ssl.SSLContext:
     """Write certificate.pem and key.pem into the folder, and return a server's context that uses them."""
     certificate = trustme.CA().issue_cert("localhost", "127.0.0.1")
+    (folder / "key.pem").touch(mode=0o600)  # the relay does not start with one that others can read
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     chain = folder / "certificate.pem"
     chain.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))

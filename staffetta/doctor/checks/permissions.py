@@ -6,7 +6,7 @@ from staffetta.doctor.facts import Facts, FileFacts
 from staffetta.doctor.finding import Finding, Kind, Severity
 
 _OTHERS = 0o007
-_OTHERS_WRITE = 0o002
+OTHERS_WRITE = 0o002
 _GROUP_WRITES = 0o020
 
 READABLE = Kind(
@@ -44,12 +44,13 @@ KINDS = (READABLE, WRITABLE, FOREIGN, MISSING, HASHES)
 
 def judge(facts: Facts) -> Iterator[Finding]:
     for file in facts.files:
-        yield from _of(file)
+        yield from of_file(file)
 
 
-def _of(file: FileFacts) -> Iterator[Finding]:
+def of_file(file: FileFacts) -> Iterator[Finding]:
+    """Judge one by itself: its mode, not the folders around it."""
     seen = f"{file.path} ({file.what}) has the mode {file.mode:04o}"
-    is_writable = file.mode & _OTHERS_WRITE or (file.is_secret and file.mode & _GROUP_WRITES)
+    is_writable = file.mode & OTHERS_WRITE or (file.is_secret and file.mode & _GROUP_WRITES)
     if file.trouble is not None:
         yield MISSING.found(f"{file.path} ({file.what}): {file.trouble}", path=file.path)
     elif is_writable:
