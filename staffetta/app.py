@@ -18,6 +18,8 @@ from staffetta.delivery.courier import Couriers
 from staffetta.delivery.hops import NextHops
 from staffetta.delivery.tls_reporter import TlsReporter
 from staffetta.directory.live import LiveSettings
+from staffetta.directory.sealing import KeyRing, KeyUnavailable
+from staffetta.directory.second_factors import seal_code_secrets
 from staffetta.directory.sign_ins import new_first_code
 from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
 from staffetta.mail.address import Mailbox
@@ -231,11 +233,20 @@ class Relay:
 
     def _open_directory(self) -> None:
         self._directory = Directory.open(self._settings.data_dir)
+        self._seal_secrets()
         try:
             self._live = LiveSettings(self._directory, self._settings, self._take_settings)
         except NotConsistent as error:
             self._directory.close()
             raise contradiction(self._settings, error) from error
+
+    def _seal_secrets(self) -> None:
+        """What an older version kept in clear. A key that is not there keeps no mail from being taken."""
+        try:
+            if count := seal_code_secrets(self._directory, KeyRing.of(self._settings)):
+                _log.info("secrets sealed that were kept in clear", count=count)
+        except KeyUnavailable as error:
+            _log.error("secrets of code apps are still kept in clear", error=str(error))
 
     def _keep_hop_states(self, states: Sequence[HopState]) -> None:
         try:

@@ -27,6 +27,7 @@ def backup(file: NewFile, /, *, config: ConfigFile) -> int:
     except BackupFailed as error:
         return _failed(error)
     print(f"{file}: {_shown(summary)}. It holds keys and mail: keep it where nobody else reads it.")
+    print(f"Not in it: {summary.key}, which opens sealed secrets. Keep a copy of that elsewhere.")
     return EX_OK
 
 
@@ -38,6 +39,8 @@ def restore(file: File, /, *, config: ConfigFile, hold: Hold = False) -> int:
     except BackupFailed as error:
         return _failed(error)
     print(f"{settings.data_dir}: {_shown(summary)}, made by version {summary.made_by}.")
+    if not summary.is_key_there:
+        print(f"Put {summary.key} back too: without it, codes of apps cannot be checked. Mail needs nothing of it.")
     return EX_OK
 
 

@@ -49,6 +49,7 @@ _LOADED_WHERE_NEEDED = {
     "spool": ("spool:spool", "Examine the spool on the disk; save what a damaged one holds."),
     "send": ("send:send_message", "Send one message to any server, and show all that was said."),
     "probe": ("probe:probe", "Send a marked message through the whole chain, and follow it to where it arrives."),
+    "secrets": ("secrets:secrets", "The key that seals secrets in the directory: show, rotate."),
     "backup": ("backup:backup", "Write all that the relay keeps to one file, while it runs."),
     "restore": ("backup:restore", "Put a backup into an empty data folder."),
     "setup": ("setup:set_up", "Make a bare server ready: user, folders, systemd units, settings to begin with."),

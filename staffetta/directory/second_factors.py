@@ -1,14 +1,18 @@
 """What people prove besides a password, or instead of one: codes by time (RFC 6238), and passkeys (WebAuthn).
 
-Rule: a code opens once, and a passkey that counts may not count backwards.
+Rule 1: a code opens once, and a passkey that counts may not count backwards.
+Rule 2: secrets of codes are kept sealed (sealing.py).
 """
 
+import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from staffetta.directory.administrators import Administrator, find_administrator
 from staffetta.directory.changing import Changing
 from staffetta.directory.problems import AlreadyNamed, NotThere
+from staffetta.directory.sealing import KEY_FILE_NAME, KeyRing, KeyUnavailable, fernet_of
 from staffetta.directory.store import Directory
 
 _WORDS = "administrator"
@@ -28,14 +32,85 @@ class Passkey:
     used_at: float | None
 
 
-def code_secret_of(directory: Directory, name: str) -> str | None:
-    """Return the secret of an administrator's codes, in base32; None where he has none."""
+@dataclass(frozen=True, slots=True)
+class SealedNow:
+    """How secrets are kept. by_newest, by_older: sealed with the first key, with one behind it. lost: with none."""
+
+    in_clear: int = 0
+    by_newest: int = 0
+    by_older: int = 0
+    lost: int = 0
+
+    @property
+    def is_any_sealed(self) -> bool:
+        """Whether a key is needed."""
+        return self.by_newest + self.by_older + self.lost > 0
+
+
+def has_code_app(directory: Directory, name: str) -> bool:
+    """Whether an administrator is asked for codes; no key is needed to know."""
+    with directory.reading() as connection:
+        found = connection.execute(
+            "SELECT 1 FROM code_app JOIN administrator ON administrator = number WHERE name_key = ?", (name.casefold(),)
+        ).fetchone()
+    return found is not None
+
+
+def code_secret_of(directory: Directory, keys: KeyRing, name: str) -> str | None:
+    """Return the secret of an administrator's codes, in base32; None where he has none. Raises KeyUnavailable."""
     with directory.reading() as connection:
         row = connection.execute(
-            "SELECT secret FROM code_app JOIN administrator ON administrator = number WHERE name_key = ?",
+            "SELECT secret, is_sealed, number FROM code_app JOIN administrator ON administrator = number "
+            "WHERE name_key = ?",
             (name.casefold(),),
         ).fetchone()
-    return row[0] if row else None
+    if row is None:
+        return None
+    secret, is_sealed, number = row
+    return keys.open(secret, _owner(number)) if is_sealed else str(secret)
+
+
+def seal_code_secrets(directory: Directory, keys: KeyRing) -> int:
+    """Seal what is kept in clear from before there were keys, and return how many. Raises KeyUnavailable."""
+    with directory.reading() as connection:
+        if connection.execute("SELECT 1 FROM code_app WHERE NOT is_sealed").fetchone() is None:
+            return 0
+    with directory.noting() as connection:
+        _make_first_key(connection, keys)
+        rows = connection.execute("SELECT administrator, secret FROM code_app WHERE NOT is_sealed").fetchall()
+        for number, secret in rows:
+            _replace(connection, number, keys.seal(secret, _owner(number)))
+    directory.forget_overwritten()
+    return len(rows)
+
+
+def seal_code_secrets_again(changing: Changing, keys: KeyRing) -> int:
+    """Seal all with the first of the keys, and return how many. Raises KeyUnavailable."""
+    connection = changing.connection
+    rows = connection.execute("SELECT administrator, secret, is_sealed FROM code_app").fetchall()
+    for number, secret, is_sealed in rows:
+        clear = keys.open(secret, _owner(number)) if is_sealed else secret
+        _replace(connection, number, keys.seal(clear, _owner(number)))
+    changing.audit("key of secrets", KEY_FILE_NAME, None, after={"Sealed": len(rows)})
+    return len(rows)
+
+
+def sealed_now(directory: Directory, keys: KeyRing) -> SealedNow:
+    """Count how secrets are kept. A key that is not there is no error here."""
+    try:
+        known = keys.keys()
+    except KeyUnavailable:
+        known = ()
+    counts: Counter[str] = Counter()
+    with directory.reading() as connection:
+        rows = connection.execute("SELECT administrator, secret, is_sealed FROM code_app").fetchall()
+    for number, secret, is_sealed in rows:
+        opening = [index for index, key in enumerate(known) if is_sealed and _opens(keys, key, secret, _owner(number))]
+        if not is_sealed:
+            counts["in_clear"] += 1
+        else:
+            counts["lost" if not opening else "by_newest" if opening[0] == 0 else "by_older"] += 1
+    return SealedNow(**counts)
 
 
 def use_code(directory: Directory, name: str, step: int) -> bool:
@@ -49,12 +124,19 @@ def use_code(directory: Directory, name: str, step: int) -> bool:
         return used.rowcount == 1
 
 
-def set_code_secret(changing: Changing, name: str, secret: str | None, *, step: int = 0) -> None:
-    """Ask for codes made from this secret from now on; None: ask for none. step: used up already. Raises NotThere."""
+def set_code_secret(changing: Changing, keys: KeyRing, name: str, secret: str | None, *, step: int = 0) -> None:
+    """Ask for codes made from this secret from now on; None: ask for none. step: used up already.
+
+    Raises NotThere, KeyUnavailable.
+    """
     person = _own(changing, name)
     had = changing.connection.execute("DELETE FROM code_app WHERE administrator = ?", (person.number,)).rowcount > 0
     if secret is not None:
-        changing.connection.execute("INSERT INTO code_app VALUES (?, ?, ?)", (person.number, secret, step))
+        _make_first_key(changing.connection, keys)
+        changing.connection.execute(
+            "INSERT INTO code_app (administrator, secret, last_step, is_sealed) VALUES (?, ?, ?, 1)",
+            (person.number, keys.seal(secret, _owner(person.number)), step),
+        )
     _audit(changing, person, {"CodeApp": had}, {"CodeApp": secret is not None})
 
 
@@ -121,6 +203,29 @@ def forget_second_factors(changing: Changing, name: str) -> None:
     keys = changing.connection.execute("DELETE FROM passkey WHERE administrator = ?", (person.number,)).rowcount
     if codes or keys:
         _audit(changing, person, {"CodeApp": codes > 0, "Passkeys": keys}, {"CodeApp": False, "Passkeys": 0})
+
+
+def _make_first_key(connection: sqlite3.Connection, keys: KeyRing) -> None:
+    """Where nothing is sealed yet. Later a key that is missing is lost, which another one would hide."""
+    if connection.execute("SELECT 1 FROM code_app WHERE is_sealed").fetchone() is None:
+        keys.make()
+
+
+def _replace(connection: sqlite3.Connection, number: int, sealed: str) -> None:
+    connection.execute("UPDATE code_app SET secret = ?, is_sealed = 1 WHERE administrator = ?", (sealed, number))
+
+
+def _opens(keys: KeyRing, key: str, sealed: str, owner: str) -> bool:
+    try:
+        keys.open_with(fernet_of([key]), sealed, owner)
+    except KeyUnavailable:
+        return False
+    return True
+
+
+def _owner(number: int) -> str:
+    """What a sealed secret says of itself: moved to another administrator, it does not open."""
+    return f"code_app/{number}"
 
 
 def _own(changing: Changing, name: str) -> Administrator:

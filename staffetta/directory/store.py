@@ -78,6 +78,12 @@ class Directory:
         with told(path):
             return cls(path, now)
 
+    def forget_overwritten(self) -> None:
+        """Write the database anew, so that nothing stays of what was in it; what others read at the time may stay."""
+        with self._writing, told(self._path):
+            self._writer.execute("VACUUM")
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def now(self) -> float:
         """Seconds since 1970."""
         return self._now()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from cryptography.fernet import Fernet
+
 UNITS = "etc/systemd/system"
 _LINKS = {"sendmail": "usr/sbin/sendmail", "mailq": "usr/bin/mailq", "newaliases": "usr/bin/newaliases"}
 
@@ -51,6 +53,8 @@ def steps(machine: Machine, *, with_sendmail: bool) -> Iterator[Step]:
     if step := _settings(machine, "staffetta.toml", 0o640, of_group=True):
         yield step
     if step := _settings(machine, "sendmail.toml", 0o644):
+        yield step
+    if step := _secrets_key(machine):
         yield step
     for unit in ("staffetta.service", "staffetta.socket"):
         yield _file(machine, unit, f"{UNITS}/{unit}")
@@ -100,6 +104,21 @@ def _settings(machine: Machine, name: str, mode: int, *, of_group: bool = False)
         path.chmod(mode)
 
     return Step(f"write {path}, to begin with", write)
+
+
+def _secrets_key(machine: Machine) -> Step | None:
+    """What seals secrets in the directory, where the relay looks for it. Another one would open nothing: it stays."""
+    path = machine.root / "etc/staffetta/secrets.key"
+    if path.exists():
+        return None
+
+    def write() -> None:
+        owner = (machine.root / "var/lib/staffetta").stat()
+        path.touch(mode=0o600)
+        path.write_bytes(Fernet.generate_key() + b"\n")
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+    return Step(f"write {path}, the key of secrets; keep a copy of it, away from backups", write)
 
 
 def _link(machine: Machine, name: str, path: Path) -> Step | None:

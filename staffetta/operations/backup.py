@@ -3,7 +3,7 @@
 Rule 1: a backup is whole or not there: it is written beside its place, synced, and ends with the list of its parts.
 Rule 2: the spool is as at one instant of the backup, every other database and file as at an instant of its own.
 Rule 3: nothing is restored over anything, and nothing that has not been checked: hashes, databases, versions.
-Rule 4: a backup holds keys and mail; it is readable by its owner alone.
+Rule 4: a backup holds keys and mail; it is readable by its owner alone. The key of sealed secrets is not in it.
 """
 
 import hashlib
@@ -15,12 +15,13 @@ import sqlite3
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypedDict
 
 from staffetta import __version__
 from staffetta.directory import database as directory_database
+from staffetta.directory.sealing import KEY_FILE_NAME, KeyRing
 from staffetta.operations.queues import CommandVerb, Order, act
 from staffetta.operations.spools import NotAvailable, not_available, spool_folder
 from staffetta.settings.model import Settings
@@ -56,12 +57,17 @@ class BackupFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a backup holds. octets: of its parts. messages: whose content is in it. made_by: the version."""
+    """What a backup holds. octets: of its parts. messages: whose content is in it. made_by: the version.
+
+    key: reference of what opens the sealed secrets in it, and is not in it itself. is_key_there: beside the settings.
+    """
 
     files: int
     octets: int
     messages: int
     made_by: str
+    key: str = ""
+    is_key_there: bool = False
 
 
 def back_up(settings: Settings, target: Path) -> Summary:
@@ -85,7 +91,7 @@ def back_up(settings: Settings, target: Path) -> Summary:
     finally:
         part.unlink(missing_ok=True)
         copy.unlink(missing_ok=True)
-    return summary
+    return _with_key(summary, settings)
 
 
 def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
@@ -96,7 +102,7 @@ def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
     data = settings.data_dir
     with _told(source):
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ours = [path for path in data.iterdir() if not _is_settings_file(path, settings)]
+        ours = [path for path in data.iterdir() if not _is_settings_or_key(path, settings)]
         if there := sorted({path.name for path in ours} - {_RESTORING, "lost+found"}):
             raise BackupFailed(
                 f"{data} is not empty ({', '.join(there[:3])}). Stop the relay, move the folder away, and try again."
@@ -119,7 +125,12 @@ def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
             spool_database.sync_folder(data)
         finally:
             shutil.rmtree(restoring, ignore_errors=True)
-    return summary
+    return _with_key(summary, settings)
+
+
+def _with_key(summary: Summary, settings: Settings) -> Summary:
+    keys = KeyRing.of(settings)
+    return replace(summary, key=keys.reference, is_key_there=keys.exists())
 
 
 class _Writer:
@@ -196,12 +207,13 @@ def _others(settings: Settings) -> Iterator[Path]:
     for folder, folders, names in os.walk(settings.data_dir):
         folders[:] = sorted(name for name in folders if Path(folder, name) not in passing)
         paths = (Path(folder, name) for name in sorted(names) if not name.endswith(_PASSING_SUFFIXES))
-        yield from (path for path in paths if not _is_settings_file(path, settings))
+        yield from (path for path in paths if not _is_settings_or_key(path, settings))
 
 
-def _is_settings_file(path: Path, settings: Settings) -> bool:
-    """It may be in the data folder: where it names the folder that is restored into, it stays as it is."""
-    return settings.origin is not None and path.absolute() == settings.origin.path.absolute()
+def _is_settings_or_key(path: Path, settings: Settings) -> bool:
+    """They may be in the data folder: where the settings name the folder that is restored into, both stay."""
+    its_own = {KeyRing.of(settings).path, settings.origin.path.absolute() if settings.origin else None}
+    return path.absolute() in its_own or path.name == KEY_FILE_NAME
 
 
 def _add_other(writer: _Writer, name: str, path: Path) -> None:

@@ -3,7 +3,8 @@
 Rule 1: a name that is unknown is told, and takes as long, as a wrong password.
 Rule 2: whoever fails waits longer each time, and is in the end not heard for a while (policy/guessing.py); a person is
 at home at the addresses that he has signed in from, and nobody shuts him out there from elsewhere.
-Rule 3: who has a code app is asked for a code after the password; between the two he holds a ticket, for five minutes.
+Rule 3: who has a code app is asked for a code after the password; between the two he holds a ticket, for five minutes,
+and is at home nowhere yet: a stolen password must not give each address codes of its own to guess.
 Rule 4: how somebody signs in, he changes himself, and proves his password for it, so that a console left open is no
 way to stay.
 """
@@ -23,6 +24,7 @@ import pyotp
 
 from staffetta.directory import second_factors, sign_ins
 from staffetta.directory.administrators import administrators, set_password
+from staffetta.directory.sealing import KeyRing
 from staffetta.directory.store import Author, Directory
 from staffetta.operations.access import told
 from staffetta.operations.errors import BadValue, NotFound, OperationError
@@ -37,6 +39,7 @@ SOURCE = "console"
 _NOWHERE = IPv6Address(0)
 _CHECKS_AT_A_TIME = 2
 _TICKET_SECONDS, _TICKETS_MAX = 300.0, 1000
+_STEP_SECONDS = 30  # of a code (RFC 6238 §5.2)
 _CODE_SECRET = re.compile(r"[A-Z2-7]{32}")
 
 
@@ -98,8 +101,8 @@ class SigningIn:
         """
         self._check_password(name, password, address)
         with told():
-            secret = second_factors.code_secret_of(self._directory, name)
-        if secret is not None:
+            needs_code = second_factors.has_code_app(self._directory, name)
+        if needs_code:
             raise CodeNeeded(self._new_ticket(name))
         return self._enter(name, address)
 
@@ -113,7 +116,7 @@ class SigningIn:
             self._tickets.pop(ticket, None)
             raise SignInRefused("This took too long. Sign in again.")
         with told():
-            secret = second_factors.code_secret_of(self._directory, name)
+            secret = second_factors.code_secret_of(self._directory, KeyRing.of(self._get_settings()), name)
         self._check_code(name, secret, code, address)
         self._tickets.pop(ticket, None)
         return self._enter(name, address)
@@ -146,7 +149,7 @@ class SigningIn:
     def has_code_app(self, caller: Caller) -> bool:
         """Whether a code is asked for. Raises Unavailable."""
         with told():
-            return second_factors.code_secret_of(self._directory, caller.name) is not None
+            return second_factors.has_code_app(self._directory, caller.name)
 
     def has_password(self, caller: Caller) -> bool:
         """Whether a password opens. Raises Unavailable."""
@@ -173,12 +176,12 @@ class SigningIn:
         if step is None:
             raise BadValue("This code is wrong. Type the one that the app shows now.", parameter="Code")
         with told(), self._directory.change(self._get_settings(), _author(caller, "Enable-CodeApp")) as change:
-            second_factors.set_code_secret(change, caller.name, secret, step=step)
+            second_factors.set_code_secret(change, KeyRing.of(self._get_settings()), caller.name, secret, step=step)
 
     def stop_codes(self, caller: Caller) -> None:
         """Ask for no code any more. Raises Unavailable."""
         with told(), self._directory.change(self._get_settings(), _author(caller, "Disable-CodeApp")) as change:
-            second_factors.set_code_secret(change, caller.name, None)
+            second_factors.set_code_secret(change, KeyRing.of(self._get_settings()), caller.name, None)
 
     # Inside.
 
@@ -192,10 +195,10 @@ class SigningIn:
         if hashed is None or not is_right:
             raise SignInRefused("Name or password is wrong.", guess.wait_seconds)
         self._guesses.take_back(guess)
-        self._guesses.succeeded(_folded(name), place)
 
     def _check_code(self, name: str, secret: str | None, code: str, address: str | None) -> None:
-        guess = self._began(name, f"code {code}", _place(address))
+        # A code that was wrong may be right in the next step: typed again it is another guess, as no password is.
+        guess = self._began(name, f"code {self._directory.now() // _STEP_SECONDS} {code}", _place(address))
         step = self._step_of(secret, code) if secret is not None else None
         with told():
             if step is None or not second_factors.use_code(self._directory, name, step):
@@ -229,11 +232,13 @@ class SigningIn:
         return self._guesses.began(_folded(name), place, digest, now)
 
     def _enter(self, name: str, address: str | None) -> str:
-        """Raises SignInRefused where he was shut out meanwhile."""
+        """All proofs were good, and he is at home here. Raises SignInRefused where he was shut out meanwhile."""
         try:
-            return self._begin(name, address)
+            secret = self._begin(name, address)
         except NotFound:
             raise SignInRefused("Name or password is wrong.") from None
+        self._guesses.succeeded(_folded(name), _place(address))
+        return secret
 
     def _begin(self, name: str, address: str | None) -> str:
         author = Author(name, SOURCE, "Sign-In", address=address)

@@ -354,6 +354,13 @@ class Settings(Section):
             "root. Left out, root is refused where others can connect."
         ),
     ] = None
+    secrets_key: Annotated[
+        str | None,
+        Field(
+            description="Key that seals the secrets in the directory, by reference: `file:/path` or `${VARIABLE}`; "
+            "left out, the file `secrets.key` beside this one."
+        ),
+    ] = None
     listeners: Annotated[tuple[Listener, ...], Field(description="Where clients connect.")] = ()
     accepted_domains: Annotated[tuple[AcceptedDomain, ...], Field(description="Domains that we take mail for.")] = ()
     inbound_connectors: Annotated[

@@ -35,6 +35,8 @@ def check_secrets(settings: Settings) -> Found:
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[Where, str]]:
+    if settings.secrets_key is not None:
+        yield ("secrets_key",), settings.secrets_key
     if settings.tls_reports.dkim_key is not None:
         yield ("tls_reports", "dkim_key"), settings.tls_reports.dkim_key
     for index, source in enumerate(settings.token_sources):

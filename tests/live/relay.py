@@ -17,7 +17,7 @@ import trustme
 
 from tests.ports import free_port
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60  # only what has failed lasts so long; a machine may be busy
 SETTINGS = """
 hostname = "relay.test"
 data_dir = "data"

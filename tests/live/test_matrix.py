@@ -465,6 +465,7 @@ def folder() -> Iterator[Path]:
     folder = open_folder()
     OURS.write(folder / "client")
     (folder / "root.pem").write_bytes(pem(ROOT.certificate))
+    (folder / "wrong").touch(mode=0o600)
     (folder / "wrong").write_text("wrong horse\n")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

@@ -108,10 +108,14 @@ def test_a_bare_server_is_made_ready_and_twice_changes_nothing(folder: Path) -> 
     settings = server / "etc/staffetta/staffetta.toml"
     assert settings.stat().st_mode & 0o777 == 0o640
     assert settings.stat().st_gid == drop.st_gid
+    key = server / "etc/staffetta/secrets.key"
+    assert (key.stat().st_mode & 0o777, key.stat().st_uid) == (0o600, drop.st_uid)
+    before = key.read_bytes()
     assert (server / "usr/sbin/sendmail").is_symlink()
     settings.write_text("mine")
     run(*command)
     assert settings.read_text() == "mine"
+    assert key.read_bytes() == before
 
 
 def test_systemd_finds_nothing_wrong_with_the_units_and_little_exposed(folder: Path) -> None:

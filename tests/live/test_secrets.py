@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from staffetta.directory.administrators import add_administrator
+from staffetta.directory.store import Author
+from staffetta.operations.local import local_office
 from staffetta.settings.passwords import hash_password
 from tests.live.logging_in import trusting
 from tests.live.relay import PATIENCE_SECONDS, Relay
@@ -19,6 +22,7 @@ from tests.ports import free_port
 pytestmark = pytest.mark.live
 
 USER = "scanner@contoso.test"
+CODES = "CANARYCANARYCANARYCANARYCANARYCA"  # secret of a code app, in base32
 RIGHT, WRONG, OUT, IN_ENVIRONMENT = "canary-right-4711", "canary-wrong-4711", "canary-out-4711", "canary-variable-4711"
 MORE = """
 [log]
@@ -56,6 +60,8 @@ COMMANDS = (
     ("config", "export", "--secrets"),
     ("doctor", "--json"),
     ("spool", "check"),
+    ("administrator", "list", "--json"),
+    ("secrets", "show"),
 )
 
 
@@ -75,6 +81,7 @@ def test_no_secret_stands_in_what_the_relay_writes_or_says(tmp_path: Path, monke
         relay = Relay(tmp_path, sink.port, more=more)
         settings = relay.config.read_text()
         relay.config.write_text(settings.replace('default_route = "next"', 'default_route = "smarthost"'))
+        _plant_code_app(relay)
         with relay:
             for mechanism in ("PLAIN", "LOGIN"):
                 _log_in(submission, mechanism, WRONG, is_right=False)
@@ -82,16 +89,32 @@ def test_no_secret_stands_in_what_the_relay_writes_or_says(tmp_path: Path, monke
             deadline = time.monotonic() + PATIENCE_SECONDS
             while "Defer" not in str(rows := relay.trace()):  # the smarthost refuses the login
                 assert time.monotonic() < deadline, rows
-            said = b"".join(_said(relay, command) for command in COMMANDS)
+            said = b"".join(_said(relay, command) for command in (*COMMANDS, ("backup", str(tmp_path / "backup.tar"))))
         written = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     key = (tmp_path / "key.pem").read_bytes().splitlines()[1]
+    sealing = written.pop(tmp_path / "secrets.key").strip()
     del written[planted], written[tmp_path / "key.pem"]
+    assert CODES.encode() in written.pop(tmp_path / "as-before.db")
+    assert tmp_path / "backup.tar" in written
     assert any(path.name == "spool.db" for path in written) and said
-    for secret in (RIGHT, WRONG, OUT, IN_ENVIRONMENT):
+    for secret in (RIGHT, WRONG, OUT, IN_ENVIRONMENT, CODES, sealing.decode()):
         for spelling in spellings(secret):
             assert [path for path, octets in written.items() if spelling in octets] == [], secret
             assert spelling not in said, secret
     assert key not in said and [path for path, octets in written.items() if key in octets] == []
+
+
+def _plant_code_app(relay: Relay) -> None:
+    """As a version kept it that did not seal; as-before.db is a copy of that."""
+    with local_office(relay.config, "cli") as office:
+        with office.directory.change(office.settings, Author("test", "cli", "test")) as change:
+            add_administrator(change, "ada", password_hash=None)
+            change.connection.execute(
+                "INSERT INTO code_app (administrator, secret, last_step) SELECT number, ?, 0 FROM administrator",
+                (CODES,),
+            )
+        data = office.settings.data_dir
+    (relay.folder / "as-before.db").write_bytes((data / "directory.sqlite").read_bytes())
 
 
 def _log_in(port: int, mechanism: str, password: str, *, is_right: bool) -> None:

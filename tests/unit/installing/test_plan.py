@@ -24,7 +24,7 @@ def test_the_settings_to_begin_with_are_right(machine: Machine, tmp_path: Path) 
 
 
 def test_reading_the_steps_does_nothing(machine: Machine, tmp_path: Path) -> None:
-    assert len([step.words for step in steps(machine, with_sendmail=True)]) == 11
+    assert len([step.words for step in steps(machine, with_sendmail=True)]) == 12
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import pyotp
 import pytest
 
 from staffetta.directory import second_factors
+from staffetta.directory.sealing import KeyRing
 from staffetta.directory.store import Author
 from tests.unit.admin.web.browser import PASSWORD, Browser, Console
 from tests.unit.operations.office import NOW
@@ -31,7 +32,7 @@ def _ask_code(browser: Browser) -> None:
 
 def test_a_code_app_is_asked_for_after_the_password_and_a_code_opens_once(ada: Browser, site: Console) -> None:
     secret = _with_code_app(ada)
-    assert second_factors.code_secret_of(site.office.directory, "ADA") == secret
+    assert second_factors.code_secret_of(site.office.directory, KeyRing.of(site.office.settings), "ADA") == secret
     browser = site.browser()
     _ask_code(browser)
     browser.get("/connectors")
@@ -57,7 +58,7 @@ def test_a_wrong_code_sets_nothing_up_and_opens_nothing(ada: Browser, site: Cons
     ada.post("/account/codes", {**form, "Code": code, "Password": PASSWORD})
     assert ada.status == 422
     assert form["secret"] in ada.text
-    assert second_factors.code_secret_of(site.office.directory, "ada") is None
+    assert not second_factors.has_code_app(site.office.directory, "ada")
     _with_code_app(ada)
     browser = site.browser()
     _ask_code(browser)
@@ -75,12 +76,38 @@ def test_guessing_codes_is_guessing(ada: Browser, site: Console) -> None:
     assert browser.status == 429
 
 
+def test_one_code_typed_in_every_step_of_time_is_guessing_too(ada: Browser, site: Console) -> None:
+    """A password that was wrong stays wrong, and a code does not: trying one for days would open in the end."""
+    _with_code_app(ada)
+    browser = site.browser("192.0.2.9", "https")
+    _ask_code(browser)
+    form = browser.form("/sign-in/code")
+    for step in range(25):
+        site.office.now = lambda at=NOW + 30 * step: at
+        browser.post("/sign-in/code", {**form, "code": "123456"})
+    assert browser.status == 429
+
+
+def test_a_stolen_password_gives_no_address_codes_of_its_own_to_guess(ada: Browser, site: Console) -> None:
+    _with_code_app(ada)
+    for address in range(25):
+        browser = site.browser(f"192.0.2.{address}", "https")
+        browser.send("/sign-in", name="ada", password=PASSWORD)
+        if browser.status == 429:
+            break
+        browser.post("/sign-in/code", {**browser.form("/sign-in/code"), "code": f"{address:06}"})
+    assert browser.status == 429
+    at_home = site.browser()  # where ada has signed in: nobody shuts her out there
+    at_home.send("/sign-in", name="ada", password=PASSWORD)
+    assert at_home.status == 200
+
+
 @pytest.mark.parametrize("secret", ["JBSWY3DPEHPK3PXP", "not base32!", ""])
 def test_a_secret_that_is_none_or_too_short_makes_no_code_app(ada: Browser, site: Console, secret: str) -> None:
     ada.get("/account")
     ada.post("/account/codes", {**ada.form("/account/codes"), "secret": secret, "Code": "123456", "Password": PASSWORD})
     assert ada.status == 422
-    assert second_factors.code_secret_of(site.office.directory, "ada") is None
+    assert not second_factors.has_code_app(site.office.directory, "ada")
 
 
 @pytest.mark.parametrize("part", ["password", "codes", "no-codes", "passkey", "no-passkey"])
@@ -96,7 +123,7 @@ def test_nothing_of_it_changes_without_the_password(ada: Browser, site: Console,
     ada.post(f"/account/{part}", {**form, "secret": made, "Code": _code(made), "credential": "01", "Name": "x"})
     assert ada.status == 422
     assert "Name or password is wrong." in ada.text
-    assert (second_factors.code_secret_of(site.office.directory, "ada") is None) == (part == "codes")
+    assert second_factors.has_code_app(site.office.directory, "ada") == (part != "codes")
     assert len(second_factors.passkeys(site.office.directory, "ada")) == 1
     browser = site.browser()
     browser.send("/sign-in", name="ada", password=PASSWORD)
