@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
 from staffetta.directory import second_factors
 from staffetta.directory.administrators import add_administrator
@@ -115,7 +114,7 @@ def test_another_key_is_told(kept: Kept) -> None:
         kept.secret("ada")
 
 
-@pytest.mark.parametrize("text", ["", "x", "a\nb", Fernet.generate_key().decode() + "\nnot a key"])
+@pytest.mark.parametrize("text", ["", "x", "a\nb", "A" * 43 + "=\nnot a key"])
 def test_a_file_that_holds_no_key_is_told_by_its_line(kept: Kept, text: str) -> None:
     kept.set("ada", SECRET)
     kept.key.write_text(text)
