@@ -1,16 +1,19 @@
 """The drop folder: letters that wait for the relay, one file each, put there by any user of the machine.
 
-    TOKEN.mail      waits; complete once its owner may execute it, which is set after the last octet and before fsync
-    TOKEN.trying    was or is being handed in; it may be there already, since its time of change
+    TOKEN.mail         waits; complete once its owner may execute it, which is set after the last octet and before fsync
+    TOKEN.TIME.trying  was or is being handed in; it may be there already, since TIME, in milliseconds since 1970
 
 Rule 1: the folder is of the relay's user and group, mode 3733: everybody may put in, nobody may look, what is put in
 has its group and is taken out by the relay alone. A token cannot be guessed.
 Rule 2: a call returns when the letter is on disk.
+Rule 3: the relay is not the owner of a file, so it may rename and remove it, and not change its times.
 """
 
 import os
+import re
 import secrets
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from staffetta.sendmail.letter import Letter
 
 WAITING, TRYING = ".mail", ".trying"
 FOLDER_MODE = 0o3733
+_TIME = re.compile(r"[0-9]{1,15}", re.ASCII)
 _INCOMPLETE_MODE, _COMPLETE_MODE = 0o640, 0o740
 
 
@@ -31,6 +35,11 @@ class Dropped:
     is_complete: bool
 
     @property
+    def token(self) -> str:
+        """What stays of the name whatever state it is in."""
+        return self.path.name.partition(".")[0]
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether the relay may have it already, since changed_at."""
         return self.path.suffix == TRYING
@@ -41,13 +50,12 @@ def drop(folder: Path, letter: Letter, *, is_doubtful: bool = False, began_at: f
 
     began_at: when the attempt of unknown outcome began, seconds since 1970.
     """
-    path = folder / (secrets.token_hex(16) + (TRYING if is_doubtful else WAITING))
+    token = secrets.token_hex(16)
+    path = folder / (_trying(token, began_at or time.time()) if is_doubtful else token + WAITING)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _INCOMPLETE_MODE)
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
             file.write(letter.as_file())
-        if began_at is not None:
-            os.utime(descriptor, (began_at, began_at))
         os.fchmod(descriptor, _COMPLETE_MODE)
         os.fsync(descriptor)
     except OSError:
@@ -70,7 +78,9 @@ def dropped(folder: Path) -> list[Dropped]:
             except FileNotFoundError:
                 continue
             is_complete = bool(facts.st_mode & stat.S_IXUSR)
-            found.append(Dropped(Path(entry.path), facts.st_uid, facts.st_mtime, is_complete))
+            began_at = _time_in(entry.name)
+            changed_at = facts.st_mtime if began_at is None else began_at
+            found.append(Dropped(Path(entry.path), facts.st_uid, changed_at, is_complete))
     return sorted(found, key=lambda each: each.changed_at)
 
 
@@ -88,8 +98,7 @@ def read_dropped(each: Dropped, octets_max: int) -> bytes:
 
 def begin(each: Dropped, now: float) -> Dropped:
     """Mark that it is being handed in from now on, durably. Raises OSError."""
-    trying = each.path.with_suffix(TRYING)
-    os.utime(each.path, (now, now), follow_symlinks=False)
+    trying = each.path.with_name(_trying(each.token, now))
     each.path.rename(trying)
     sync_folder(trying.parent)
     return Dropped(trying, each.owner, now, each.is_complete)
@@ -97,8 +106,18 @@ def begin(each: Dropped, now: float) -> Dropped:
 
 def wait_again(each: Dropped) -> None:
     """Mark that the relay has not got it. Raises OSError."""
-    each.path.rename(each.path.with_suffix(WAITING))
+    each.path.rename(each.path.with_name(each.token + WAITING))
     sync_folder(each.path.parent)
+
+
+def _trying(token: str, at: float) -> str:
+    return f"{token}.{int(at * 1000)}{TRYING}"
+
+
+def _time_in(name: str) -> float | None:
+    """Seconds since 1970; None where the name says none: it waits, or an older version tried it."""
+    time_text = name.removesuffix(TRYING).partition(".")[2]
+    return int(time_text) / 1000 if name.endswith(TRYING) and _TIME.fullmatch(time_text) else None
 
 
 def sync_folder(folder: Path) -> None:

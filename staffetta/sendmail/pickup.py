@@ -90,14 +90,14 @@ class Pickup:
     async def look(self) -> None:
         """Hand in everything that is due. Raises OSError."""
         there = dropped(self._means.folder)
-        tokens = {each.path.stem for each in there}
+        tokens = {each.token for each in there}
         self._waits = {token: wait for token, wait in self._waits.items() if token in tokens}
         for each in there:
             now = self._clock()
             if not each.is_complete:
                 if now - each.changed_at > _INCOMPLETE_SECONDS:
                     each.path.unlink(missing_ok=True)
-            elif self._waits.get(each.path.stem, (0.0, 0.0))[0] <= now:
+            elif self._waits.get(each.token, (0.0, 0.0))[0] <= now:
                 await self._pick_up(each, now)
 
     async def _take_folder(self) -> int:
@@ -159,9 +159,9 @@ class Pickup:
         """Raises OSError."""
         if not is_unknown:
             wait_again(each)
-        _, wait = self._waits.get(each.path.stem, (0.0, _WAIT_FIRST_SECONDS))
-        self._waits[each.path.stem] = (self._clock() + wait, min(2 * wait, _WAIT_MAX_SECONDS))
-        _log.warning("dropped message waits", file=each.path.stem, reply=why)
+        _, wait = self._waits.get(each.token, (0.0, _WAIT_FIRST_SECONDS))
+        self._waits[each.token] = (self._clock() + wait, min(2 * wait, _WAIT_MAX_SECONDS))
+        _log.warning("dropped message waits", file=each.token, reply=why)
 
     def _take_away(self, each: Dropped, letter: Letter, taken: list[str]) -> None:
         if taken:
