@@ -3,6 +3,8 @@
 Rule 1: no handler runs for a page that is not open before somebody has signed in; roles are the registry's to check.
 Rule 2: a form is taken from a page of ours alone: by its Origin, by what the browser says of its site, and by a token
 that is bound to the secret in the cookie.
+Rule 3: forms are read in the event loop that carries the mail, and anybody may send one: a stranger's is small, and text
+is UTF-8. Other codecs that the sender may name take minutes for some megabytes (punycode).
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,6 +12,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 import anyio.to_thread
+from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -26,7 +29,7 @@ from staffetta.operations.roles import Caller
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-FORM_OCTETS_MAX = 4_194_304
+FORM_OCTETS_MAX, STRANGER_FORM_OCTETS_MAX = 4_194_304, 65_536
 FIELDS_MAX, FILES_MAX = 2000, 4
 THEMES = ("auto", "light", "dark")
 SIGN_IN = "/sign-in"
@@ -51,10 +54,10 @@ def guarded(console: Console, page: Page) -> Handler:
     """Return the handler with the guard before it."""
 
     async def answer(request: Request) -> Response:
-        request = Request(request.scope, _limited(request))
         visit = request.state.visit = _stranger(console, request)
         try:
             visit = request.state.visit = await _visit(console, request)
+            request = Request(request.scope, _limited(request, visit.caller is None))
             if not page.is_open:
                 caller_of(request)
             if request.method not in _HARMLESS:
@@ -121,9 +124,18 @@ async def _check_form(request: Request) -> None:
         raise ForeignForm
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ForeignForm
+    _check_charset(request.headers.get("content-type", ""))
     form = await request.form(max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FORM_OCTETS_MAX)
     if not is_same(str(form.get("csrf", "")), visit_of(request).csrf):
         raise ForeignForm
+
+
+def _check_charset(content_type: str) -> None:
+    """Raises Unreadable where a charset is named that is not UTF-8; no browser names one."""
+    _, parameters = parse_options_header(content_type)
+    charset = parameters.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.strip().lower() not in ("utf-8", "utf8"):
+        raise Unreadable("The form is not UTF-8.")
 
 
 async def _to_sign_in(request: Request) -> Response:
@@ -145,16 +157,17 @@ def _finished(request: Request, response: Response) -> Response:
     return response
 
 
-def _limited(request: Request) -> Callable[[], Awaitable[Message]]:
+def _limited(request: Request, is_stranger: bool) -> Callable[[], Awaitable[Message]]:
     """Receive no more than a form may have."""
+    octets_max = STRANGER_FORM_OCTETS_MAX if is_stranger else FORM_OCTETS_MAX
     received = 0
 
     async def receive() -> Message:
         nonlocal received
         message = await request.receive()
         received += len(message.get("body", b""))
-        if received > FORM_OCTETS_MAX:
-            raise Unreadable(f"The form has more than {FORM_OCTETS_MAX} octets.", is_too_large=True)
+        if received > octets_max:
+            raise Unreadable(f"The form has more than {octets_max} octets.", is_too_large=True)
         return message
 
     return receive

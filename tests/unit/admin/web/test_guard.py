@@ -196,3 +196,30 @@ def test_a_mistake_of_ours_is_answered_without_its_words(ada: Browser, monkeypat
     assert ada.status == 500
     assert "inside of the relay" not in page
     assert ada.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "utf-7", "utf-16", "no-such-thing", ""])
+def test_no_codec_that_a_sender_names_is_run(site: Console, charset: str) -> None:
+    """Four megabytes of punycode took minutes, in the event loop that carries the mail, for whoever could connect."""
+    browser = site.browser()
+    part = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\n\\ud800\r\n--b--\r\n'
+    content_type = f"multipart/form-data; boundary=b; charset={charset}"
+    answer = browser.client.post("/sign-in", content=part, headers={"Content-Type": content_type})
+    assert answer.status_code == 400
+    assert "is not UTF-8" in answer.text
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", '; charset="UTF-8"'])
+def test_a_form_in_utf_8_is_read(ada: Browser, charset: str) -> None:
+    ada.get("/")
+    csrf = ada.form("/preferences")["csrf"]
+    part = f'--b\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{csrf}\r\n--b--\r\n'.encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary=b{charset}"}
+    assert ada.client.post("/preferences", content=part, headers=headers, follow_redirects=False).status_code == 303
+
+
+def test_a_stranger_sends_no_large_form(site: Console) -> None:
+    site.person("ada")
+    browser = site.browser()
+    browser.send("/sign-in", name="ada", password="x" * 70_000)
+    assert browser.status == 413
