@@ -3,8 +3,8 @@
 Rule 1: no handler runs for a page that is not open before somebody has signed in; roles are the registry's to check.
 Rule 2: a form is taken from a page of ours alone: by its Origin, by what the browser says of its site, and by a token
 that is bound to the secret in the cookie.
-Rule 3: forms are read in the event loop that carries the mail, and anybody may send one: a stranger's is small, and text
-is UTF-8. Other codecs that the sender may name take minutes for some megabytes (punycode).
+Rule 3: forms are read in the event loop that carries the mail, and anybody may send one: a stranger's is small, and
+text is UTF-8. Other codecs that the sender may name take minutes for some megabytes (punycode).
 """
 
 from collections.abc import Awaitable, Callable

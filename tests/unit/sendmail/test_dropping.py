@@ -90,7 +90,7 @@ def test_an_older_version_s_file_in_doubt_is_so_since_its_time(tmp_path: Path) -
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be two users")
 def test_the_relay_hands_in_what_is_another_user_s() -> None:
-    """Only its owner may change the times of a file; where that was tried, a letter of root's kept all from going in."""
+    """Only its owner may change the times of a file; where that was tried, root's letter kept all from going in."""
     folder = Path(tempfile.mkdtemp(prefix="drop-"))  # pytest's own are closed to other users
     try:
         folder.chmod(FOLDER_MODE)
