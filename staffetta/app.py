@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from staffetta.directory.sealing import KeyRing, KeyUnavailable
 from staffetta.directory.second_factors import seal_code_secrets
 from staffetta.directory.sign_ins import new_first_code
 from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
+from staffetta.holding import Holding
 from staffetta.mail.address import Mailbox
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.header import HeaderSection, section_end
@@ -30,9 +30,11 @@ from staffetta.net.tls import ServerContext, self_signed
 from staffetta.operations.config import contradiction
 from staffetta.operations.expiry import ExpiryWatch, certificate_of
 from staffetta.operations.office import Office
-from staffetta.operations.spools import open_spool, spool_folder
+from staffetta.operations.spools import spool_folder
+from staffetta.place import ALONE, Place
 from staffetta.policy.decision import Reason
 from staffetta.policy.route import by_route, route
+from staffetta.ports import CAPTURE, CONSOLE, CannotListen, Ports, use_of
 from staffetta.probing.canary import Canary
 from staffetta.probing.desk import ProbeDesk
 from staffetta.probing.plan import Marked, Plan, ProbeFailed
@@ -48,33 +50,32 @@ from staffetta.settings.drop import from_here, listener_for_drops
 from staffetta.settings.file import Problem, SettingsError, load
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.outbound import all_routes
+from staffetta.settings.shares import share
 from staffetta.spool.spool import SpoolUnavailable
+from staffetta.spool.sqlite import SqliteSpool
 from staffetta.supervisor import HandedDown
 from staffetta.trace.flow_recorder import FlowRecorder
-from staffetta.trace.next_hops import HopState, write_states
+from staffetta.trace.next_hops import HopState, forget_states, write_states
 from staffetta.trace.search import recipients_recorded
 
 GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
 _BACKLOG_SECONDS = 15.0  # in which some ten thousand messages may come
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
 _CERTIFICATES_SECONDS = 2.0  # between two looks at the files of certificates
-_NEEDS_RESTART = ("hostname", "data_dir", "run_as", "listeners", "console", "capture", "drop", "log")
+NEEDS_RESTART = ("hostname", "data_dir", "run_as", "workers", "listeners", "console", "capture", "drop", "log")
 
 _log = structlog.get_logger()
-
-
-class CannotListen(Exception):
-    """An address cannot be listened on. Stop what has it, or set another address."""
 
 
 class Relay:
     """A whole relay on one event loop. Between start() and stop() it answers the web side (admin.http.Status)."""
 
-    def __init__(self, settings: Settings, config: Path, handed_down: HandedDown | None = None) -> None:
-        """handed_down: sockets that are bound already; left out, those of the supervisor."""
-        self._settings = settings
-        self._handed_down = handed_down
+    def __init__(self, settings: Settings, config: Path, place: Place = ALONE, ports: Ports | None = None) -> None:
+        """place: which of several workers it is. ports: bound already, and closed by whom they belong to."""
+        self._settings = self._share = settings
         self._config = config
+        self._place = place
+        self._ports = ports
         self._is_draining = False
         self._authenticator = Authenticator()
         self._crowd = Crowd()
@@ -87,6 +88,10 @@ class Relay:
         """The snapshot of now."""
         return self._settings
 
+    def _own_share(self) -> Settings:
+        """The same with this worker's share of the limits, for those who keep to them."""
+        return self._share
+
     async def start(self) -> None:
         """Open directory and spool, take every port, then begin.
 
@@ -96,42 +101,48 @@ class Relay:
         self._open_directory()
         settings = self._settings
         self._announce_labels()
-        self._spool = await open_spool(settings)
+        self._couriers = Couriers(self.current_settings, hops=NextHops(self._keep_hop_states))
+        self._holding = await Holding.open(settings, self._place, self._queue_of)
+        self._spool = self._holding.own
         try:
             self._listeners = [self._listener(declared) for declared in settings.listeners]
             tls = self._console_tls(settings.console)
-            handed_down = self._handed_down or HandedDown()
-            sockets = [bind(address, handed_down) for address in addresses_of(settings)]
-            if handed_down.addresses:
-                _log.warning("sockets handed down that no setting asks for", addresses=handed_down.addresses)
+            ports = self._ports or Ports(handed_down=HandedDown())
+            ports.settle(settings)
         except (SettingsError, CannotListen):
-            await self._spool.close()
+            await self._holding.close()
             raise
-        self._couriers = Couriers(self.current_settings, hops=NextHops(self._keep_hop_states))
-        self._queue = QueueManager(
-            self._spool, self._couriers, self.current_settings, route_notification=self._route_notification
-        )
-        await self._queue.start()
-        await self._listen(settings, iter(sockets), tls)
+        await self._holding.start()
+        await self._listen(settings, ports, tls)
+        if self._ports is None:
+            ports.close()
         self._flow = FlowRecorder(self._spool.count_flow, time.time)
         self._expiry = ExpiryWatch(self.current_settings, lambda: datetime.now(UTC))
         self._watches = [
-            asyncio.create_task(self._expiry.run(), name="expiry watch"),
             asyncio.create_task(self._watch_certificates(), name="certificate watch"),
             asyncio.create_task(self._live.watch(), name="directory watch"),
-            asyncio.create_task(self._tls_reporter().run(), name="TLS reports"),
+            asyncio.create_task(self._tls_reporter().run(is_reporting=self._place.is_first), name="TLS reports"),
             asyncio.create_task(self._flow.run(), name="flow"),
             asyncio.create_task(self._watch_backlog(), name="backlog watch"),
-            asyncio.create_task(ProbeDesk(self.current_settings, self._put_probe).run(), name="probes asked for"),
-            asyncio.create_task(self._canary().run(), name="probes by the clock"),
-            *(asyncio.create_task(pickup.run(), name="drop folder") for pickup in self._pickups()),
+            *(self._what_one_does_alone() if self._place.is_first else ()),
         ]
+
+    def _what_one_does_alone(self) -> Iterator["asyncio.Task[None]"]:
+        forget_states(self._settings.data_dir, self._place.of)
+        yield asyncio.create_task(self._expiry.run(), name="expiry watch")
+        yield asyncio.create_task(ProbeDesk(self.current_settings, self._put_probe).run(), name="probes asked for")
+        yield asyncio.create_task(self._canary().run(), name="probes by the clock")
+        for pickup in self._pickups():
+            yield asyncio.create_task(pickup.run(), name="drop folder")
+
+    def _queue_of(self, spool: SqliteSpool) -> QueueManager:
+        return QueueManager(spool, self._couriers, self._own_share, route_notification=self._route_notification)
 
     async def _watch_backlog(self) -> None:
         """Tell reception how much waits, so that it takes no more than can be kept in order."""
         while True:
             with contextlib.suppress(SpoolUnavailable):
-                self._crowd.backlog = sum(count.recipients for count in await self._spool.counts())
+                self._crowd.backlog = sum(count.recipients for count in await self._holding.counts())
             await asyncio.sleep(_BACKLOG_SECONDS)
 
     async def _watch_certificates(self) -> None:
@@ -139,27 +150,26 @@ class Relay:
             await asyncio.sleep(_CERTIFICATES_SECONDS)
             self._renew_certificates(only_changed=True)
 
-    async def _listen(self, settings: Settings, sockets: Iterator[socket.socket], tls: ssl.SSLContext | None) -> None:
-        """sockets: in the order of addresses_of(). tls: the console's."""
+    async def _listen(self, settings: Settings, ports: Ports, tls: ssl.SSLContext | None) -> None:
+        """tls: the console's."""
         for listener in self._listeners:
-            await listener.start(next(sockets))
-        if settings.console:
+            await listener.start(ports.take(use_of(listener.name)))
+        if settings.console and self._place.is_first:
             self._first_code = new_first_code(self._directory)
             office = Office(self._directory, self.current_settings)
-            self._web = WebServer(self, office, next(sockets), settings.console, tls)
+            self._web = WebServer(self, office, ports.take(CONSOLE), settings.console, tls)
             self._web.start()
-        if settings.capture:
+        if settings.capture and self._place.is_first:
             name = settings.capture.hostname or f"outside.{settings.hostname}"
             self._capture = CaptureHost(settings.capture.path, name, settings.limits)
-            await self._capture.start(next(sockets))
+            await self._capture.start(ports.take(CAPTURE))
 
     def reload(self) -> None:
         """Read the settings file again; a bad one is logged, and the settings stay as they are."""
         try:
             settings = load(self._config)
-            late = [name for name in _NEEDS_RESTART if getattr(settings, name) != getattr(self._settings, name)]
-            kept = {name: getattr(self._settings, name) for name in late}
-            self._live.declare(settings.model_copy(update=kept))
+            settings, late = without_restart(settings, self._settings)
+            self._live.declare(settings)
         except (SettingsError, NotConsistent, DirectoryUnavailable) as error:
             _log.error("settings not reloaded", error=str(error))
             return
@@ -175,7 +185,7 @@ class Relay:
         for watch in self._watches:
             watch.cancel()
         draining = [listener.drain(grace_seconds) for listener in self._listeners]
-        await asyncio.gather(*draining, self._queue.drain(grace_seconds))
+        await asyncio.gather(*draining, self._holding.drain(grace_seconds))
         await self._couriers.close()
         self._authenticator.close()
         if self._capture:
@@ -183,7 +193,7 @@ class Relay:
         if self._web:
             await self._web.stop()
         self._flow.look()
-        await self._spool.close()
+        await self._holding.close()
         self._directory.close()
         _log.info("stopped")
 
@@ -192,8 +202,7 @@ class Relay:
     def obstacles(self) -> Sequence[str]:
         """Why the relay cannot take mail now; empty when it can."""
         draining = ["draining"] if self._is_draining else []
-        spool = [f"spool: {self._spool.trouble}"] if self._spool.trouble else []
-        return [*draining, *spool, *self._queue.troubles()]
+        return [*draining, *self._holding.troubles()]
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges of queue and disk up to date."""
@@ -203,8 +212,8 @@ class Relay:
         counts = {(name, state): 0 for name in routes for state in metrics.RECIPIENT_STATES}
         ages = dict.fromkeys(routes, 0.0)
         now = time.time()
-        for count in await self._spool.counts():
-            counts[count.route, count.state] = count.recipients
+        for count in await self._holding.counts():
+            counts[count.route, count.state] = counts.get((count.route, count.state), 0) + count.recipients
             ages[count.route] = max(ages.get(count.route, 0.0), now - made_at(count.oldest))
         for (name, state), recipients in counts.items():
             metrics.QUEUE_RECIPIENTS.labels(name, state).set(recipients)
@@ -250,12 +259,12 @@ class Relay:
 
     def _keep_hop_states(self, states: Sequence[HopState]) -> None:
         try:
-            write_states(self._settings.data_dir, states)
+            write_states(self._settings.data_dir, states, self._place.number)
         except OSError as error:
             _log.error("state of the next hops not kept", error=error.strerror)
 
     def _take_settings(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._share = settings, share(settings, self._place.of)
 
     def _route_notification(self, mailbox: Mailbox) -> tuple[str, str]:
         routed = route(mailbox, None, self._settings)
@@ -333,7 +342,7 @@ class Relay:
             return Listener(
                 declared,
                 spool=self._spool,
-                get_settings=self.current_settings,
+                get_settings=self._own_share,
                 tls=own,
                 authenticator=self._authenticator,
                 crowd=self._crowd,
@@ -390,34 +399,7 @@ def _shown(listener: Listener) -> str:
     return f"{listener.address} for clients that log in: {first}, then AUTH"
 
 
-def addresses_of(settings: Settings) -> list[str]:
-    """Return the `IP:port` of everything that listens, in the order in which it is bound."""
-    web = [settings.console.address] if settings.console else []
-    capture = [settings.capture.address] if settings.capture else []
-    return [*(listener.address for listener in settings.listeners), *web, *capture]
-
-
-def bind_low(address: str, handed_down: HandedDown) -> None:
-    """Take a port that only root may, and keep it for bind(). Raises CannotListen."""
-    family, host, port = _parts(address)
-    handed_down.keep(family, host, port, bind(address, handed_down))
-
-
-def bind(address: str, handed_down: HandedDown | None = None) -> socket.socket:
-    """Take `IP:port`, or what the supervisor has of it; return a socket to be listened on. Raises CannotListen."""
-    family, host, port = _parts(address)
-    if handed_down and (handed := handed_down.take(family, host, port)):
-        return handed
-    taken = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, port))
-    except OSError as error:
-        taken.close()
-        raise CannotListen(f"Cannot listen on {address}: {error.strerror}.") from error
-    return taken
-
-
-def _parts(address: str) -> tuple[int, str, int]:
-    host, _, port = address.rpartition(":")
-    return socket.AF_INET6 if host.startswith("[") else socket.AF_INET, host.strip("[]"), int(port)
+def without_restart(settings: Settings, before: Settings) -> tuple[Settings, list[str]]:
+    """Return new settings with those before where only a restart changes them, and the names of these."""
+    late = [name for name in NEEDS_RESTART if getattr(settings, name) != getattr(before, name)]
+    return settings.model_copy(update={name: getattr(before, name) for name in late}), late

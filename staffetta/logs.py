@@ -9,6 +9,7 @@ import atexit
 import json
 import logging
 import os
+import select
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -23,19 +24,25 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 _STANDARD_ERROR = 2
 _GATHER_SECONDS = 0.01  # no reader of a log is faster; under load it is a write for dozens of lines
+_PIPE_OCTETS = select.PIPE_BUF  # what a pipe takes in one piece, whoever else writes
 _encode = json.JSONEncoder(default=str).encode  # json.dumps would make an encoder for every line
 
 Write = Callable[[bytes], object]
 
 
-def configure(*, postfix: str | None, level: str, hostname: str, write: Write | None = None) -> None:
+def configure(
+    *, postfix: str | None, level: str, hostname: str, write: Write | None = None, is_one_of_several: bool = False
+) -> None:
     """Set up the log of this process, once, before the first line; a changed format or level needs a restart.
 
     postfix: the name before Postfix's programs where lines are in Postfix's manner; None for JSON. level: debug, info,
-    warning or error. write: takes one line; standard error where it is not given.
+    warning or error. write: takes one line; standard error where it is not given. is_one_of_several: other processes
+    write to the same standard error.
     """
     number = _LEVELS.get(level.lower(), logging.INFO)
-    write = write or _StandardError().write  # one for all loggers, or each would gather for itself
+    write = (
+        write or _StandardError(_PIPE_OCTETS if is_one_of_several else None).write
+    )  # one for all loggers, or each would gather for itself
     render: Render = postfix_line(hostname, postfix) if postfix else json_line
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, render],
@@ -63,9 +70,13 @@ class _Lines:
 
 
 class _StandardError:
-    """Gathers the lines of one moment, since a write costs more than a line. Outside the loop it writes at once."""
+    """Gathers the lines of one moment, since a write costs more than a line. Outside the loop it writes at once.
 
-    def __init__(self) -> None:
+    octets_max: of one write, or one line if that is longer.
+    """
+
+    def __init__(self, octets_max: int | None) -> None:
+        self._octets_max = octets_max
         self._gathered: list[bytes] = []
         atexit.register(self._flush)  # the loop may end before the moment does
 
@@ -81,12 +92,16 @@ class _StandardError:
 
     def _flush(self) -> None:
         lines, self._gathered = self._gathered, []
-        if not lines:
-            return
-        try:
-            os.write(_STANDARD_ERROR, b"".join(lines))
-        except OSError:
-            LOG_LINES_LOST.inc(len(lines))
+        while lines:
+            count, octets = 1, len(lines[0])
+            while count < len(lines) and (self._octets_max is None or octets + len(lines[count]) <= self._octets_max):
+                octets += len(lines[count])
+                count += 1
+            try:
+                os.write(_STANDARD_ERROR, b"".join(lines[:count]))
+            except OSError:
+                LOG_LINES_LOST.inc(count)
+            lines = lines[count:]
 
 
 def json_line(_logger: Any, _method: str, event: Event) -> str:

@@ -15,13 +15,13 @@ _MICROSECONDS = 1_000_000
 
 
 class Supervisor:
-    """The one that the environment names; see sd_notify(3) for the words."""
+    """The one that the environment names; see sd_notify(3) for the words. watchdog_seconds: 0 where there is none."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         is_for_us = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._watchdog_seconds = int(environment.get("WATCHDOG_USEC", "0")) / _MICROSECONDS if is_for_us else 0.0
+        self.watchdog_seconds = int(environment.get("WATCHDOG_USEC", "0")) / _MICROSECONDS if is_for_us else 0.0
 
     def ready(self, status: str) -> None:
         """We run. status: a few words for people."""
@@ -46,9 +46,9 @@ class Supervisor:
 
         def tell() -> None:
             self._tell("WATCHDOG=1")
-            handles[:] = [loop.call_later(self._watchdog_seconds / 2, tell)]
+            handles[:] = [loop.call_later(self.watchdog_seconds / 2, tell)]
 
-        if self._watchdog_seconds:
+        if self.watchdog_seconds:
             tell()
 
         def end() -> None:

@@ -50,6 +50,7 @@ _LOADED_WHERE_NEEDED = {
     "send": ("send:send_message", "Send one message to any server, and show all that was said."),
     "probe": ("probe:probe", "Send a marked message through the whole chain, and follow it to where it arrives."),
     "secrets": ("secrets:secrets", "The key that seals secrets in the directory: show, rotate."),
+    "restart": ("restart:restart", "Start the running relay anew, with no connection refused."),
     "backup": ("backup:backup", "Write all that the relay keeps to one file, while it runs."),
     "restore": ("backup:restore", "Put a backup into an empty data folder."),
     "setup": ("setup:set_up", "Make a bare server ready: user, folders, systemd units, settings to begin with."),
@@ -112,7 +113,10 @@ def _commands(serve: Serve) -> App:
 
 def _serve_command(serve: Serve) -> Callable[..., int]:
     def command(*, config: ConfigFile) -> int:
-        """Run the relay in the foreground. SIGTERM: finish and stop. SIGHUP: read the settings again."""
+        """Run the relay in the foreground. SIGTERM: finish and stop. SIGHUP: read the settings again.
+
+        SIGUSR2: start anew, as `staffetta restart` asks for.
+        """
         return serve(config)
 
     return command

@@ -61,15 +61,18 @@ class TlsReporter:
             lambda: https_client(connect_seconds=_POST_SECONDS, reply_seconds=_POST_SECONDS)
         )
 
-    async def run(self) -> None:
-        """Write down what is counted, and look for days to report, until cancelled."""
+    async def run(self, *, is_reporting: bool = True) -> None:
+        """Write down what is counted, and look for days to report, until cancelled.
+
+        is_reporting: left to one of several workers, whose counts are in one place.
+        """
         # RFC 8460 §4.1: not all of the world at midnight.
         next_look = self._now() + random.random() * LOOK_SECONDS
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             settings = self._get_settings()
             await asyncio.to_thread(self._tally.flush, settings.data_dir)
-            if settings.tls_reports.enabled and self._now() >= next_look:
+            if is_reporting and settings.tls_reports.enabled and self._now() >= next_look:
                 next_look = self._now() + LOOK_SECONDS
                 await self.report()
 

@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -106,6 +106,8 @@ def type_words(annotation: Any) -> str:
         return type_words(get_args(annotation)[0])
     if get_origin(annotation) in (UnionType, Union):
         return " or ".join(type_words(each) for each in get_args(annotation) if each is not type(None))
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{each}`" for each in get_args(annotation))
     if get_origin(annotation) is tuple:
         return f"list of {type_words(get_args(annotation)[0])}"
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):

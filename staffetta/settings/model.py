@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, StrictBool, StrictInt
+from pydantic import BeforeValidator, Field, PrivateAttr, StrictBool, StrictInt
+from pydantic_core import PydanticCustomError
 
 from staffetta.mail.tolerance import Tolerance
 from staffetta.settings.objects import (
@@ -25,6 +26,7 @@ from staffetta.settings.roads import Route, RouteRule, TokenSource
 # Above these a number is a slip of the keyboard, and below a date or an integer of the database that it would break.
 _DAY, _WEEK, _MONTH = 86_400, 7 * 86_400, 30 * 86_400
 _TEBI = 2**40
+WORKERS_MAX = 64
 
 
 class ListenerKind(StrEnum):
@@ -42,6 +44,12 @@ class LogLevel(StrEnum):
 class LogFormat(StrEnum):
     JSON = "json"
     POSTFIX = "postfix"
+
+
+def _workers(given: object) -> object:
+    if given == "auto" or (type(given) is int and 1 <= given <= WORKERS_MAX):
+        return given
+    raise PydanticCustomError("workers", 'Write a number from 1 to {most}, or "auto"', {"most": WORKERS_MAX})
 
 
 class Listener(Section):
@@ -361,6 +369,11 @@ class Settings(Section):
             "left out, the file `secrets.key` beside this one."
         ),
     ] = None
+    workers: Annotated[
+        int | Literal["auto"],
+        BeforeValidator(_workers),
+        Field(description="Processes that share the work, a core each; `auto`: as many as there are cores."),
+    ] = 1
     listeners: Annotated[tuple[Listener, ...], Field(description="Where clients connect.")] = ()
     accepted_domains: Annotated[tuple[AcceptedDomain, ...], Field(description="Domains that we take mail for.")] = ()
     inbound_connectors: Annotated[

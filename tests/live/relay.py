@@ -21,6 +21,7 @@ PATIENCE_SECONDS = 60  # only what has failed lasts so long; a machine may be bu
 SETTINGS = """
 hostname = "relay.test"
 data_dir = "data"
+workers = {workers}
 default_route = "next"
 
 [[listeners]]
@@ -87,6 +88,7 @@ class Relay:
     queue: str = IMPATIENT
     wrapper: Sequence[str] = ()
     prepare: Callable[[], None] | None = None
+    workers: int = 1
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[str] | None = None
 
@@ -105,6 +107,7 @@ class Relay:
     def write_settings(self) -> None:
         text = SETTINGS.format(
             port=self.port,
+            workers=self.workers,
             next_port=self.next_port,
             transport=self.transport,
             tls=self.tls,
@@ -147,6 +150,17 @@ class Relay:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGTERM)
         return self.process.wait(PATIENCE_SECONDS)
+
+    def restart(self) -> subprocess.CompletedProcess[str]:
+        """Do as `staffetta restart` does."""
+        words = [sys.executable, "-m", "staffetta", "restart", "--config", str(self.config)]
+        return subprocess.run(words, capture_output=True, text=True)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Processes of a relay with several workers, in the order of their start."""
+        assert self.process is not None
+        return sorted(map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
 
     @property
     def is_running(self) -> bool:
