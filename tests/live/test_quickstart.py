@@ -83,9 +83,16 @@ def start(folder: Path, *, capture_port: int | None = None) -> Relay:
     smtp_port, submission_port, submissions_port = free_port(), free_port(), free_port()
     web_port, outside_port = free_port(), free_port()
     text = QUICKSTART.read_text(encoding="utf-8")
-    text = text.replace(":2525", f":{smtp_port}").replace(":8025", f":{web_port}")
-    text = text.replace(":2587", f":{submission_port}").replace(":2465", f":{submissions_port}")
-    text = text.replace(":2626", f":{capture_port or outside_port}").replace("port = 2626", f"port = {outside_port}")
+    ports = {
+        ":2525": f":{smtp_port}",
+        ":8025": f":{web_port}",
+        ":2587": f":{submission_port}",
+        ":2465": f":{submissions_port}",
+        ":2626": f":{capture_port or outside_port}",
+        "port = 2626": f"port = {outside_port}",
+    }
+    # In one pass: a port of ours may begin like one that is yet to be replaced.
+    text = re.sub("|".join(ports), lambda found: ports[found[0]], text)
     config.parent.mkdir(exist_ok=True)
     config.write_text(text, encoding="utf-8")
     process = subprocess.Popen(
