@@ -3,7 +3,8 @@
 Rule 1: a backup is whole or not there: it is written beside its place, synced, and ends with the list of its parts.
 Rule 2: the spool is as at one instant of the backup, every other database and file as at an instant of its own.
 Rule 3: nothing is restored over anything, and nothing that has not been checked: hashes, databases, versions.
-Rule 4: a backup holds keys and mail; it is readable by its owner alone. The key of sealed secrets is not in it.
+Rule 4: what waits in the drop folder is mail that was acknowledged: it is in the backup (backup_drop.py).
+Rule 5: a backup holds keys and mail; it is readable by its owner alone. The key of sealed secrets is not in it.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import os
 import shutil
 import sqlite3
 import tarfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +24,7 @@ from typing import IO, Any, TypedDict
 from staffetta import __version__
 from staffetta.directory import database as directory_database
 from staffetta.directory.sealing import KEY_FILE_NAME, KeyRing
+from staffetta.operations import backup_drop
 from staffetta.operations.queues import CommandVerb, Order, act
 from staffetta.operations.spools import NotAvailable, not_available, spool_folder
 from staffetta.settings.model import Settings
@@ -36,6 +39,7 @@ SETTINGS = "settings.toml"
 _FORMAT = 1
 _DATA = "data"
 _SPOOL = f"{_DATA}/spool"
+_DROP = "drop"
 _RESTORING = "restoring"
 _SQLITE = b"SQLite format 3\0"
 _PIECE_OCTETS = 1 << 20
@@ -111,7 +115,8 @@ def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
         shutil.rmtree(restoring, ignore_errors=True)  # of one that was cut short
         restoring.mkdir(mode=0o700)
         try:
-            summary = _read(source, restoring)
+            summary, drop_read_at = _read(source, restoring)
+            letters = _letters(settings, source, restoring / _DROP)
             unpacked = restoring / _DATA
             unpacked.mkdir(exist_ok=True)
             _check(unpacked)
@@ -119,6 +124,8 @@ def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
                 aside = settings.model_copy(update={"data_dir": unpacked})
                 act(aside, [Order(verb=CommandVerb.HOLD)], asked_by="restore")
             _hand_over(unpacked, data)
+            if settings.drop is not None and letters:
+                backup_drop.put_back(letters, settings.drop, began_at=drop_read_at, owner=data, hold=hold)
             # The spool first: with it nothing is lost, and without it a relay would begin with an empty queue.
             for each in sorted(unpacked.iterdir(), key=lambda path: path.name != "spool"):
                 each.rename(data / each.name)
@@ -126,6 +133,17 @@ def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
         finally:
             shutil.rmtree(restoring, ignore_errors=True)
     return _with_key(summary, settings)
+
+
+def _letters(settings: Settings, source: Path, folder: Path) -> Mapping[str, Path]:
+    """By token. Raises BackupFailed where there is no place for them."""
+    found = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    if found and settings.drop is None:
+        raise BackupFailed(
+            f"{source} holds {len(found)} letters of a drop folder, and these settings name none. Write "
+            'drop = "/var/spool/staffetta/drop" into them.'
+        )
+    return found
 
 
 def _with_key(summary: Summary, settings: Settings) -> Summary:
@@ -173,14 +191,24 @@ def _write(settings: Settings, writer: _Writer) -> Summary:
     if settings.origin is not None:
         writer.add_octets(SETTINGS, settings.origin.path.read_bytes())
     spool = spool_folder(settings)
-    messages = 0
+    messages, drop_read_at = 0, time.time()
+    if settings.drop is not None:
+        for token, octets in backup_drop.letters(settings.drop):
+            writer.add_octets(f"{_DROP}/{token}", octets)
+            messages += 1
     if (spool / DATABASE_NAME).exists():
         for partition in partitions(spool):
             name = f"{_SPOOL}/{partition.relative_to(spool)}" if partition != spool else _SPOOL
             messages += _write_partition(writer, partition, name)
     for path in _others(settings):
         _add_other(writer, f"{_DATA}/{path.relative_to(settings.data_dir).as_posix()}", path)
-    manifest = {"format": _FORMAT, "made_by": __version__, "messages": messages, "parts": writer.parts}
+    manifest = {
+        "format": _FORMAT,
+        "made_by": __version__,
+        "messages": messages,
+        "drop_read_at": drop_read_at,
+        "parts": writer.parts,
+    }
     summary = Summary(len(writer.parts), writer.octets, messages, __version__)
     writer.add_octets(MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
     return summary
@@ -204,6 +232,8 @@ def _others(settings: Settings) -> Iterator[Path]:
     passing |= {route.path for route in settings.routes if route.path is not None}
     if settings.capture is not None:
         passing.add(settings.capture.path)
+    if settings.drop is not None:
+        passing.add(settings.drop)
     for folder, folders, names in os.walk(settings.data_dir):
         folders[:] = sorted(name for name in folders if Path(folder, name) not in passing)
         paths = (Path(folder, name) for name in sorted(names) if not name.endswith(_PASSING_SUFFIXES))
@@ -234,8 +264,8 @@ def _add_other(writer: _Writer, name: str, path: Path) -> None:
     writer.add_file(name, writer.copy)
 
 
-def _read(source: Path, into: Path) -> Summary:
-    """Unpack, and compare with the list at the end."""
+def _read(source: Path, into: Path) -> tuple[Summary, float]:
+    """Unpack, compare with the list at the end, and return also when the drop folder was read."""
     found: dict[str, Part] = {}
     manifest: Mapping[str, Any] | None = None
     with tarfile.open(source, "r:") as archive:
@@ -249,7 +279,8 @@ def _read(source: Path, into: Path) -> Summary:
                 manifest = json.loads(file.read())
             else:
                 found[member.name] = {"size": member.size, "sha256": _unpack(file, into / name)}
-    return _compared(source, found, manifest)
+    summary = _compared(source, found, manifest)
+    return summary, (manifest or {}).get("drop_read_at", 0.0)
 
 
 def _compared(source: Path, found: Mapping[str, Part], manifest: Mapping[str, Any] | None) -> Summary:

@@ -20,6 +20,8 @@ from pathlib import Path
 from staffetta.sendmail.letter import Letter
 
 WAITING, TRYING = ".mail", ".trying"
+ASIDE = "aside"
+"""Folder in it of what nobody picks up any more."""
 FOLDER_MODE = 0o3733
 _TIME = re.compile(r"[0-9]{1,15}", re.ASCII)
 _INCOMPLETE_MODE, _COMPLETE_MODE = 0o640, 0o740
@@ -50,12 +52,17 @@ def drop(folder: Path, letter: Letter, *, is_doubtful: bool = False, began_at: f
 
     began_at: when the attempt of unknown outcome began, seconds since 1970.
     """
-    token = secrets.token_hex(16)
-    path = folder / (_trying(token, began_at or time.time()) if is_doubtful else token + WAITING)
+    since = (began_at or time.time()) if is_doubtful else None
+    return put(folder, secrets.token_hex(16), letter.as_file(), since)
+
+
+def put(folder: Path, token: str, octets: bytes, began_at: float | None) -> Path:
+    """Do as drop() with octets and a token that are there already; began_at: None where it is not in doubt."""
+    path = folder / (token + WAITING if began_at is None else _trying(token, began_at))
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _INCOMPLETE_MODE)
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(letter.as_file())
+            file.write(octets)
         os.fchmod(descriptor, _COMPLETE_MODE)
         os.fsync(descriptor)
     except OSError:

@@ -25,6 +25,7 @@ from staffetta.mail.dsn import compose_dsn
 from staffetta.mail.header import section_end
 from staffetta.mail.report import Action, RecipientReport, Report, Returned
 from staffetta.sendmail.dropping import (
+    ASIDE,
     FOLDER_MODE,
     Dropped,
     begin,
@@ -37,7 +38,6 @@ from staffetta.sendmail.dropping import (
 from staffetta.sendmail.letter import Letter, NotALetter, read_letter
 from staffetta.sendmail.submitting import Answer, submit
 
-ASIDE = "aside"
 _LOOK_SECONDS = 1.0
 _WAIT_FIRST_SECONDS, _WAIT_MAX_SECONDS = 2.0, 60.0
 _INCOMPLETE_SECONDS = 86_400.0  # whoever was writing this died
