@@ -3,7 +3,7 @@ PYTHON ?= python3
 CONFIG ?= examples/quickstart.toml
 BIN := .venv/bin
 
-.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash power fuzz hostile bench docs site messages lock clean
+.PHONY: help setup setup-dev run demo check lint types fast live browser screenshots test crash power fuzz hostile bench docs site messages lock audit sbom clean
 
 help:           ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -92,6 +92,12 @@ lock:           ## write the lock files again from pyproject.toml
 	build/lock/bin/uv pip compile --group site $(COMPILE) --output-file requirements-site.lock
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+audit: setup-dev        ## known holes in what we depend on, as far as the package index can be asked
+	$(BIN)/python -m tests.dependencies audit
+
+sbom: setup-dev         ## what we depend on, as a list for programs (CycloneDX): build/sbom.cdx.json
+	$(BIN)/python -m tests.dependencies sbom build/sbom.cdx.json
 
 clean:          ## forget the virtual environment and the quickstart's data
 	rm -rf .venv var build
