@@ -47,7 +47,7 @@ def test_an_encrypted_key_in_pem_is_looked_at_too() -> None:
     way = PrivateFormat.PKCS8
     locked = MADE.key.private_bytes(Encoding.PEM, way, BestAvailableEncryption(b"x"))
     assert given_identity((MADE.certificate.public_bytes(Encoding.PEM) + locked).decode(), "x") is not None
-    der = base64.b64decode(body)
+    der = base64.b64decode(b"".join(locked.splitlines()[1:-1]))
     rounds = der.index(bytes([2, 2, 8, 0]))  # 2,048, behind the salt
     more = der[:rounds] + bytes([2, 4, 0x7F, 0xFF]) + der[rounds + 4 :]
     first, last = locked.splitlines()[0], locked.splitlines()[-1]
