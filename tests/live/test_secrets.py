@@ -22,6 +22,7 @@ from tests.ports import free_port
 pytestmark = pytest.mark.live
 
 USER = "scanner@contoso.test"
+CONTENT = "canary-content-4711"
 CODES = "CANARYCANARYCANARYCANARYCANARYCA"  # secret of a code app, in base32
 RIGHT, WRONG, OUT, IN_ENVIRONMENT = "canary-right-4711", "canary-wrong-4711", "canary-out-4711", "canary-variable-4711"
 MORE = """
@@ -101,6 +102,9 @@ def test_no_secret_stands_in_what_the_relay_writes_or_says(tmp_path: Path, monke
         for spelling in spellings(secret):
             assert [path for path, octets in written.items() if spelling in octets] == [], secret
             assert spelling not in said, secret
+    in_spool = {path for path, octets in written.items() if CONTENT.encode() in octets}
+    assert {path.name for path in in_spool} <= {"spool.db", "spool.db-wal", "backup.tar"}
+    assert CONTENT.encode() not in said
     assert key not in said and [path for path, octets in written.items() if key in octets] == []
 
 
@@ -128,7 +132,7 @@ def _log_in(port: int, mechanism: str, password: str, *, is_right: bool) -> None
                 client.auth(mechanism, attempt, initial_response_ok=mechanism == "PLAIN")
             return
         client.auth(mechanism, attempt)
-        content = f"From: {USER}\r\nTo: bob@outside.example\r\nSubject: x\r\n\r\nhello\r\n"
+        content = f"From: {USER}\r\nTo: bob@outside.example\r\nSubject: x\r\n\r\n{CONTENT}\r\n"
         client.sendmail(USER, ["bob@outside.example"], content)
 
 
