@@ -21,6 +21,7 @@ from staffetta.queue.gates import Gates, Place, Turn
 from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
 from staffetta.queue.room import Room
+from staffetta.queue.round import Round
 from staffetta.queue.settler import Settler
 from staffetta.queue.settling import Settled, is_overdue, settle, untried
 from staffetta.queue.shaper import Shaper, Wait
@@ -49,6 +50,7 @@ class Lanes:
         get_settings: Callable[[], Settings],
         *,
         room: Room,
+        turns: Round,
         alarm: Alarm,
         orders: Orders,
         settler: Settler,
@@ -62,6 +64,7 @@ class Lanes:
         self._courier = courier
         self._get_settings = get_settings
         self._room = room
+        self._turns = turns
         self._alarm = alarm
         self._orders = orders
         self._settler = settler
@@ -93,9 +96,15 @@ class Lanes:
             await asyncio.gather(*late, return_exceptions=True)
 
     def ask_for_more(self, destination: Destination, line: Line, now: float) -> None:
-        """Poll for a backlog when it is worth it; with no room, the end of a claim asks."""
-        if not line.is_far and self._room.wants_more(destination, line) and not self._room.is_full:
-            self._alarm.by(max(now, destination.open_at))
+        """Have a backlog read when it is worth it."""
+        if line.is_far or not self._room.wants_more(destination, line):
+            return
+        if destination.is_open(now):
+            self._turns.add([(destination.route, destination.name, line.connector)])
+            if not self._room.is_full:  # else the end of a claim asks
+                self._alarm.ask()
+        else:
+            self._alarm.by(destination.open_at)
 
     def turn_away(self, destination: Destination, line: Line, now: float) -> None:
         """Empty a line to a destination in trouble: settle the overdue by what the probe met, give back the rest."""

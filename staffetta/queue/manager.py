@@ -23,15 +23,18 @@ from staffetta.queue.lines import Line
 from staffetta.queue.orders import Orders
 from staffetta.queue.pace import Pace
 from staffetta.queue.room import Room, Space
+from staffetta.queue.round import LinePlace, Round
 from staffetta.queue.settler import Settler
 from staffetta.queue.shaper import Shaper
 from staffetta.queue.supervision import Supervisor
 from staffetta.queue.suspensions import Suspensions
 from staffetta.settings.model import Settings
-from staffetta.spool.spool import CarriedOut, Claim, CommandVerb, DueLine, QueueCommand, Spool, SpoolUnavailable
+from staffetta.spool.spool import CarriedOut, Claim, CommandVerb, QueueCommand, Spool, SpoolUnavailable
 
 _PROBE_CLAIMS_MAX = 100  # what is read for a destination in trouble: most of it will be given back
 _POLL_SECONDS_MIN = 0.02  # many due times lie close together; they share a poll
+_PATIENCE_SECONDS = 0.5  # after which others must make room: what is carried ends much sooner, unless it is stuck
+_WALK_PAUSES = 4  # the walk from line to line is a fifth of the reader's time at most
 _TROUBLE_SECONDS = 5.0  # how long a destination is left alone that could not be read
 _SETTLE_SECONDS = 10.0  # how long a stop waits for outcomes to become durable
 _ORDER_SECONDS = 5.0  # how long a stop waits for a command under way; the next start goes on with it
@@ -58,7 +61,10 @@ class QueueManager:
         self._now = now
         self._alarm = Alarm(now)
         self._supervisor = Supervisor()
-        self._room = Room(spool, get_settings, on_free=lambda: self._alarm.by(now()))
+        self._room = Room(spool, get_settings, on_free=self._alarm.ask)
+        self._turns = Round()
+        self._impatience: asyncio.TimerHandle | None = None  # runs while there is no room for all that is asked for
+        self._is_patient = True
         self._shaper = Shaper(get_settings)
         self._gates = Gates(get_settings, now=now, on_turn=lambda place, connector: self._lanes.call(place, connector))
         self._suspensions = Suspensions()
@@ -87,6 +93,7 @@ class QueueManager:
             courier,
             get_settings,
             room=self._room,
+            turns=self._turns,
             alarm=self._alarm,
             orders=self._orders,
             settler=self._settler,
@@ -111,6 +118,7 @@ class QueueManager:
     async def drain(self, grace_seconds: float) -> None:
         """Take nothing new, let attempts under way finish within the grace, settle them, give the rest back."""
         self._room.is_closed = True
+        self._be_patient()
         self._gates.close()
         await self._supervisor.stop("poll")
         self._room.give_back_waiting(lambda claim: True)
@@ -155,42 +163,64 @@ class QueueManager:
         return False
 
     async def _poll(self) -> None:
-        """Pull what is due, again and again, when someone expects that it is worth it."""
+        """Read what is due, again and again, when someone expects that it is worth it."""
+        self._alarm.by(self._now())
+        clock, walk_at = asyncio.get_running_loop().time, 0.0
         while True:
-            began, walk_seconds = self._now(), 0.0
-            self._alarm.set()
+            began = clock()
             try:
-                found = await self._spool.due()
-                walk_seconds = self._now() - began
-                await self._pull(found, began)
+                if self._alarm.rings(walk_at):
+                    await self._walk(self._now())
+                    walk_at = clock() + _WALK_PAUSES * (clock() - began)
+                await self._read()
             except SpoolUnavailable as error:
                 _log.error("queue cannot be read", error=str(error))
                 self._alarm.by(self._now() + _TROUBLE_SECONDS)
             if flows := self._pace.take(self._now()):
                 self._spool.post_flows(flows)
-            # Claims are half of the reader's time at most, and the walk from destination to destination a fifth.
-            await asyncio.sleep(max(_POLL_SECONDS_MIN, self._now() - began, 4 * walk_seconds))
-            await self._alarm.wait()
+            await asyncio.sleep(max(_POLL_SECONDS_MIN, clock() - began))  # half of the reader's time at most
+            await self._alarm.wait(walk_at)
 
-    async def _pull(self, found: Sequence[DueLine], now: float) -> None:
-        """Take what is due now, as far as there is room. A line that cannot be read harms no other destination.
-
-        found: earliest first.
-        """
-        for due in found:
+    async def _walk(self, now: float) -> None:
+        """Find the lines that are due now, earliest first."""
+        self._alarm.set()
+        for due in await self._spool.due():
             if due.due_at > now:
                 self._alarm.by(due.due_at)
                 return
-            if not await self._supervisor.survives("poll", self._pull_due(due, now)):
-                destination = self._room.destination(due.route, due.destination)
-                destination.waiting.line(due.connector).has_backlog = True
-                self._leave_alone(destination)
+            self._turns.add([(due.route, due.destination, due.connector)])
 
-    async def _pull_due(self, due: DueLine, now: float) -> None:
-        if self._suspensions.hold(due.route, due.destination):
+    async def _read(self) -> None:
+        """Give each line its turn, as far as there is room. One that cannot be read harms no other destination."""
+        if not self._room.is_full:
+            self._be_patient()
+        self._room.is_full = False
+        for _ in range(len(self._turns)):
+            place = self._turns.take()
+            if not await self._supervisor.survives("poll", self._read_line(place, self._now())):
+                route, name, connector = place
+                destination = self._room.destination(route, name)
+                destination.waiting.line(connector).has_backlog = True
+                self._leave_alone(destination)
+        if self._room.is_full and self._impatience is None:
+            self._impatience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._lose_patience)
+
+    def _be_patient(self) -> None:
+        self._is_patient = True
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
+
+    def _lose_patience(self) -> None:
+        self._is_patient, self._impatience = False, None
+        self._alarm.ask()
+
+    async def _read_line(self, place: LinePlace, now: float) -> None:
+        route, name, connector = place
+        if self._suspensions.hold(route, name):
             return
-        destination = self._room.destination(due.route, due.destination)
-        line = destination.waiting.line(due.connector)
+        destination = self._room.destination(route, name)
+        line = destination.waiting.line(connector)
         self._lanes.is_to_wait(destination, now)
         if not destination.is_open(now):
             line.has_backlog = True
@@ -203,12 +233,14 @@ class QueueManager:
             line.has_backlog = True  # a lane asks when enough of it is done, or its gate calls it
 
     async def _pull_from(self, destination: Destination, line: Line, now: float) -> None:
-        space = self._room.space(destination, line)
+        space = self._room.space(destination, line, is_patient=self._is_patient)
         if not space:
             self._room.is_full = line.has_backlog = True
+            self._turns.add([(destination.route, destination.name, line.connector)])
             return
         line.has_backlog = False  # an offer that is refused from here on sets it again
-        destination, line = await self._claim(destination, line, space, now)
+        part = space.within(self._turns.part(self._room.most()))
+        destination, line = await self._claim(destination, line, part, now)
         self._lanes.open(destination)
         destination.waiting.forget_if_idle(line)
         self._room.forget_if_idle(destination)

@@ -29,6 +29,10 @@ class Space:
     def __bool__(self) -> bool:
         return self.claims > 0 and self.octets > 0
 
+    def within(self, other: "Space") -> "Space":
+        """Return the smaller of both in each measure."""
+        return Space(min(self.claims, other.claims), min(self.octets, other.octets))
+
 
 class Room:
     """See the head of this file. on_free: called when there is room again after is_full was set."""
@@ -57,18 +61,21 @@ class Room:
         if destination.is_idle():
             self.destinations.pop((destination.route, destination.name), None)
 
-    def space(self, destination: Destination, line: Line) -> Space:
-        """Return what more the line may have. One that has none finds room as long as any claim waits."""
+    def space(self, destination: Destination, line: Line, *, is_patient: bool = False) -> Space:
+        """Return what more the line may have. One that has none finds room as long as any claim waits.
+
+        is_patient: no other destination makes room for it.
+        """
         if self.is_closed:
             return Space(0, 0)
-        most, waiting = self._most(), destination.waiting
+        most, waiting = self.most(), destination.waiting
         share = _share(most, 1)
         is_taken = self.claims >= most.claims or self.octets >= most.octets
         if len(waiting) > 1 and not line.claims:
             are_octets_short = self.octets >= most.octets or waiting.octets >= share.octets
             if is_taken or are_octets_short or len(waiting) >= share.claims:
                 self._give_back_half(waiting, are_octets_short=are_octets_short)
-        elif is_taken and not waiting and not destination.lanes:
+        elif is_taken and not is_patient and not waiting and not destination.lanes:
             self._make_room(most)
         own = _share(most, waiting.lines)
         return Space(
@@ -95,7 +102,7 @@ class Room:
 
     def wants_more(self, destination: Destination, line: Line) -> bool:
         """Whether half of the line's share is free: then it is worth reading from the disk."""
-        share = _share(self._most(), destination.waiting.lines)
+        share = _share(self.most(), destination.waiting.lines)
         return len(line) <= share.claims // 2 and line.octets <= share.octets // 2
 
     def take(self, destination: Destination, claims: Iterable[Claim]) -> None:
@@ -115,7 +122,7 @@ class Room:
         self.claims -= 1
         self.octets -= claim.octets_in_memory
         if self.is_full:
-            most = self._most()
+            most = self.most()
             if self.claims <= most.claims - most.claims // 8 and self.octets <= most.octets - most.octets // 8:
                 self.is_full = False
                 self._on_free()
@@ -131,7 +138,8 @@ class Room:
         for destination in list(self.destinations.values()):
             self.give_back(destination.waiting.withdraw(is_wanted))
 
-    def _most(self) -> Space:
+    def most(self) -> Space:
+        """Return how much there is room for by the settings of now."""
         queue = self._get_settings().queue
         return Space(queue.active_messages_max, queue.active_octets_max)
 
