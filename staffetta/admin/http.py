@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from staffetta.admin import first, invoke, rest
+from staffetta.admin.connections import Bounds, bounded
 from staffetta.admin.office import Office
 from staffetta.admin.paths import PREFIX
 from staffetta.admin.problems import HEADERS, problem
@@ -106,6 +107,7 @@ class WebServer:
         listening: socket.socket,
         declared: Console,
         tls: ssl.SSLContext | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008  (it is frozen)
     ) -> None:
         """listening: bound already, so that a taken port is told before anything starts. tls: of console_tls()."""
         self._declared, self._tls = declared, tls
@@ -115,6 +117,7 @@ class WebServer:
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=bounded(bounds),
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=1,

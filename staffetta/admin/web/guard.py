@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
+import anyio
 import anyio.to_thread
 from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
@@ -31,6 +32,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 FORM_OCTETS_MAX, STRANGER_FORM_OCTETS_MAX = 4_194_304, 65_536
 FIELDS_MAX, FILES_MAX = 2000, 4
+FORM_SECONDS = 60
 THEMES = ("auto", "light", "dark")
 SIGN_IN = "/sign-in"
 _HARMLESS = ("GET", "HEAD")
@@ -125,7 +127,11 @@ async def _check_form(request: Request) -> None:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ForeignForm
     _check_charset(request.headers.get("content-type", ""))
-    form = await request.form(max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FORM_OCTETS_MAX)
+    try:
+        with anyio.fail_after(FORM_SECONDS):
+            form = await request.form(max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FORM_OCTETS_MAX)
+    except TimeoutError:
+        raise Unreadable(f"The form did not come within {FORM_SECONDS} seconds.") from None
     if not is_same(str(form.get("csrf", "")), visit_of(request).csrf):
         raise ForeignForm
 

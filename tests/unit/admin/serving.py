@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from staffetta.admin.connections import Bounds
 from staffetta.admin.http import WebServer, console_tls
 from staffetta.operations.office import Office as RealOffice
 from staffetta.operations.roles import Caller, Role
@@ -91,7 +92,9 @@ class Web:
 
 
 @contextmanager
-def serving(folder: Path, *obstacles: str, declared: Console | None = None) -> Iterator[Web]:
+def serving(
+    folder: Path, *obstacles: str, declared: Console | None = None, bounds: Bounds | None = None
+) -> Iterator[Web]:
     """A web side that lives for the block, on an event loop in a thread of its own. declared: with its certificate."""
     declared = declared or Console()
     status = FakeStatus(*obstacles)
@@ -101,7 +104,8 @@ def serving(folder: Path, *obstacles: str, declared: Console | None = None) -> I
         host, port = listening.getsockname()[:2]
 
         async def live() -> None:
-            server = WebServer(status, office_with_tokens(office), listening, declared, console_tls(declared))
+            tls = console_tls(declared)
+            server = WebServer(status, office_with_tokens(office), listening, declared, tls, bounds or Bounds())
             servers.append(server)
             server.start()
             try:

@@ -11,10 +11,11 @@ import trustme
 
 from staffetta.admin.http import WebServer, console_tls
 from staffetta.admin.paths import FIRST_ADMINISTRATOR
-from staffetta.app import bind
 from staffetta.directory.administrators import administrators
 from staffetta.directory.sign_ins import new_first_code
+from staffetta.ports import bind
 from staffetta.settings.model import Console
+from staffetta.supervisor import HandedDown
 from tests.unit.admin.serving import FakeStatus, Office, Web, office_with_tokens, serving
 
 
@@ -91,7 +92,7 @@ def test_a_proxy_s_word_counts_where_the_settings_name_it(
 
 def test_who_connects_as_soon_as_the_console_is_started_is_answered(tmp_path: Path) -> None:
     async def live() -> bytes:
-        listening = bind("127.0.0.1:0")
+        listening = bind("127.0.0.1:0", HandedDown({}))
         server = WebServer(FakeStatus(), office_with_tokens(office), listening, Console())
         server.start()
         client = socket.create_connection(listening.getsockname(), timeout=10)  # the server has had no turn yet
