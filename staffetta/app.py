@@ -38,8 +38,10 @@ from staffetta.ports import CAPTURE, CONSOLE, CannotListen, Ports, use_of
 from staffetta.probing.canary import Canary
 from staffetta.probing.desk import ProbeDesk
 from staffetta.probing.plan import Marked, Plan, ProbeFailed
+from staffetta.queue.book import Book
 from staffetta.queue.manager import QueueManager
 from staffetta.queue.own_mail import own_message
+from staffetta.queue.slots import Slots
 from staffetta.reception.authentication import Authenticator
 from staffetta.reception.capture import CaptureHost
 from staffetta.reception.crowd import Crowd
@@ -77,7 +79,7 @@ class Relay:
         self._place = place
         self._ports = ports
         self._is_draining = False
-        self._authenticator = Authenticator()
+        self._authenticator = Authenticator(workers=place.of)
         self._crowd = Crowd()
         self._listeners: list[Listener] = []
         self._capture: CaptureHost | None = None
@@ -135,8 +137,15 @@ class Relay:
         for pickup in self._pickups():
             yield asyncio.create_task(pickup.run(), name="drop folder")
 
-    def _queue_of(self, spool: SqliteSpool) -> QueueManager:
-        return QueueManager(spool, self._couriers, self._own_share, route_notification=self._route_notification)
+    def _queue_of(self, spool: SqliteSpool, book: Book | None, slots: Slots | None) -> QueueManager:
+        return QueueManager(
+            spool,
+            self._couriers,
+            self._own_share,
+            route_notification=self._route_notification,
+            book=book,
+            slots=slots,
+        )
 
     async def _watch_backlog(self) -> None:
         """Tell reception how much waits, so that it takes no more than can be kept in order."""

@@ -8,19 +8,23 @@ Rule 2: a message is never moved, so that it is in one partition at any instant.
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
 from staffetta.operations.spools import open_spool, spool_folder
 from staffetta.place import Place
+from staffetta.queue import book, slots
+from staffetta.queue.book import Book
 from staffetta.queue.manager import QueueManager
+from staffetta.queue.slots import Slots
 from staffetta.settings.model import Settings
 from staffetta.spool.reading import QueueCount
 from staffetta.spool.siblings import suspend_alike
 from staffetta.spool.sqlite import SqliteSpool
-from staffetta.trace.partitions import DATABASE_NAME, partition, partitions, place_of
+from staffetta.trace.partitions import DATABASE_NAME, PARTITIONS_MAX, partition, partitions, place_of
 
-MakeQueue = Callable[[SqliteSpool], QueueManager]
+MakeQueue = Callable[[SqliteSpool, Book | None, Slots | None], QueueManager]
 
 _log = structlog.get_logger()
 
@@ -35,19 +39,24 @@ class _Part:
 class Holding:
     """See the head of this file. Made by open(); between start() and drain() its queues run."""
 
-    def __init__(self, parts: list[_Part]) -> None:
+    def __init__(self, parts: list[_Part], shared: Book | None) -> None:
+        """shared: where several queues count together; None where there is one alone."""
         self._parts = parts
+        self._book = shared
 
     @classmethod
     async def open(cls, settings: Settings, place: Place, make_queue: MakeQueue) -> "Holding":
         """Take the partitions. Raises SpoolCannotOpen."""
         folder = spool_folder(settings)
-        holding = cls([])
+        held = place.held(map(place_of, partitions(folder)))
+        is_alone = place.of == 1 and len(held) == 1
+        holding = cls([], None if is_alone else Book(_made(folder) / book.FILE_NAME))
         try:
-            for each in place.held(map(place_of, partitions(folder))):
+            for each in held:
                 is_new = not (partition(folder, each) / DATABASE_NAME).exists()
                 spool = await open_spool(settings, each)
-                holding._parts.append(_Part(each, spool, make_queue(spool)))
+                lanes = None if is_alone else Slots(folder / slots.FILE_NAME, each / PARTITIONS_MAX)
+                holding._parts.append(_Part(each, spool, make_queue(spool, holding._book, lanes)))
                 if is_new and each:
                     suspend_alike(partition(folder, 0), partition(folder, each))
                 if each != place.number:
@@ -75,6 +84,8 @@ class Holding:
         """Give the partitions back, when nothing writes any more."""
         for part in self._parts:
             await part.spool.close()
+        if self._book:
+            self._book.close()
 
     async def counts(self) -> list[QueueCount]:
         """Return what waits, of each partition. Raises SpoolUnavailable."""
@@ -87,3 +98,8 @@ class Holding:
             if part.spool.trouble:
                 yield f"{name}spool: {part.spool.trouble}"
             yield from (f"{name}{trouble}" for trouble in part.queue.troubles())
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

@@ -20,8 +20,10 @@ from staffetta.cli.welcome import print_welcome
 from staffetta.directory.database import DirectoryUnavailable
 from staffetta.handing import ALIVE, READY, WELCOME, Given
 from staffetta.operations.restarting import StandingFile
+from staffetta.operations.spools import spool_folder
 from staffetta.ports import CannotListen, Ports, bind_low, uses
 from staffetta.privileges import FilesRefused, become, check_files
+from staffetta.queue.book import FILE_NAME, begin_anew
 from staffetta.renewal import Renewal, Resumed, handled, renew
 from staffetta.settings.file import load
 from staffetta.settings.model import LogFormat, Settings
@@ -76,6 +78,8 @@ def _stand(settings: Settings, config: Path, handed_down: HandedDown) -> int:
     """Take lock and ports, and run: alone, or as the supervisor of several."""
     resumed = Resumed.take()
     standing = resumed.standing(settings.data_dir)
+    if resumed.is_first_start:
+        begin_anew(spool_folder(settings) / FILE_NAME)
     ports = Ports(resumed.ports, handed_down)
     count = workers_of(settings)
     if count == 1:

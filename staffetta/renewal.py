@@ -50,9 +50,14 @@ class Resumed:
             left["starts"],
         )
 
+    @property
+    def is_first_start(self) -> bool:
+        """Whether no program was there before."""
+        return self.lock < 0
+
     def standing(self, data_dir: Path) -> StandingFile:
         """Return the lock. Raises SpoolLocked."""
-        return StandingFile.take(data_dir) if self.lock < 0 else StandingFile.inherited(self.lock, self.starts)
+        return StandingFile.take(data_dir) if self.is_first_start else StandingFile.inherited(self.lock, self.starts)
 
 
 class Renewal:

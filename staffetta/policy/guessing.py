@@ -28,6 +28,10 @@ class Rule:
     level_max: float
     empty_seconds: float
 
+    def shared(self, of: int) -> "Rule":
+        """Return the part of one of so many that count apart: in sum as many guesses as by the whole."""
+        return Rule(self.level_max / of, self.empty_seconds * of)
+
 
 ACCOUNT = Rule(level_max=20, empty_seconds=300)
 ADDRESS = Rule(level_max=50, empty_seconds=60)
@@ -75,9 +79,14 @@ class Guess:
 
 
 class Guesses:
-    """See the head of this file. Times are seconds of one steady clock; a guess is a digest, never the secret."""
+    """See the head of this file. Times are seconds of one steady clock; a guess is a digest, never the secret.
 
-    def __init__(self) -> None:
+    of: how many workers count apart.
+    """
+
+    def __init__(self, of: int = 1) -> None:
+        self._of = of
+        self._account, self._address = ACCOUNT.shared(of), ADDRESS.shared(of)
         self._buckets: OrderedDict[_Key, Bucket] = OrderedDict()
         self._known: OrderedDict[_Key, None] = OrderedDict()
 
@@ -97,7 +106,7 @@ class Guesses:
             if guess not in bucket.recent:
                 filled.append(key)
             self._buckets[key] = bucket = bucket.filled(guess, now, rule)
-            level = max(level, bucket.level)
+            level = max(level, bucket.level * self._of)
         while len(self._buckets) > _ENTRIES_MAX:
             self._buckets.popitem(last=False)
         return Guess(guess, delay_seconds(level), tuple(filled))
@@ -119,8 +128,8 @@ class Guesses:
     def _counted(self, account: str, address: Address) -> list[tuple[_Key, Rule]]:
         network = _network(address)
         if (account, network) in self._known:
-            return [((account, network), ACCOUNT)]
-        return [((account, None), ACCOUNT), ((None, network), ADDRESS)]
+            return [((account, network), self._account)]
+        return [((account, None), self._account), ((None, network), self._address)]
 
 
 def _network(address: Address) -> int:

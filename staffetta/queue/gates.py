@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from staffetta.queue.book import Book
 from staffetta.queue.shaping import Rate
 from staffetta.settings.model import Settings
 from staffetta.spool.marks import ConnectorMark, Mark
@@ -42,7 +43,8 @@ class _Gate:
 class Gates:
     """See the head of this file. now: seconds since 1970.
 
-    on_turn: given a place and a connector, has its line go; returns whether it can.
+    on_turn: given a place and a connector, has its line go; returns whether it can. book: where several queues count
+    together; a message that another queue has counted meanwhile is one to wait for.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Gates:
         *,
         now: Callable[[], float],
         on_turn: Callable[[Place, str], bool],
+        book: Book | None = None,
     ) -> None:
+        self._book = book
         self._get_settings = get_settings
         self._now = now
         self._on_turn = on_turn
@@ -77,6 +81,10 @@ class Gates:
             if gate.timer is not None:
                 gate.timer.cancel()
         self._gates.clear()
+
+    def is_counted(self, connector: str | None) -> bool:
+        """Whether mail of the connector has a rate."""
+        return connector is not None and self._rate(connector) is not None
 
     def wait_for(self, connector: str | None, place: Place, now: float) -> Turn | None:
         """Return None if the oldest of the line may go now; else it stands in the row from now on, to be called."""
@@ -105,6 +113,8 @@ class Gates:
         if connector is None or rate is None:
             return
         self._expected[connector] = rate.after(self._bucket(connector, rate, now), now)
+        if self._book:
+            self._book.expect_of(connector, self._expected[connector])
         self._changed.add(connector)
         gate = self._gates.get(connector)
         if gate is not None:
@@ -125,6 +135,8 @@ class Gates:
 
     def _bucket(self, connector: str, rate: Rate, now: float) -> float:
         """When the next is expected; no later than by the rate and the clock of now it can be."""
+        if self._book and (at := self._book.expected_of(connector)) is not None:
+            self._expected[connector] = at
         return min(self._expected.get(connector, 0.0), now + rate.burst * rate.interval_seconds)
 
     def _arm(self, connector: str, gate: _Gate, seconds: float) -> None:

@@ -9,6 +9,7 @@ Rule 4: an order that stands on a claim keeps it from an attempt, or is applied 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 
@@ -16,6 +17,7 @@ from staffetta.mail.consignment import Courier
 from staffetta.mail.outcome import Deferred, Delivered, Outcome
 from staffetta.queue.alarm import Alarm
 from staffetta.queue.attempt import NotBegun, all_alike, attempt
+from staffetta.queue.book import Book
 from staffetta.queue.destination import Destination
 from staffetta.queue.gates import Gates, Place, Turn
 from staffetta.queue.lines import Line
@@ -25,6 +27,7 @@ from staffetta.queue.round import Round
 from staffetta.queue.settler import Settler
 from staffetta.queue.settling import Settled, is_overdue, settle, untried
 from staffetta.queue.shaper import Shaper, Wait
+from staffetta.queue.slots import Slots
 from staffetta.queue.supervision import Supervisor
 from staffetta.settings.model import Settings
 from staffetta.spool.claims import split
@@ -36,12 +39,17 @@ _TROUBLE_SECONDS = 5.0  # how long nothing is tried after the disk, or we oursel
 _SHORT_SECONDS = 30.0  # a line that waits longer for its route costs memory for nothing
 _NOTICE_SECONDS = 5.0  # by how much a time must change to be told again
 _TIMER_SECONDS_MIN = 0.01
+_SLOT_SECONDS = 0.1  # between two looks for a slot, while other queues have all
+_YIELD_SECONDS = 1.0  # how long a lane has its slot at least, while others wait for one
 
 _log = structlog.get_logger()
 
 
 class Lanes:
-    """See the head of this file. now: seconds since 1970. draw: 0 to 1."""
+    """See the head of this file. now: seconds since 1970. draw: 0 to 1.
+
+    book, slots: what the queues of several workers share.
+    """
 
     def __init__(
         self,
@@ -59,7 +67,12 @@ class Lanes:
         supervisor: Supervisor,
         now: Callable[[], float],
         draw: Callable[[], float],
+        book: Book | None = None,
+        slots: Slots | None = None,
     ) -> None:
+        self._book = book
+        self._slots = slots
+        self._looking: dict[Place, asyncio.TimerHandle] = {}
         self._spool = spool
         self._courier = courier
         self._get_settings = get_settings
@@ -82,13 +95,19 @@ class Lanes:
         if limits.is_shaped:  # a lane that may carry opens the next
             wanted = min(wanted, destination.lanes + (destination.wait is None))
         while destination.lanes < wanted:
+            slot = None
+            if self._slots and (slot := self._slots.take(destination.place, limits.concurrency)) is None:
+                self._do_without(destination)
+                return
             destination.lanes += 1
-            lane = asyncio.create_task(self._lane(destination))
+            lane = asyncio.create_task(self._lane(destination, slot))
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
 
     async def drain(self, grace_seconds: float) -> None:
         """Let attempts under way finish within the grace, and cut off the others."""
+        for timer in self._looking.values():
+            timer.cancel()
         if self._lanes:
             _, late = await asyncio.wait(self._lanes, timeout=grace_seconds)
             for lane in late:
@@ -138,34 +157,88 @@ class Lanes:
     def _window(self, destination: Destination) -> int:
         return destination.window(self._concurrency(destination))
 
-    async def _lane(self, destination: Destination) -> None:
+    async def _lane(self, destination: Destination, slot: int | None) -> None:
+        yields_at = self._now() + _YIELD_SECONDS
         try:
             while destination.waiting.ready and destination.lanes <= self._window(destination):
                 now = self._now()
-                line = destination.waiting.next
-                if turn := self._gates.wait_for(line.connector, destination.place, now):
-                    self._hold(destination, line, turn, now)
-                    continue
-                if wait := self._shaper.wait_for(line.claims[0], now):
-                    self._hold_up(destination, wait, now)
+                if slot is not None and now >= yields_at and self._is_to_yield(destination):
                     return
-                claim = destination.waiting.popleft()
-                if line.has_backlog:
-                    self.ask_for_more(destination, line, now)
-                if self._orders.stand_on(claim):
-                    self._room.give_back([claim])
-                else:
-                    claim = self._as_many_as_fit(destination, claim, now)
-                    self._shaper.count(claim, now)
-                    self._gates.count(claim.connector, destination.place, now)
+                line = destination.waiting.next
+                with self._alone(destination, line):
+                    claim = self._next(destination, line, now)
+                if claim is not None:
                     self.open(destination)
                     await self._supervisor.survives("lane", self._carry(destination, claim))
+                elif destination.wait is not None:
+                    return
         finally:
             destination.lanes -= 1
+            self._give_back_slot(destination, slot)
             is_empty = not (destination.waiting or destination.waiting.has_backlog or destination.troubles)
             if is_empty or (destination.is_told_of_rate and not destination.waiting.is_any_held):
                 self._tell(destination, "", None)
             self._room.forget_if_idle(destination)
+
+    def _next(self, destination: Destination, line: Line, now: float) -> Claim | None:
+        """Return what goes now, counted; None where the line, or all of the destination, is to wait."""
+        if turn := self._gates.wait_for(line.connector, destination.place, now):
+            self._hold(destination, line, turn, now)
+            return None
+        if wait := self._shaper.wait_for(line.claims[0], now):
+            self._hold_up(destination, wait, now)
+            return None
+        claim = destination.waiting.popleft()
+        if line.has_backlog:
+            self.ask_for_more(destination, line, now)
+        if self._orders.stand_on(claim):
+            self._room.give_back([claim])
+            return None
+        claim = self._as_many_as_fit(destination, claim, now)
+        self._shaper.count(claim, now)
+        self._gates.count(claim.connector, destination.place, now)
+        return claim
+
+    def _alone(self, destination: Destination, line: Line) -> AbstractContextManager[None]:
+        """From the question to the count nobody else counts, where anything is counted."""
+        is_shaped = self._shaper.limits(destination.route).is_shaped
+        is_counted = self._book is not None and (is_shaped or self._gates.is_counted(line.connector))
+        return self._book.alone() if self._book and is_counted else nullcontext()
+
+    def _is_to_yield(self, destination: Destination) -> bool:
+        """Whether another queue waits for one of the slots; then it has the time to take it."""
+        if self._slots is None or not self._slots.are_wanted(destination.place):
+            return False
+        self._look_again(destination, 2 * _SLOT_SECONDS)
+        return True
+
+    def _give_back_slot(self, destination: Destination, slot: int | None) -> None:
+        if self._slots is None or slot is None:
+            return
+        self._slots.give_back(slot)
+        if not destination.waiting.ready:
+            self._slots.want_no_more(destination.place)
+
+    def _do_without(self, destination: Destination) -> None:
+        """All slots are taken. Who has some goes on with these."""
+        if self._slots is not None and not destination.lanes:
+            self._slots.want(destination.place)
+        self._look_again(destination, _YIELD_SECONDS if destination.lanes else _SLOT_SECONDS)
+
+    def _look_again(self, destination: Destination, seconds: float) -> None:
+        """Open lanes a little later."""
+        place = destination.place
+
+        def look() -> None:
+            del self._looking[place]
+            known = self._room.destinations.get(place)
+            if known is not None and known.waiting.ready and not self._room.is_closed:
+                self.open(known)
+            elif self._slots is not None:
+                self._slots.want_no_more(place)
+
+        if place not in self._looking:
+            self._looking[place] = asyncio.get_running_loop().call_later(seconds, look)
 
     def call(self, place: Place, connector: str) -> bool:
         """Have a line go that was held for its connector's rate; return whether it can."""

@@ -15,6 +15,7 @@ import structlog
 
 from staffetta.mail.consignment import Courier
 from staffetta.queue.alarm import Alarm
+from staffetta.queue.book import Book
 from staffetta.queue.bounce import RouteNotification
 from staffetta.queue.destination import Destination
 from staffetta.queue.gates import Gates
@@ -26,6 +27,7 @@ from staffetta.queue.room import Room, Space
 from staffetta.queue.round import LinePlace, Round
 from staffetta.queue.settler import Settler
 from staffetta.queue.shaper import Shaper
+from staffetta.queue.slots import Slots
 from staffetta.queue.supervision import Supervisor
 from staffetta.queue.suspensions import Suspensions
 from staffetta.settings.model import Settings
@@ -45,7 +47,10 @@ _log = structlog.get_logger()
 
 
 class QueueManager:
-    """See the head of this file. now: seconds since 1970. draw: 0 to 1."""
+    """See the head of this file. now: seconds since 1970. draw: 0 to 1.
+
+    book, slots: what the queues of several workers share; the slots are this queue's to close.
+    """
 
     def __init__(
         self,
@@ -56,7 +61,11 @@ class QueueManager:
         route_notification: RouteNotification,
         now: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
+        book: Book | None = None,
+        slots: Slots | None = None,
     ) -> None:
+        self._book = book
+        self._slots = slots
         self._spool = spool
         self._now = now
         self._alarm = Alarm(now)
@@ -65,8 +74,10 @@ class QueueManager:
         self._turns = Round()
         self._impatience: asyncio.TimerHandle | None = None  # runs while there is no room for all that is asked for
         self._is_patient = True
-        self._shaper = Shaper(get_settings)
-        self._gates = Gates(get_settings, now=now, on_turn=lambda place, connector: self._lanes.call(place, connector))
+        self._shaper = Shaper(get_settings, book)
+        self._gates = Gates(
+            get_settings, now=now, on_turn=lambda place, connector: self._lanes.call(place, connector), book=book
+        )
         self._suspensions = Suspensions()
         self._pace = Pace(now())
         self._settler = Settler(
@@ -102,6 +113,8 @@ class QueueManager:
             supervisor=self._supervisor,
             now=now,
             draw=draw,
+            book=book,
+            slots=slots,
         )
 
     async def start(self) -> None:
@@ -109,6 +122,8 @@ class QueueManager:
         marks = await self._spool.marks()
         self._shaper.remember(marks)
         self._gates.remember(marks)
+        if self._book:
+            self._book.remember(marks)
         self._suspensions.remember(await self._spool.suspensions())
         self._spool.subscribe(self._offer)
         self._supervisor.start("settler", self._settler.run)
@@ -128,6 +143,8 @@ class QueueManager:
             _log.error("outcomes lost, their messages will be tried again")
         self._orders.finish()
         await self._supervisor.stop("orders", _ORDER_SECONDS)
+        if self._slots:
+            self._slots.close()
 
     @property
     def in_hand(self) -> int:

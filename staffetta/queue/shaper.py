@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from staffetta.mail.outcome import Deferred, Delivered, Outcome, Unknown
+from staffetta.queue.book import Book
 from staffetta.queue.crowding import Crowding, crowded
 from staffetta.queue.shaping import DayCount, Rate, tenant_external_limit
 from staffetta.settings.model import Settings
@@ -60,10 +61,11 @@ _NO_LIMITS = Limits()
 
 
 class Shaper:
-    """See the head of this file."""
+    """See the head of this file. book: where several queues count together."""
 
-    def __init__(self, get_settings: Callable[[], Settings]) -> None:
+    def __init__(self, get_settings: Callable[[], Settings], book: Book | None = None) -> None:
         self._get_settings = get_settings
+        self._book = book
         self._settings: Settings | None = None
         self._limits: dict[str, Limits] = {}
         self._our_domains: dict[str, bool] = {}  # whether those below it are ours too
@@ -115,6 +117,7 @@ class Shaper:
         limits = self.limits(claim.route)
         if not limits.is_shaped:
             return None
+        self._learn_of_others(limits, claim.destination)
         waits: list[Wait] = []
         if limits.rate is not None:
             at = limits.rate.ready_at(self._paces.get((limits.name, claim.destination), 0.0))
@@ -148,6 +151,8 @@ class Shaper:
             if len(self._paces) >= _PACES_MAX:
                 self._paces = {each: at for each, at in self._paces.items() if at > now}
             self._paces[place] = limits.rate.after(self._paces.get(place, 0.0), now)
+            if self._book:
+                self._book.expect(*place, self._paces[place])
             self._changed_paces.add(place)
         for scope, _, _ in day_limits(limits):
             self._add(limits.name, scope, self._recipients(claim, scope), now)
@@ -182,7 +187,24 @@ class Shaper:
 
     def _add(self, route: str, scope: Scope, recipients: int, now: float) -> None:
         if recipients:
-            self._changed_hours.add((route, scope, self._count(route, scope).add(recipients, now)))
+            count = self._count(route, scope)
+            hour = count.add(recipients, now)
+            self._changed_hours.add((route, scope, hour))
+            if self._book:
+                self._book.add(route, scope, hour, recipients)
+                self._learn_hours(route, scope)
+
+    def _learn_of_others(self, limits: Limits, destination: str) -> None:
+        if self._book is None:
+            return
+        if limits.rate is not None and (at := self._book.expected(limits.name, destination)) is not None:
+            self._paces[limits.name, destination] = at
+        for scope, _, _ in day_limits(limits):
+            self._learn_hours(limits.name, scope)
+
+    def _learn_hours(self, route: str, scope: Scope) -> None:
+        if self._book and (hours := self._book.hours(route, scope)):
+            self._count(route, scope).hours = hours
 
     def _count(self, route: str, scope: Scope) -> DayCount:
         found = self._counts.get((route, scope))

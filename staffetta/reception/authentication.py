@@ -57,20 +57,21 @@ class _Unavailable(Exception):
 class Authenticator:
     """See the head of this file. One for all listeners: a guesser gains nothing by another port.
 
-    clock: any steady one. pause: waits so many seconds.
+    workers: how many there are. clock: any steady one. pause: waits so many seconds.
     """
 
     def __init__(
         self,
         *,
         tokens: Tokens | None = None,
+        workers: int = 1,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._tokens = tokens or Tokens()
         self._clock = clock
         self._pause = pause
-        self._guesses = Guesses()
+        self._guesses = Guesses(workers)
         self._key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, float] = OrderedDict()  # digest of what was right, to when it was
         self._accounts: tuple[Settings | None, dict[str, Account]] = (None, {})

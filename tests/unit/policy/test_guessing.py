@@ -99,3 +99,13 @@ def test_a_thousand_guesses_at_a_time_are_no_more_than_one_after_the_other() -> 
         guesses.began("ada", STRANGER, str(begun).encode(), 0.0)  # and none has been answered yet
         begun += 1
     assert begun == ACCOUNT.level_max
+
+
+def test_workers_that_count_apart_allow_no_more_guesses_in_sum_and_none_faster() -> None:
+    several = [Guesses(4) for _ in range(4)]
+    taken = 0
+    while open_to := [guesses for guesses in several if not guesses.is_shut("ada", STRANGER, 0.0)]:
+        taken += 1
+        delay = guess(open_to[0], 1, account="ada", address=STRANGER, now=taken * 1e-6)
+        assert delay >= delay_seconds(1)
+    assert taken <= ACCOUNT.level_max

@@ -14,7 +14,9 @@ from staffetta.mail.dsn_reader import read_dsn
 from staffetta.mail.envelope import Envelope, Notify, Recipient, Ret
 from staffetta.mail.outcome import Contact, Deferred, Delivered, Failed, Outcome, Stage, Unknown
 from staffetta.mail.report import RecipientReport
+from staffetta.queue.book import Book
 from staffetta.queue.manager import QueueManager
+from staffetta.queue.slots import Slots
 from staffetta.settings.model import QueueSettings, Settings
 from staffetta.settings.roads import Route
 from staffetta.spool.memory import MemorySpool
@@ -107,6 +109,8 @@ class Relay:
         *,
         spool: CountingSpool | None = None,
         draw: Callable[[], float] = lambda: 0.5,
+        book: Book | None = None,
+        slots: Slots | None = None,
         **queue: Any,
     ) -> None:
         self.courier = courier
@@ -124,6 +128,8 @@ class Relay:
             route_notification=lambda mailbox: ("out", "inside"),
             now=now,
             draw=draw,
+            book=book,
+            slots=slots,
         )
 
     async def __aenter__(self) -> "Relay":
