@@ -2,7 +2,8 @@
 
 `it.po` has those of templates and handlers: what is new stands there without a translation, which a test refuses.
 `it-registry.po` has those of the operations, names in words and descriptions; what is not translated is shown in
-English. What nothing says any more is left out of both.
+English. `it-sentences.po` has what operations, policy and doctor say of what they found, as a template with places for
+values; all of it is translated, too. What nothing says any more is left out of all three.
 """
 
 import io
@@ -13,8 +14,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from staffetta.admin.web.languages import DEFAULT, NAMES, REGISTRY
+from staffetta.admin.web.languages import DEFAULT, NAMES, REGISTRY, SENTENCES
 from staffetta.admin.web.values import words
+from staffetta.doctor.catalogue import CHECKS
 from staffetta.operations.registry import operations
 from staffetta.settings.objects import outside_name
 
@@ -56,6 +58,20 @@ def said_by_operations() -> Iterator[tuple[Message, str]]:
             yield words(outside_name(name)), operation.noun
 
 
+def said_of_what_is_found() -> Iterator[tuple[Message, str]]:
+    """Yield every template of a Sentence, and what the doctor says of each kind of finding."""
+    package = WEB.parent.parent
+    for path in sorted(package.rglob("*.py")):
+        if not path.is_relative_to(WEB):
+            with path.open("rb") as source:
+                for _, message, _, _ in extract("python", source, {"sentence": None}):
+                    if isinstance(message, str):
+                        yield message, str(path.relative_to(package))
+    for kind in (kind for check in CHECKS for kind in check.kinds):
+        yield kind.why, f"doctor/{kind.code}"
+        yield kind.action, f"doctor/{kind.code}"
+
+
 def translations(name: str) -> Catalog:
     """Return what is translated. name: of the file, such as `it` or `it-registry`."""
     path = WEB / "locale" / f"{name}.po"
@@ -67,6 +83,7 @@ def main() -> None:
         if code != DEFAULT:
             _write(code, said())
             _write(f"{code}{REGISTRY}", said_by_operations())
+            _write(f"{code}{SENTENCES}", said_of_what_is_found())
 
 
 def _write(name: str, messages: Iterator[tuple[Message, str]]) -> None:

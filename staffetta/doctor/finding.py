@@ -7,6 +7,8 @@ Rule 2: what could not be looked at is said (NotChecked), and is no finding.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from staffetta.mail.sentence import sentence
+
 
 class Severity(StrEnum):
     """ERROR: mail stops, gets lost, or comes from strangers. WARNING: some suffers, or soon will."""
@@ -45,4 +47,4 @@ class Kind:
 
     def found(self, seen: str, **words: object) -> Finding:
         """Return the finding. words: what stands for the names in action."""
-        return Finding(self.severity, self.code, seen, self.why, self.action.format(**words))
+        return Finding(self.severity, self.code, seen, sentence(self.why), sentence(self.action, **words))

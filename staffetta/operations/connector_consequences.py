@@ -6,8 +6,10 @@ a second reading of the rules.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
+from staffetta.mail.sentence import sentence
 from staffetta.operations.errors import OperationError
 from staffetta.operations.registry import Context
 from staffetta.operations.simulate import RelayAnswer, RelayQuestion, simulate
@@ -24,6 +26,7 @@ from staffetta.settings.objects import (
 
 _ELSEWHERE = "somebody@example.com"
 _STRANGER = "192.0.2.254"
+_SHOWN_MAX = 5
 
 
 def consequences(context: Context, connector: InboundConnector, *, instead_of: str | None = None) -> Iterator[str]:
@@ -32,23 +35,24 @@ def consequences(context: Context, connector: InboundConnector, *, instead_of: s
     instead_of: the name of the one that it replaces, in whose place it stays.
     """
     if not connector.enabled:
-        yield "It is off: nobody matches it until it is turned on."
+        yield sentence("It is off: nobody matches it until it is turned on.")
     if connector.connector_type is ConnectorType.PARTNER:
         yield from _partner(connector)
     else:
         yield from _on_premises(context, connector)
     if connector.messages_per_minute is not None:
-        yield f"It hands over {connector.messages_per_minute} messages a minute; more wait, none is refused."
+        rate = connector.messages_per_minute
+        yield sentence("It hands over {rate} messages a minute; more wait, none is refused.", rate=rate)
     if connector.blocked:
-        yield "It is blocked: its mail is refused with 5.7.711 until it is unblocked."
+        yield sentence("It is blocked: its mail is refused with 5.7.711 until it is unblocked.")
     yield from _headers(connector)
     if connector.enabled and not connector.blocked:
         yield from _example(_foreseen(context, connector, instead_of), connector)
-        yield "It holds for the next transaction, within a second of being saved."
+        yield sentence("It holds for the next transaction, within a second of being saved.")
 
 
 def _on_premises(context: Context, connector: InboundConnector) -> Iterator[str]:
-    yield f"Clients are known {' and '.join(_ways(connector))}; they may relay to every recipient."
+    yield sentence("Clients are known {ways}; they may relay to every recipient.", ways=_and(_ways(connector)))
     own = [each.name for each in context.settings.accepted_domains if each.organization == connector.organization]
     allowed = connector.associated_accepted_domains or tuple(own)
     by_certificate = [
@@ -57,54 +61,70 @@ def _on_premises(context: Context, connector: InboundConnector) -> Iterator[str]
         if (found := domain_of_certificate(name, context.settings)) and found.organization == connector.organization
     ]
     if by_certificate and not connector.associated_accepted_domains:
-        yield f"Any sender is taken, the null one too: {by_certificate[0]} belongs to an accepted domain."
+        name = by_certificate[0]
+        yield sentence("Any sender is taken, the null one too: {name} belongs to an accepted domain.", name=name)
     elif allowed:
-        yield f"Only senders in accepted domains are taken: {_some(allowed)}."
+        yield sentence("Only senders in accepted domains are taken: {domains}.", domains=_some(allowed))
     else:
-        yield "No domain is accepted yet, so no sender may relay: say first which domains are yours."
+        yield sentence("No domain is accepted yet, so no sender may relay: say first which domains are yours.")
     if connector.sender_domains != ("*",):
-        yield f"Of the senders, only those in {_some(connector.sender_domains)} match it."
+        domains = _some(connector.sender_domains)
+        yield sentence("Of the senders, only those in {domains} match it.", domains=domains)
     if connector.require_tls:
-        yield "Mail that comes without TLS is refused."
+        yield sentence("Mail that comes without TLS is refused.")
     if connector.allow_authentication_without_tls:
-        yield "Its clients may log in without TLS, and whoever listens on the way reads their passwords."
+        yield sentence("Its clients may log in without TLS, and whoever listens on the way reads their passwords.")
     if connector.sender_rewriting is not SenderRewriting.KEEP:
-        which = "Every sender" if connector.sender_rewriting is SenderRewriting.FORCE else "A sender that is not listed"
-        yield f"{which} is replaced by {connector.rewritten_sender}, in the envelope and in From."
+        sender = connector.rewritten_sender
+        if connector.sender_rewriting is SenderRewriting.FORCE:
+            yield sentence("Every sender is replaced by {sender}, in the envelope and in From.", sender=sender)
+        else:
+            yield sentence(
+                "A sender that is not listed is replaced by {sender}, in the envelope and in From.", sender=sender
+            )
 
 
 def _partner(connector: InboundConnector) -> Iterator[str]:
-    whose = "all mail" if connector.sender_domains == ("*",) else f"mail from {_some(connector.sender_domains)}"
-    yield "It lets nobody relay to the outside; it only restricts."
+    whose = sentence("all mail")
+    if connector.sender_domains != ("*",):
+        whose = sentence("mail from {domains}", domains=_some(connector.sender_domains))
+    yield sentence("It lets nobody relay to the outside; it only restricts.")
     if connector.require_tls:
-        yield f"It refuses {whose} that comes without TLS."
+        yield sentence("It refuses {mail} that comes without TLS.", mail=whose)
     if connector.restrict_domains_to_certificate:
-        yield f"It refuses {whose} from clients that do not show a certificate for {_names(connector)}."
+        yield sentence(
+            "It refuses {mail} from clients that do not show a certificate for {names}.",
+            mail=whose,
+            names=_names(connector),
+        )
     if connector.restrict_domains_to_ip_addresses:
-        yield f"It refuses {whose} that comes from elsewhere than {_some(connector.sender_ip_addresses)}."
+        addresses = _some(connector.sender_ip_addresses)
+        yield sentence("It refuses {mail} that comes from elsewhere than {addresses}.", mail=whose, addresses=addresses)
 
 
 def _ways(connector: InboundConnector) -> Sequence[str]:
-    found = []
+    found: list[str] = []
     if connector.sender_accounts:
         everybody = connector.sender_accounts == (ANY_ACCOUNT,)
-        found.append(f"by logging in as {'any account' if everybody else _some(connector.sender_accounts)}")
+        accounts = sentence("any account") if everybody else _some(connector.sender_accounts)
+        found.append(sentence("by logging in as {accounts}", accounts=accounts))
     if connector.tls_sender_certificate_name:
-        trust = {PUBLIC_TRUST: "a public authority", OWN_TRUST: "the built-in authority"}
+        trust = {PUBLIC_TRUST: sentence("a public authority"), OWN_TRUST: sentence("the built-in authority")}
         issuer = trust.get(connector.trusted_authority, connector.trusted_authority)
-        found.append(f"by a certificate for {_names(connector)}, issued by {issuer}")
+        names = _names(connector)
+        found.append(sentence("by a certificate for {names}, issued by {issuer}", names=names, issuer=issuer))
     if connector.tls_sender_certificate_fingerprints:
-        found.append("by the fingerprint of their certificate")
+        found.append(sentence("by the fingerprint of their certificate"))
     if connector.sender_ip_addresses:
-        found.append(f"by their address: {_some(connector.sender_ip_addresses)}")
-    return found or ["by nothing"]
+        found.append(sentence("by their address: {addresses}", addresses=_some(connector.sender_ip_addresses)))
+    return found or [sentence("by nothing")]
 
 
 def _headers(connector: InboundConnector) -> Iterator[str]:
     if connector.cloud_services_mail_enabled:
-        yield "Exchange's internal header fields of its mail are kept: what they say is believed."
+        yield sentence("Exchange's internal header fields of its mail are kept: what they say is believed.")
     else:
-        yield "Exchange's internal header fields are taken out of its mail."
+        yield sentence("Exchange's internal header fields are taken out of its mail.")
 
 
 def _foreseen(context: Context, connector: InboundConnector, instead_of: str | None) -> Context:
@@ -126,10 +146,19 @@ def _example(context: Context, connector: InboundConnector) -> Iterator[str]:
     if answer is None:
         return
     who = question.get("certificate_name") or question["ip"]
-    yield f"Example: {who} sends from {question['from_']} to {question['to']}: {answer.reply}"
-    yield f"Why: {answer.summary}"
+    yield sentence(
+        "Example: {client} sends from {sender} to {recipient}: {reply}",
+        client=who,
+        sender=question["from_"],
+        recipient=question["to"],
+        reply=answer.reply,
+    )
+    yield sentence("Why: {summary}", summary=answer.summary)
     if answer.connector is not None and answer.connector != connector.name:
-        yield f"That client is connector '{answer.connector}''s, which is closer or older; this one would not be used."
+        yield sentence(
+            "That client is connector '{name}''s, which is closer or older; this one would not be used.",
+            name=answer.connector,
+        )
 
 
 def _question(context: Context, connector: InboundConnector) -> dict[str, Any] | None:
@@ -171,9 +200,17 @@ def _asked(context: Context, question: dict[str, Any]) -> RelayAnswer | None:
 
 
 def _names(connector: InboundConnector) -> str:
-    return " or ".join(connector.tls_sender_certificate_name) or "of its list, by fingerprint"
+    names = connector.tls_sender_certificate_name
+    if not names:
+        return sentence("of its list, by fingerprint")
+    return reduce(lambda one, other: sentence("{one} or {other}", one=one, other=other), names)
+
+
+def _and(texts: Sequence[str]) -> str:
+    return reduce(lambda one, other: sentence("{one} and {other}", one=one, other=other), texts)
 
 
 def _some(texts: Sequence[str]) -> str:
-    shown = ", ".join(texts[:5])
-    return f"{shown} and {len(texts) - 5} more" if len(texts) > 5 else shown
+    shown = ", ".join(texts[:_SHOWN_MAX])
+    more = len(texts) - _SHOWN_MAX
+    return sentence("{names} and {number} more", names=shown, number=more) if more > 0 else shown

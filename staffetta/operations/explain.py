@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from staffetta.mail.sentence import sentence
 from staffetta.operations.duties import LOOK_INTO
 from staffetta.operations.errors import NotFound
-from staffetta.operations.inputs import Input, Output
+from staffetta.operations.inputs import Input, Output, Said
 from staffetta.operations.registry import Context, Operation
 from staffetta.operations.trace import RefusalRow, find_refusals
 from staffetta.policy.explanation import Explanation, explain
@@ -26,13 +27,13 @@ class GetRefusalExplanation(Input):
 class Explained(Output):
     """The part that a refusal and a simulation have in common."""
 
-    summary: Annotated[str, Field(description="Why, in a sentence.")]
-    seen: Annotated[tuple[str, ...], Field(description="What we saw, each as `what: value`.")]
+    summary: Annotated[Said, Field(description="Why, in a sentence.")]
+    seen: Annotated[tuple[Said, ...], Field(description="What we saw, each as `what: value`.")]
     connectors: Annotated[
-        tuple[str, ...],
+        tuple[Said, ...],
         Field(description="Each connector and why it did not match, as `name: why`; the nearest first."),
     ]
-    changes: Annotated[tuple[str, ...], Field(description="What would let it in; any one of them may be right.")]
+    changes: Annotated[tuple[Said, ...], Field(description="What would let it in; any one of them may be right.")]
     commands: Annotated[
         tuple[str, ...], Field(description="The command for each change, in their order; empty where none does it.")
     ]
@@ -72,14 +73,14 @@ def explained(explanation: Explanation, settings: Settings) -> dict[str, Any]:
     declared = declared_names(settings.declared)
     changes = [(each.words, each.command or "") for each in explanation.changes if each.target not in declared]
     changes += [
-        (f"{each.words} It stands in the settings file; change it there.", "")
+        (sentence("{words} It stands in the settings file; change it there.", words=each.words), "")
         for each in explanation.changes
         if each.target in declared
     ]
     return {
         "summary": explanation.summary,
-        "seen": tuple(f"{what}: {value}" for what, value in explanation.seen),
-        "connectors": tuple(f"{name}: {why}" for name, why in explanation.connectors),
+        "seen": tuple(sentence("{what}: {value}", what=what, value=value) for what, value in explanation.seen),
+        "connectors": tuple(sentence("{what}: {value}", what=name, value=why) for name, why in explanation.connectors),
         "changes": tuple(words for words, _ in changes),
         "commands": tuple(command for _, command in changes),
     }

@@ -13,7 +13,7 @@ from staffetta.doctor.examination import Patient, Report, Tell, examine
 from staffetta.doctor.finding import Severity
 from staffetta.operations.duties import READ
 from staffetta.operations.errors import OperationError, Unavailable
-from staffetta.operations.inputs import Input, Output, Switch
+from staffetta.operations.inputs import Input, Output, Said, Switch
 from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import spool_folder
 from staffetta.settings.model import Settings
@@ -32,9 +32,9 @@ class HealthRow(Output):
     severity: Annotated[Severity, Field(description="error, warning or notice.")]
     code: Annotated[str, Field(description="What was found, by its stable name.")]
     check: Annotated[str, Field(description="Which check found it.")]
-    seen: Annotated[str, Field(description="What exactly was seen.")]
-    why: Annotated[str, Field(description="Why it matters.")]
-    action: Annotated[str, Field(description="What to do.")]
+    seen: Annotated[Said, Field(description="What exactly was seen.")]
+    why: Annotated[Said, Field(description="Why it matters.")]
+    action: Annotated[Said, Field(description="What to do.")]
 
 
 def get(context: Context, given: GetHealthReport) -> Iterable[Output]:

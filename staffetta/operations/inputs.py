@@ -4,9 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from staffetta.mail.sentence import Sentence
 from staffetta.settings.objects import outside_name
 
 RESULTS_DEFAULT = 1000
@@ -22,6 +31,14 @@ class Output(BaseModel):
     """Properties of one row of output, in the order in which they are shown."""
 
     model_config = ConfigDict(alias_generator=outside_name, populate_by_name=True, frozen=True)
+
+
+def _kept(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    return value if isinstance(value, Sentence) else handler(value)
+
+
+Said = Annotated[str, WrapValidator(_kept)]
+"""A text that may be a Sentence, and stays one in a row of output."""
 
 
 class Nothing(Input):

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from staffetta.directory.store import Directory, NotConsistent
+from staffetta.mail.sentence import sentence
 from staffetta.operations.binding import Parameter, ParameterKind, bind, parameters
 from staffetta.operations.errors import (
     AlreadyThere,
@@ -151,6 +152,10 @@ def find(name: str) -> Operation:
     raise NotFound(f"The term '{name}' is not recognized as the name of a cmdlet. {hint}")
 
 
+WHAT_IF = "What if: {what}"
+"""How a warning begins that says what would be done."""
+
+
 def execute(
     operation: Operation, context: Context, parameters: Mapping[str, object], *, only_ask: bool = False
 ) -> Result:
@@ -163,7 +168,9 @@ def execute(
     if only_ask and operation.is_change:
         _must_be_there(operation, context, given)
         foreseen = () if operation.preview is None else tuple(operation.preview(context, given))
-        return Result((), (_what_if(operation, given), *(f"What if: {line}" for line in foreseen), *context.warnings))
+        return Result(
+            (), (_what_if(operation, given), *(sentence(WHAT_IF, what=line) for line in foreseen), *context.warnings)
+        )
     rows = tuple(operation.run(context, given))
     return Result(rows, tuple(context.warnings), next(iter(context.unread), None))
 

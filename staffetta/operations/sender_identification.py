@@ -10,9 +10,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from staffetta.mail.sentence import sentence
 from staffetta.operations.duties import LOOK_INTO
 from staffetta.operations.errors import BadParameter
-from staffetta.operations.inputs import Input, MultiValued, Output
+from staffetta.operations.inputs import Input, MultiValued, Output, Said
 from staffetta.operations.ledger import Folder
 from staffetta.operations.registry import Context, Operation
 from staffetta.operations.spools import spool_folder
@@ -51,7 +52,7 @@ class TestSenderIdentification(Input):
 class IdentificationFinding(Output):
     value: Annotated[str, Field(description="The address or name.")]
     level: Annotated[Level, Field(description="How it is meant.")]
-    finding: Annotated[str, Field(description="What it would mean, in a sentence.")]
+    finding: Annotated[Said, Field(description="What it would mean, in a sentence.")]
 
 
 _Found = Iterator[tuple[Level, str]]
@@ -83,36 +84,64 @@ def _rows(value: str, found: _Found) -> Iterator[IdentificationFinding]:
 def _of_address(text: str, others: Sequence[InboundConnector], refused: Sequence[RefusalRow]) -> _Found:
     problems = [problem for _, problem in address_entry((), text)]
     if problems:
-        yield Level.ERROR, f"{problems[0][:1].upper()}{problems[0][1:]}."
+        yield Level.ERROR, sentence("{problem}.", problem=problems[0])
         return
     named = networks(text)
     first = named[0]
     if any(each.prefixlen == 0 for each in named):
-        yield Level.ERROR, "This is every address there is, an open door. List the addresses of your own senders."
+        yield (
+            Level.ERROR,
+            sentence("This is every address there is, an open door. List the addresses of your own senders."),
+        )
         return
     if (whole := host_bits(text)) is not None:
-        yield Level.WARNING, f"It is read as the whole network {whole}. For the one host, write it without the prefix."
+        yield (
+            Level.WARNING,
+            sentence(
+                "It is read as the whole network {network}. For the one host, write it without the prefix.",
+                network=whole,
+            ),
+        )
     if first.is_loopback:
-        yield Level.WARNING, "This is the relay's own machine: every program and every user on it may then send."
+        yield (
+            Level.WARNING,
+            sentence("This is the relay's own machine: every program and every user on it may then send."),
+        )
     elif any(each.prefixlen < _LARGE[each.version] for each in named):
         count = sum(each.num_addresses for each in named)
         yield (
             Level.WARNING,
-            f"These are {count:,} addresses. Whoever has one may send: name as few as you can.",
+            sentence("These are {count:,} addresses. Whoever has one may send: name as few as you can.", count=count),
         )
     if isinstance(first, IPv4Network) and first.subnet_of(_SHARED):
-        yield Level.WARNING, "A provider shares this address among its customers; it tells nobody apart."
+        yield Level.WARNING, sentence("A provider shares this address among its customers; it tells nobody apart.")
     elif not first.is_loopback and not is_public(str(first.network_address)):
-        yield Level.INFO, "It is private: right for clients of your own network, and never seen from behind a router."
+        yield (
+            Level.INFO,
+            sentence("It is private: right for clients of your own network, and never seen from behind a router."),
+        )
     yield from _overlaps(named, others)
     seen = [row.peer for row in refused if any(_holds(network, row.peer) for network in named)]
     if seen:
-        yield Level.INFO, f"{len(seen)} of the last refusals came from there, the newest from {seen[0]}."
-    yield Level.GOOD, "One address." if first.num_addresses == 1 and len(named) == 1 else _span(named)
+        yield (
+            Level.INFO,
+            sentence(
+                "{count} of the last refusals came from there, the newest from {address}.",
+                count=len(seen),
+                address=seen[0],
+            ),
+        )
+    yield Level.GOOD, sentence("One address.") if first.num_addresses == 1 and len(named) == 1 else _span(named)
+
+
+def _alike(connector: InboundConnector) -> str:
+    return sentence("Connector '{name}' has the same; of two alike the older is taken.", name=connector.name)
 
 
 def _span(named: tuple[Network, ...]) -> str:
-    return f"From {named[0][0]} to {named[-1][-1]}: {sum(each.num_addresses for each in named):,} addresses."
+    count = sum(each.num_addresses for each in named)
+    first, last = named[0][0], named[-1][-1]
+    return sentence("From {first} to {last}: {count:,} addresses.", first=first, last=last, count=count)
 
 
 def _overlaps(named: tuple[Network, ...], others: Sequence[InboundConnector]) -> _Found:
@@ -121,11 +150,15 @@ def _overlaps(named: tuple[Network, ...], others: Sequence[InboundConnector]) ->
             if not any(_overlap(one, other) for one in named for other in networks(text)):
                 continue
             if named == networks(text):
-                yield Level.WARNING, f"Connector '{connector.name}' has the same; of two alike the older is taken."
+                yield Level.WARNING, _alike(connector)
             else:
                 yield (
                     Level.INFO,
-                    f"It overlaps with {text} of connector '{connector.name}'; of two the narrower is taken.",
+                    sentence(
+                        "It overlaps with {value} of connector '{name}'; of two the narrower is taken.",
+                        value=text,
+                        name=connector.name,
+                    ),
                 )
             break
 
@@ -144,15 +177,20 @@ def _holds(network: Network, address: str) -> bool:
 def _of_name(context: Context, name: str, others: Sequence[InboundConnector], refused: Sequence[RefusalRow]) -> _Found:
     problems = [problem for _, problem in domain_pattern((), name, "mail.contoso.com or *.contoso.com")]
     if problems:
-        yield Level.ERROR, f"{problems[0][:1].upper()}{problems[0][1:]}."
+        yield Level.ERROR, sentence("{problem}.", problem=problems[0])
         return
     domain, own = domain_of_certificate(name, context.settings), context.caller.organization
     if domain is not None and own in (None, domain.organization):
-        yield Level.GOOD, f"It belongs to the accepted domain {domain.name}: any sender may use it, the null one too."
+        yield (
+            Level.GOOD,
+            sentence(
+                "It belongs to the accepted domain {name}: any sender may use it, the null one too.", name=domain.name
+            ),
+        )
     else:
         yield (
             Level.WARNING,
-            (
+            sentence(
                 "It belongs to no accepted domain, so only senders in accepted domains may use it; with one of your "
                 "domains in the certificate all may."
             ),
@@ -160,20 +198,32 @@ def _of_name(context: Context, name: str, others: Sequence[InboundConnector], re
     for connector in others:
         for other in connector.tls_sender_certificate_name:
             if other == name:
-                yield Level.WARNING, f"Connector '{connector.name}' has the same; of two alike the older is taken."
+                yield Level.WARNING, _alike(connector)
             elif names_match(name, other) or names_match(other, name):
                 yield (
                     Level.INFO,
-                    f"It overlaps with {other} of connector '{connector.name}'; where both match, the closer is taken.",
+                    sentence(
+                        "It overlaps with {value} of connector '{name}'; where both match, the closer is taken.",
+                        value=other,
+                        name=connector.name,
+                    ),
                 )
     if context.caller.organization is None and (issued := _issued(context, name)):
         yield (
             Level.INFO,
-            f"The built-in authority issued one for {issued}; it is trusted where TrustedAuthority is own.",
+            sentence(
+                "The built-in authority issued one for {names}; it is trusted where TrustedAuthority is own.",
+                names=issued,
+            ),
         )
     shown = [each for row in refused for each in _names_in(row) if names_match(name, each)]
     if shown:
-        yield Level.GOOD, f"A client that showed a certificate for {shown[0]} was refused lately; this would know it."
+        yield (
+            Level.GOOD,
+            sentence(
+                "A client that showed a certificate for {name} was refused lately; this would know it.", name=shown[0]
+            ),
+        )
 
 
 def _issued(context: Context, name: str) -> str | None:

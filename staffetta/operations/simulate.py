@@ -14,11 +14,12 @@ from pydantic import Field
 from staffetta.mail.address import AddressError, Mailbox, parse_mailbox
 from staffetta.mail.envelope import BodyType, Recipient
 from staffetta.mail.header import HeaderSection
+from staffetta.mail.sentence import Sentence, sentence
 from staffetta.net.proxy import IPAddress, plain_address
 from staffetta.operations.duties import LOOK_INTO
 from staffetta.operations.errors import BadValue
 from staffetta.operations.explain import Explained, explained
-from staffetta.operations.inputs import Input, Output
+from staffetta.operations.inputs import Input, Output, Said
 from staffetta.operations.registry import Context, Operation
 from staffetta.policy import relay, submission
 from staffetta.policy.certificate import is_name
@@ -43,11 +44,6 @@ from staffetta.settings.roads import Transport
 from staffetta.smtp.events import Mail, Rcpt
 
 _NULL = "<>"
-_ACCEPTED_BECAUSE = {
-    Reason.CONNECTOR: "It is accepted: the client matches connector {connector}.",
-    Reason.SUBMISSION: "It is accepted: the client has logged in as {account}.",
-    Reason.DIRECT_SEND: "It is accepted: the recipient's domain is ours, and everybody may send to it.",
-}
 
 
 class RelayQuestion(Input):
@@ -85,7 +81,7 @@ class RelayAnswer(Explained):
     route: Annotated[str | None, Field(description="The route that the message would take.")]
     route_rule: Annotated[str | None, Field(description="The route rule that chooses the route.")]
     outbound_connector: Annotated[str | None, Field(description="The outbound connector that chooses the route.")]
-    next_hops: Annotated[tuple[str, ...], Field(description="Where the route goes, in the order of their priority.")]
+    next_hops: Annotated[tuple[Said, ...], Field(description="Where the route goes, in the order of their priority.")]
     destination: Annotated[str | None, Field(description="The destination that it would be queued for.")]
 
 
@@ -136,7 +132,7 @@ def _of_another(decision: Decision, stage: str, listener: str) -> RelayAnswer:
         outbound_connector=None,
         next_hops=(),
         destination=None,
-        summary="It is decided by what another organisation says.",
+        summary=sentence("It is decided by what another organisation says."),
         seen=(),
         connectors=(),
         changes=(),
@@ -179,7 +175,7 @@ def _next_hops(to: RoutedTo, settings: Settings) -> tuple[str, ...]:
     if road is None:
         return ()
     if road.transport is Transport.MX:
-        return (f"the mail exchangers of {to.destination}",)
+        return (sentence("the mail exchangers of {destination}", destination=to.destination),)
     return tuple(map(hop_label, sorted(road.next_hops, key=lambda hop: hop.priority)))
 
 
@@ -205,12 +201,19 @@ def _told(decision: Decision, attribution: Attribution, given: RelayQuestion, se
     if not decision.is_accepted:
         explanation = explain(decision.reason, decision.evidence, sender=given.from_, recipient=given.to)
         return explained(explanation, settings)
-    connector, account = attribution.connector, attribution.account
-    summary = _ACCEPTED_BECAUSE[decision.reason].format(
-        connector=connector.name if connector is not None else "of the recipient's organisation",
-        account=account.user_name if account is not None else "",
-    )
+    summary = _accepted_because(decision.reason, attribution)
     return {"summary": summary, "seen": (), "connectors": (), "changes": (), "commands": ()}
+
+
+def _accepted_because(reason: str, attribution: Attribution) -> Sentence:
+    if reason == Reason.CONNECTOR and attribution.connector is not None:
+        return sentence("It is accepted: the client matches connector {name}.", name=attribution.connector.name)
+    if reason == Reason.CONNECTOR:
+        return sentence("It is accepted: the client matches a connector of the recipient's organisation.")
+    if reason == Reason.SUBMISSION and attribution.account is not None:
+        name = attribution.account.user_name
+        return sentence("It is accepted: the client has logged in as {name}.", name=name)
+    return sentence("It is accepted: the recipient's domain is ours, and everybody may send to it.")
 
 
 def _facts(given: RelayQuestion, settings: Settings) -> SessionFacts:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from staffetta.mail.sentence import sentence
 from staffetta.policy.decision import Reason
 from staffetta.policy.evidence import CONNECTOR_KEY
 from staffetta.policy.identity import Condition
@@ -77,57 +78,69 @@ def explain(reason: str, evidence: Mapping[str, object], *, sender: str | None, 
     ]
     nearest = case.text("nearest_connector")
     connectors.sort(key=lambda each: each[0] != nearest)
-    return Explanation(summary or f"It was refused: {reason}.", tuple(_seen(case)), tuple(connectors), tuple(changes))
+    return Explanation(
+        summary or sentence("It was refused: {reason}.", reason=reason),
+        tuple(_seen(case)),
+        tuple(connectors),
+        tuple(changes),
+    )
 
 
 _Explained = tuple[str, list[Change]]
 
 _SEEN = {
-    "peer": "client's address",
-    "account": "logged in as",
-    "user_name": "user name",
-    "mechanism": "mechanism",
-    "certificate_names": "certificate's names",
-    "certificate_subject": "certificate's subject",
-    "certificate_issuer": "certificate's issuer",
-    "certificate_fingerprint": "certificate's SHA-256",
-    "organization": "organisation",
-    "connector": "connector matched",
-    "partner": "partner connector",
-    "trouble": "trouble",
-    "line": "line",
-    "received": "Received fields",
-}
-
-_ACCEPTED: Mapping[object, str] = {
-    True: ", whose domain is accepted here",
-    False: ", whose domain is not accepted here",
+    "peer": sentence("client's address"),
+    "account": sentence("logged in as"),
+    "user_name": sentence("user name"),
+    "mechanism": sentence("mechanism"),
+    "certificate_names": sentence("certificate's names"),
+    "certificate_subject": sentence("certificate's subject"),
+    "certificate_issuer": sentence("certificate's issuer"),
+    "certificate_fingerprint": sentence("certificate's SHA-256"),
+    "organization": sentence("organisation"),
+    "connector": sentence("connector matched"),
+    "partner": sentence("partner connector"),
+    "trouble": sentence("trouble"),
+    "line": sentence("line"),
+    "received": sentence("Received fields"),
 }
 
 
 def _seen(case: _Case) -> Iterator[tuple[str, str]]:
     for key, label in _SEEN.items():
         if case.evidence.get(key) is not None and (key != "organization" or case.organization is not None):
-            yield label, case.text(key) or "(none)"
+            yield label, case.text(key) or sentence("(none)")
     if "is_tls" in case.evidence:
-        yield "TLS", "yes" if case.evidence["is_tls"] else "no"
-    for label, address in (("sender", case.sender), ("recipient", case.recipient)):
-        if address is not None:
-            yield label, (address or "<>") + _ACCEPTED.get(case.evidence.get(f"{label}_domain_accepted"), "")
+        yield "TLS", sentence("yes") if case.evidence["is_tls"] else sentence("no")
+    if case.sender is not None:
+        yield sentence("sender"), _address(case.sender, case.evidence.get("sender_domain_accepted"))
+    if case.recipient is not None:
+        yield sentence("recipient"), _address(case.recipient, case.evidence.get("recipient_domain_accepted"))
+
+
+def _address(address: str, is_accepted: object) -> str:
+    shown = address or "<>"
+    if is_accepted is True:
+        return sentence("{address}, whose domain is accepted here", address=shown)
+    if is_accepted is False:
+        return sentence("{address}, whose domain is not accepted here", address=shown)
+    return shown
 
 
 def _relay_denied(case: _Case) -> _Explained:
     if case.evidence.get("recipient_address_literal"):
-        return "Mail to an address literal, a recipient at [an IP address], is not relayed.", []
+        return sentence("Mail to an address literal, a recipient at [an IP address], is not relayed."), []
     if case.evidence.get("may_relay"):
-        words = "Set default_route in the settings file to the route that mail to the outside takes."
-        return "The client may relay, but there is no road to the outside.", [Change(words)]
-    summary = "The recipient's domain is not accepted here, and no OnPremises connector lets this client relay."
+        words = sentence("Set default_route in the settings file to the route that mail to the outside takes.")
+        return sentence("The client may relay, but there is no road to the outside."), [Change(words)]
+    summary = sentence(
+        "The recipient's domain is not accepted here, and no OnPremises connector lets this client relay."
+    )
     changes = [*_to_match_nearest(case), *_new_connector(case)]
     if case.evidence.get("sender_domain_accepted") is False:
         changes.append(_sender_change(case))
     changes.append(
-        _accept(case, case.text("recipient_domain"), "If its recipients are yours, take mail for the domain.")
+        _accept(case, case.text("recipient_domain"), sentence("If its recipients are yours, take mail for the domain."))
     )
     return summary, changes
 
@@ -135,29 +148,39 @@ def _relay_denied(case: _Case) -> _Explained:
 def _sender_not_accepted(case: _Case) -> _Explained:
     connector = case.text("connector")
     if case.sender_domain:
-        summary = f"Connector {connector} lets this client in, but the sender's domain, {case.sender_domain}, "
-        rewriting = "Have the connector put a sender of yours in its place: SenderRewriting and RewrittenSender."
-        changes = [_sender_change(case), Change(rewriting, None, connector)]
-        return summary + "is not accepted here; only own senders are relayed by address.", changes
-    summary = f"Connector {connector} lets this client in, but the null sender <> has no domain that could be accepted."
+        summary = sentence(
+            "Connector {connector} lets this client in, but the sender's domain, {domain}, is not accepted here; only "
+            "own senders are relayed by address.",
+            connector=connector,
+            domain=case.sender_domain,
+        )
+        rewriting = sentence(
+            "Have the connector put a sender of yours in its place: SenderRewriting and RewrittenSender."
+        )
+        return summary, [_sender_change(case), Change(rewriting, None, connector)]
+    summary = sentence(
+        "Connector {connector} lets this client in, but the null sender <> has no domain that could be accepted.",
+        connector=connector,
+    )
     return summary, [_sender_change(case)]
 
 
 def _certificate_domain_not_accepted(case: _Case) -> _Explained:
     name = case.certificate_name
     domain = name.removeprefix("*.") if name.startswith("*.") else name.partition(".")[2]
-    summary = (
-        f"Connector {case.text('connector')} takes the certificate, but neither its domain nor the sender's is "
-        "accepted here."
+    summary = sentence(
+        "Connector {connector} takes the certificate, but neither its domain nor the sender's is accepted here.",
+        connector=case.text("connector"),
     )
-    return summary, [_accept(case, domain, "Accept the certificate's domain, if it is yours."), _sender_change(case)]
+    words = sentence("Accept the certificate's domain, if it is yours.")
+    return summary, [_accept(case, domain, words), _sender_change(case)]
 
 
 def _blocked(case: _Case) -> _Explained:
     connector = case.text("partner") or case.text("connector")
     command = f"Remove-BlockedConnector -ConnectorId {quoted(connector)}"
-    return f"Connector {connector} is blocked.", [
-        Change("Find out who misused it, then unblock it.", command, connector)
+    return sentence("Connector {connector} is blocked.", connector=connector), [
+        Change(sentence("Find out who misused it, then unblock it."), command, connector)
     ]
 
 
@@ -165,65 +188,76 @@ def _recipient_unknown(case: _Case) -> _Explained:
     domain, local_part = case.text("domain"), (case.recipient or "").rpartition("@")[0]
     add = f"Set-AcceptedDomain -Identity {quoted(domain)} -Recipients @{{Add={quoted(local_part)}}}"
     relay = f"Set-AcceptedDomain -Identity {quoted(domain)} -DomainType InternalRelay"
-    return f"{domain} is Authoritative, and this recipient does not exist in it.", [
-        Change("Add the recipient.", add, domain),
-        Change("If more recipients exist elsewhere, say so.", relay, domain),
+    return sentence("{domain} is Authoritative, and this recipient does not exist in it.", domain=domain), [
+        Change(sentence("Add the recipient."), add, domain),
+        Change(sentence("If more recipients exist elsewhere, say so."), relay, domain),
     ]
 
 
 def _direct_send(case: _Case) -> _Explained:
-    summary = (
-        f"The sender's domain, {case.sender_domain}, is ours, no connector names this client, and the organisation "
-        "rejects Direct Send."
+    summary = sentence(
+        "The sender's domain, {domain}, is ours, no connector names this client, and the organisation rejects Direct "
+        "Send.",
+        domain=case.sender_domain,
     )
     off = f"Set-OrganizationConfig -RejectDirectSend $false{_owned(case)}"
     return summary, [
         *_to_match_nearest(case),
         *_new_connector(case),
-        Change("Let everybody use your domains as a sender to your recipients.", off),
+        Change(sentence("Let everybody use your domains as a sender to your recipients."), off),
     ]
 
 
 def _partner_restricted(case: _Case) -> _Explained:
-    summary = f"Partner connector {case.text('partner')} takes this sender from its own hosts alone."
+    summary = sentence(
+        "Partner connector {partner} takes this sender from its own hosts alone.", partner=case.text("partner")
+    )
     return summary, [*_to_match_nearest(case)]
 
 
 def _not_authenticated(case: _Case) -> _Explained:
-    return "This listener is for clients that log in, and this one did not.", [
-        Change("Give the client a user name and password, and let it use STARTTLS or port 465."),
-        Change("A client that cannot log in uses a relay listener (port 25), and a connector names its address."),
+    return sentence("This listener is for clients that log in, and this one did not."), [
+        Change(sentence("Give the client a user name and password, and let it use STARTTLS or port 465.")),
+        Change(
+            sentence("A client that cannot log in uses a relay listener (port 25), and a connector names its address.")
+        ),
     ]
 
 
 def _send_as_denied(case: _Case) -> _Explained:
     account, sender = case.text("account"), case.text("sender")
-    summary = f"Account {account} may not send as {sender or '(nobody)'}, which stands in {case.text('sender_field')}."
+    summary = sentence(
+        "Account {account} may not send as {sender}, which stands in {field}.",
+        account=account,
+        sender=sender or sentence("(nobody)"),
+        field=case.text("sender_field"),
+    )
     command = f"Set-SmtpAccount -Identity {quoted(account)} -SendAs @{{Add={quoted(sender)}}}"
-    allow = [Change("Allow the sender.", command, account)] if "@" in sender else []
-    return summary, [*allow, Change(f"Set the client to send as {account}.")]
+    allow = [Change(sentence("Allow the sender."), command, account)] if "@" in sender else []
+    return summary, [*allow, Change(sentence("Set the client to send as {account}.", account=account))]
 
 
 def _tls_required(case: _Case) -> _Explained:
     connector = case.text("connector")
     command = f"Set-InboundConnector -Identity {quoted(connector)} -RequireTls $false"
-    return f"Connector {connector} requires TLS, and the client sent in clear.", [
-        Change("Switch STARTTLS on at the client."),
-        Change("Let this connector's clients send in clear.", command, connector),
+    return sentence("Connector {connector} requires TLS, and the client sent in clear.", connector=connector), [
+        Change(sentence("Switch STARTTLS on at the client.")),
+        Change(sentence("Let this connector's clients send in clear."), command, connector),
     ]
 
 
 def _ambiguous(case: _Case) -> _Explained:
-    words = "Write the recipient without %, !, a second @, and without |, / or : at its beginning."
-    return "Some server might read the recipient as a route to elsewhere, a program, a file or a list.", [Change(words)]
+    words = sentence("Write the recipient without %, !, a second @, and without |, / or : at its beginning.")
+    summary = sentence("Some server might read the recipient as a route to elsewhere, a program, a file or a list.")
+    return summary, [Change(words)]
 
 
 def _authentication_failed(case: _Case) -> _Explained:
     name = case.text("user_name")
     new = f"New-SmtpAccountPassword -Identity {quoted(name)}"
-    return f"{name} could not log in: {case.text('cause')}.", [
-        Change("Set the client's user name and password again."),
-        Change("Make a new password for the account, which is shown once.", new),
+    return sentence("{name} could not log in: {cause}.", name=name, cause=case.text("cause")), [
+        Change(sentence("Set the client's user name and password again.")),
+        Change(sentence("Make a new password for the account, which is shown once."), new),
     ]
 
 
@@ -231,19 +265,21 @@ def _authentication_disabled(case: _Case) -> _Explained:
     name = case.text("user_name")
     on = f"Set-SmtpAccount -Identity {quoted(name)} -Enabled $true"
     for_all = f"Set-TransportConfig -SmtpClientAuthenticationDisabled $false{_owned(case)}"
-    return f"The password of {name} is right, but logging in is switched off.", [
-        Change("Where it is off for this account, switch it on.", on, name),
-        Change("Where it is off for the whole organisation, switch it on.", for_all),
+    return sentence("The password of {name} is right, but logging in is switched off.", name=name), [
+        Change(sentence("Where it is off for this account, switch it on."), on, name),
+        Change(sentence("Where it is off for the whole organisation, switch it on."), for_all),
     ]
 
 
 def _authentication_unavailable(case: _Case) -> _Explained:
-    return f"Nobody's credentials could be checked: {case.text('cause')}.", []
+    return sentence("Nobody's credentials could be checked: {cause}.", cause=case.text("cause")), []
 
 
 def _too_many_guesses(case: _Case) -> _Explained:
-    words = "Wait; if it is a device of yours, set its password again, and it is let in by and by."
-    return f"Too many wrong passwords came for {case.text('user_name')}, or from this address.", [Change(words)]
+    words = sentence("Wait; if it is a device of yours, set its password again, and it is let in by and by.")
+    name = case.text("user_name")
+    summary = sentence("Too many wrong passwords came for {name}, or from this address.", name=name)
+    return summary, [Change(words)]
 
 
 def _otherwise(case: _Case) -> _Explained:
@@ -281,30 +317,36 @@ def _to_match(case: _Case, name: str) -> Iterator[tuple[str, str | None]]:
     """Words, and the parameters of Set-InboundConnector."""
     match case.text("nearest_condition"):
         case Condition.SWITCHED_ON:
-            yield f"Switch {name} on.", "-Enabled $true"
+            yield sentence("Switch {name} on.", name=name), "-Enabled $true"
         case Condition.ACCOUNT if case.text("account"):
-            yield f"Let {name} take this account.", f"-SenderAccounts {_add(case.text('account'))}"
+            yield sentence("Let {name} take this account.", name=name), f"-SenderAccounts {_add(case.text('account'))}"
         case Condition.ACCOUNT:
-            yield f"Let the client log in, as one of the accounts of {name}.", None
+            yield sentence("Let the client log in, as one of the accounts of {name}.", name=name), None
         case Condition.NOT_LOGGED_IN:
-            yield f"Let the client send without logging in, as {name} expects.", None
+            yield sentence("Let the client send without logging in, as {name} expects.", name=name), None
         case Condition.CERTIFICATE_PRESENTED:
-            yield f"Let the client use STARTTLS and send the certificate that {name} asks for.", None
+            words = sentence("Let the client use STARTTLS and send the certificate that {name} asks for.", name=name)
+            yield words, None
         case Condition.CERTIFICATE_NAME if case.certificate_name:
             added = _add(case.certificate_name)
-            yield f"Let {name} take this certificate's name.", f"-TlsSenderCertificateName {added}"
+            words = sentence("Let {name} take this certificate's name.", name=name)
+            yield words, f"-TlsSenderCertificateName {added}"
         case Condition.CERTIFICATE_TRUST | Condition.CERTIFICATE_NAME:
-            yield "Mend what is said of the certificate: renew it, or let the client send its issuers' too.", None
+            yield (
+                sentence("Mend what is said of the certificate: renew it, or let the client send its issuers' too."),
+                None,
+            )
             pin = f"-TlsSenderCertificateFingerprints {_add(case.text('certificate_fingerprint'))}"
-            yield f"Let {name} take this very certificate, whoever issued it.", pin
+            yield sentence("Let {name} take this very certificate, whoever issued it.", name=name), pin
         case Condition.ADDRESS:
             added = _add(case.text("peer"))
-            yield f"Let {name} take this address, if the host is yours.", f"-SenderIPAddresses {added}"
+            words = sentence("Let {name} take this address, if the host is yours.", name=name)
+            yield words, f"-SenderIPAddresses {added}"
         case Condition.SENDER_DOMAIN if case.sender_domain:
-            yield f"Let {name} take this domain.", f"-SenderDomains {_add(case.sender_domain)}"
+            yield sentence("Let {name} take this domain.", name=name), f"-SenderDomains {_add(case.sender_domain)}"
         case Condition.ASSOCIATED_DOMAIN if case.sender_domain:
             added = _add(case.sender_domain)
-            yield f"Let {name} take this domain.", f"-AssociatedAcceptedDomains {added}"
+            yield sentence("Let {name} take this domain.", name=name), f"-AssociatedAcceptedDomains {added}"
 
 
 def _new_connector(case: _Case) -> Iterator[Change]:
@@ -313,15 +355,16 @@ def _new_connector(case: _Case) -> Iterator[Change]:
             f"New-InboundConnector -Name {quoted(f'Relay from {peer}')} -ConnectorType OnPremises -SenderDomains '*' "
             f"-SenderIPAddresses {quoted(peer)}{_owned(case)}"
         )
-        yield Change("Make a connector for this host, if it is yours.", command)
+        yield Change(sentence("Make a connector for this host, if it is yours."), command)
 
 
 def _sender_change(case: _Case) -> Change:
     if not case.sender_domain:
-        return Change("Let the client send with a sender of yours, or by a certificate whose domain is accepted here.")
-    return _accept(
-        case, case.sender_domain, "The sender's domain must be accepted here, too; accept it, if it is yours."
-    )
+        return Change(
+            sentence("Let the client send with a sender of yours, or by a certificate whose domain is accepted here.")
+        )
+    words = sentence("The sender's domain must be accepted here, too; accept it, if it is yours.")
+    return _accept(case, case.sender_domain, words)
 
 
 def _accept(case: _Case, domain: str, words: str) -> Change:

@@ -28,7 +28,7 @@ from staffetta.admin.web.forms import (
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
 from staffetta.admin.web.menu import Entry
-from staffetta.admin.web.page import carry_out, may, redirect, render, say
+from staffetta.admin.web.page import advice, carry_out, foreseen, may, redirect, render, say
 from staffetta.admin.web.values import as_text, properties, sorted_by, words
 from staffetta.admin.web.visit import queried, visit_of
 from staffetta.operations.errors import NotFound, OperationError, RoleMissing, Unavailable
@@ -53,7 +53,6 @@ _VERBS = {
     "Disable": N_("Turn off"),
     "Test": N_("Test"),
 }
-_WHAT_IF = "What if: "
 _ASKS = ("Get", "Search", "Test")
 _RELATED = {
     "SmtpAccount": ("SmtpAccountPassword",),
@@ -293,10 +292,10 @@ class _Deed:
         """The form, with what would be done."""
         _ = visit_of(request).language
         given = given_by(self.parameters, values, self.stood)
-        foreseen: Mapping[str, Sequence[str]] = {}
+        told: Mapping[str, Sequence[str]] = {}
         if error is None:
             try:
-                foreseen = await self._foreseen(request, given)
+                told = await self._foreseen(request, given)
             except OperationError as trouble:
                 error = trouble
         errors = {error.parameter or "": str(error)} if error else {}
@@ -317,8 +316,8 @@ class _Deed:
             fields=fields_of(self.parameters, values, errors),
             error=_general(self.parameters, errors),
             version=version_of(self.stood) if self.present is not None else "",
-            foreseen=foreseen,
-            foreseen_values=version_of(values) if self.is_choice and foreseen else "",
+            foreseen=told,
+            foreseen_values=version_of(values) if self.is_choice and told else "",
             is_choice=self.is_choice,
             once=new_once(),
         )
@@ -335,14 +334,14 @@ class _Deed:
             return found
         if self.is_choice and given:
             result = await carry_out(request, self.operation.name, given, only_ask=True)
-            return {"": [each.removeprefix(_WHAT_IF) for each in result.warnings[1:]]}
+            return {"": [*foreseen(result), *advice(result)]}
         for identity in self.ids[:_FORESEEN_MAX]:
             try:
                 result = await carry_out(request, self.operation.name, self.named(identity, given), only_ask=True)
             except OperationError as error:
                 found[identity] = (str(error),)
             else:
-                found[identity] = [each.removeprefix(_WHAT_IF) for each in result.warnings[1:]]
+                found[identity] = [*foreseen(result), *advice(result)]
         return found
 
     async def conflict(self, request: Request, values: Mapping[str, str]) -> Response:

@@ -13,9 +13,11 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from staffetta.mail.sentence import Sentence
+
 DEFAULT = "en"
-REGISTRY = "-registry"
-"""Ends the name of the file with what operations say of themselves."""
+REGISTRY, SENTENCES = "-registry", "-sentences"
+"""End the names of the files with what operations say of themselves, and with what they say of what they found."""
 NAMES = {"en": "English", "it": "Italiano"}
 
 
@@ -27,7 +29,19 @@ class Language:
     translations: gettext.NullTranslations
 
     def __call__(self, text: str) -> str:
-        return self.translations.gettext(text)
+        """The text in this language; of a Sentence its template, with what is said in it said so too."""
+        if not isinstance(text, Sentence):
+            return self.translations.gettext(text)
+        values = {name: self(value) if isinstance(value, Sentence) else value for name, value in text.values.items()}
+        return self.translations.gettext(text.template).format(**values)
+
+    def shown(self, value: object) -> object:
+        """What a page prints: a Sentence in this language, and all else as it is."""
+        return self(value) if isinstance(value, Sentence) else value
+
+    def of(self, text: object) -> str:
+        """The language in which a text is shown: what an operation says is English, but for its Sentences."""
+        return self.code if isinstance(text, Sentence) else DEFAULT
 
     def several(self, one: str, many: str, number: int) -> str:
         """The text for this number of things."""
@@ -63,7 +77,8 @@ def _translations(code: str) -> gettext.NullTranslations:
         return gettext.NullTranslations()
     folder = resources.files("staffetta.admin.web").joinpath("locale")
     whole = Catalog(locale=code)
-    for name in (f"{code}{REGISTRY}.po", f"{code}.po"):  # where both say something, the console's own counts
+    for ending in (SENTENCES, REGISTRY, ""):  # where two say something, the console's own counts
+        name = f"{code}{ending}.po"
         for message in read_po(io.BytesIO(folder.joinpath(name).read_bytes()), locale=code):
             if message.id:
                 whole.delete(message.id)

@@ -19,14 +19,17 @@ from staffetta.admin.web.languages import N_, NAMES, Language, languages
 from staffetta.admin.web.menu import menu_of
 from staffetta.admin.web.values import kind_of, marked, words
 from staffetta.admin.web.visit import Flash, caller_of, visit_of
+from staffetta.mail.sentence import Sentence
 from staffetta.operations.errors import NotFound
-from staffetta.operations.registry import Context, Result, check_role, find
+from staffetta.operations.registry import WHAT_IF, Context, Result, check_role, find
 
 __all__ = [
     "Flash",
+    "advice",
     "begin",
     "carry_out",
     "command",
+    "foreseen",
     "in_context",
     "may",
     "redirect",
@@ -84,6 +87,23 @@ def say(request: Request, text: str, result: Result | None = None, *, is_error: 
     visit = visit_of(request)
     flash = Flash(text, result.warnings if result else (), result.rows if result else (), is_error)
     visit.console.memory.say(visit.key, flash)
+
+
+def foreseen(result: Result) -> list[str]:
+    """Return what an operation said that it would do (-WhatIf), each sentence without the words before it."""
+    return [
+        str(each.values["what"]) if isinstance(each, Sentence) else each.removeprefix(_WHAT_IF)
+        for each in result.warnings[1:]
+        if each.startswith(_WHAT_IF)
+    ]
+
+
+def advice(result: Result) -> list[str]:
+    """Return what it said besides."""
+    return [each for each in result.warnings[1:] if not each.startswith(_WHAT_IF)]
+
+
+_WHAT_IF = WHAT_IF.partition("{")[0]
 
 
 def redirect(path: str, **query: object) -> Response:
@@ -150,6 +170,7 @@ _TITLES = {
 @cache
 def environment_of(code: str) -> Environment:
     """Return what templates are read with in a language; a name that is not there is an error."""
+    language: Language = languages()[code]
     environment = Environment(
         loader=PackageLoader("staffetta.admin.web"),
         autoescape=True,
@@ -157,11 +178,12 @@ def environment_of(code: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
+        finalize=language.shown,
     )
-    language: Language = languages()[code]
     environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {"asset": assets.address_of, "languages": NAMES, "kind_of": kind_of}
     environment.filters["marked"] = marked
     # What the registry says is said in the language too; it is no template, so signs for values in it are text.
     environment.globals |= {"told": language, "words": lambda name: language(words(name))}
+    environment.globals |= {"shown": language.shown, "lang_of": language.of}
     return environment

@@ -13,6 +13,7 @@ from staffetta.admin.web.guard import Page
 from staffetta.admin.web.page import carry_out, in_context, render, require
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import visit_of
+from staffetta.mail.sentence import Sentence
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
 from staffetta.operations.registry import find
 
@@ -56,9 +57,16 @@ async def simulator(request: Request) -> Response:
         error=next((text for name, text in errors.items() if name not in values), ""),
         answer=answer,
         changes=_changes(answer) if answer else (),
-        unmatched=[each.partition(": ")[::2] for each in answer["Connectors"]] if answer else (),
-        seen=dict(each.partition(": ")[::2] for each in answer["Seen"]) if answer else {},
+        unmatched=[_two(each) for each in answer["Connectors"]] if answer else (),
+        seen=[_two(each) for each in answer["Seen"]] if answer else (),
     )
+
+
+def _two(text: str) -> tuple[object, object]:
+    """What, and its value, of `what: value`."""
+    if isinstance(text, Sentence):
+        return text.values["what"], text.values["value"]
+    return text.partition(": ")[::2]
 
 
 def _changes(answer: Mapping[str, Any]) -> list[tuple[str, str]]:

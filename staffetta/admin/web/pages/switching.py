@@ -8,11 +8,9 @@ from starlette.responses import Response
 from staffetta.admin.web.forms import new_once, once
 from staffetta.admin.web.generic import IDENTITIES_MAX
 from staffetta.admin.web.guard import Page
-from staffetta.admin.web.page import carry_out, command, redirect, render, say
+from staffetta.admin.web.page import advice, carry_out, command, foreseen, redirect, render, say
 from staffetta.admin.web.visit import visit_of
 from staffetta.operations.errors import OperationError
-
-_WHAT_IF = "What if: "
 
 
 def switch_page(path: str, cmdlet: str) -> Page:
@@ -32,7 +30,7 @@ def switch_page(path: str, cmdlet: str) -> Page:
         told = []
         for each in ids:
             result = await carry_out(request, cmdlet, {"Identity": each, "Enabled": to == "on"}, only_ask=True)
-            told.append((each, [line.removeprefix(_WHAT_IF) for line in result.warnings[1:]]))
+            told.append((each, [*foreseen(result), *advice(result)]))
         return await render(
             request,
             "connectors/switch.html",

@@ -19,7 +19,7 @@ from staffetta.admin.web.drafts import Draft, draft_of, new_draft
 from staffetta.admin.web.forms import new_once, once, version_of
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
-from staffetta.admin.web.page import carry_out, environment_of, in_context, may, redirect, render, say
+from staffetta.admin.web.page import advice, carry_out, environment_of, foreseen, in_context, may, redirect, render, say
 from staffetta.admin.web.pages.wizard_plan import (
     NEEDS,
     PLACES,
@@ -43,7 +43,6 @@ from staffetta.operations.registry import Result, find
 
 START = "/connectors/add"
 TEXT_LENGTH_MAX, LINES_MAX = 20_000, 1000
-_WHAT_IF = "What if: "
 _WANTED = {
     "Name": N_("Write a name, by which people know it."),
     "TlsSenderCertificateName": N_("Write the name in the certificate, such as mail.contoso.com or *.contoso.com."),
@@ -284,22 +283,21 @@ async def _page(
 
 async def _review(request: Request, draft: Draft) -> dict[str, Any]:
     """Every consequence in words, as the operation tells it; or what is wrong."""
-    told: Sequence[str] = ()
+    told = Result((), ())
     trouble = ""
     cmdlet, given = call_of(draft)
     try:
-        told = (await carry_out(request, cmdlet, given, only_ask=True)).warnings
+        told = await carry_out(request, cmdlet, given, only_ask=True)
     except (RoleMissing, Unavailable):
         raise
     except OperationError as error:
         trouble = str(error)
-    words = [each.removeprefix(_WHAT_IF) for each in told[1:] if each.startswith(_WHAT_IF)]
     findings: dict[str, Sequence[tuple[str, str]]] = {}
     for step in steps_of(draft):
         findings |= await _all_findings(request, draft, step)
     return {
-        "consequences": words,
-        "advice": [each for each in told[1:] if not each.startswith(_WHAT_IF)],
+        "consequences": foreseen(told),
+        "advice": advice(told),
         "trouble": trouble,
         "given": parameters_of(draft),
         "commands": await _commands(request, draft),
