@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from prometheus_client import REGISTRY
+from prometheus_client.registry import Collector
 
 from staffetta import metrics
 from staffetta.admin.http import WebServer, console_tls
@@ -56,6 +58,7 @@ from staffetta.settings.shares import share
 from staffetta.spool.spool import SpoolUnavailable
 from staffetta.spool.sqlite import SqliteSpool
 from staffetta.supervisor import HandedDown
+from staffetta.tally import TELL_SECONDS, Tally
 from staffetta.trace.flow_recorder import FlowRecorder
 from staffetta.trace.next_hops import HopState, forget_states, write_states
 from staffetta.trace.search import recipients_recorded
@@ -77,6 +80,7 @@ class Relay:
         self._settings = self._share = settings
         self._config = config
         self._place = place
+        self._tally: Tally | None = None
         self._ports = ports
         self._is_draining = False
         self._authenticator = Authenticator(workers=place.of)
@@ -103,6 +107,8 @@ class Relay:
         self._open_directory()
         settings = self._settings
         self._announce_labels()
+        if self._place.of > 1:
+            self._tally = Tally(spool_folder(settings), self._place)
         self._couriers = Couriers(self.current_settings, hops=NextHops(self._keep_hop_states))
         self._holding = await Holding.open(settings, self._place, self._queue_of)
         self._spool = self._holding.own
@@ -126,6 +132,7 @@ class Relay:
             asyncio.create_task(self._tls_reporter().run(is_reporting=self._place.is_first), name="TLS reports"),
             asyncio.create_task(self._flow.run(), name="flow"),
             asyncio.create_task(self._watch_backlog(), name="backlog watch"),
+            asyncio.create_task(self._tell(), name="tally"),
             *(self._what_one_does_alone() if self._place.is_first else ()),
         ]
 
@@ -153,6 +160,16 @@ class Relay:
             with contextlib.suppress(SpoolUnavailable):
                 self._crowd.backlog = sum(count.recipients for count in await self._holding.counts())
             await asyncio.sleep(_BACKLOG_SECONDS)
+
+    async def _tell(self) -> None:
+        """Tell the first worker what this one has counted; one alone tells nobody."""
+        while self._tally is not None:
+            try:
+                await self.refresh_metrics()
+                self._tally.tell(self.obstacles())
+            except (OSError, SpoolUnavailable) as error:
+                _log.error("what was counted is not told", error=str(error))
+            await asyncio.sleep(TELL_SECONDS)
 
     async def _watch_certificates(self) -> None:
         while True:
@@ -211,7 +228,12 @@ class Relay:
     def obstacles(self) -> Sequence[str]:
         """Why the relay cannot take mail now; empty when it can."""
         draining = ["draining"] if self._is_draining else []
-        return [*draining, *self._holding.troubles()]
+        others = self._tally.obstacles() if self._tally and self._place.is_first else ()
+        return [*draining, *self._holding.troubles(), *others]
+
+    def exposed(self) -> Collector:
+        """Return the metrics of all workers."""
+        return self._tally or REGISTRY
 
     async def refresh_metrics(self) -> None:
         """Bring the gauges of queue and disk up to date."""

@@ -59,7 +59,7 @@ def start_worker(place: Place, ports: Ports, settings: Settings, beat_seconds: f
             os.set_inheritable(descriptor, True)
         ports.inherit()
         given = {
-            "place": (place.number, place.of),
+            "place": (place.number, place.of, place.run),
             "ports": ports.handed(),
             "settings": kept,
             "line": theirs.fileno(),

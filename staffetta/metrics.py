@@ -5,7 +5,7 @@ Rule 2: label values are bounded: names from the settings and words of ours, nev
 Rule 3: hot paths hold the result of `.labels(...)`; a look-up per message costs more than the count itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
@@ -116,6 +116,28 @@ TOKEN_REQUESTS = Counter("staffetta_oauth_requests_total", "Access tokens asked 
 LOG_LINES_LOST = Counter("staffetta_log_lines_lost_total", "Log lines that could not be written.")
 DRAINING = Gauge("staffetta_draining", "1 while the relay finishes its work before it stops.")
 BUILD_INFO = Gauge("staffetta_build_info", "Always 1; the label tells the version.", ["version"])
+
+
+OF_ALL: dict[str, Callable[[Sequence[float]], float]] = {
+    "staffetta_stressed": max,
+    "staffetta_next_hop_up": min,
+    "staffetta_queue_oldest_age_seconds": max,
+    "staffetta_spool_free_bytes": min,
+    "staffetta_spool_trouble": max,
+    "staffetta_probe_last_success_timestamp_seconds": max,
+    "staffetta_probe_leg_seconds": max,
+    "staffetta_certificate_expiry_timestamp_seconds": max,
+    "staffetta_tolerance_end_timestamp_seconds": max,
+    "staffetta_oauth_token_age_seconds": max,
+    "staffetta_oauth_token_expiry_timestamp_seconds": max,
+    "staffetta_draining": max,
+    "staffetta_build_info": max,
+    "process_start_time_seconds": min,
+    "process_max_fds": min,
+    "python_info": max,
+}
+"""What is shown of several workers where it is not the sum (tally.py)."""
+ADDED_GAUGES = frozenset({"staffetta_sessions_open", "staffetta_queue_recipients"})
 
 
 def all_metrics() -> list[Counter | Gauge | Histogram]:

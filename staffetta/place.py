@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """number: from 0. of: how many workers there are."""
+    """number: from 0. of: how many workers there are. run: names this start of the whole relay."""
 
     number: int = 0
     of: int = 1
+    run: str = ""
 
     @property
     def is_first(self) -> bool:

@@ -68,6 +68,7 @@ class Workers:
         self._ports = ports
         self._standing = standing
         self._inherited = inherited
+        self._run = f"{standing.standing.pid}.{standing.standing.starts}.{time.time():.0f}"
         self._systemd = Supervisor()
         self._workers: set[_Worker] = set()
         self._ending = asyncio.Event()
@@ -164,7 +165,7 @@ class Workers:
 
     def _start(self, number: int) -> _Worker:
         beat = self._systemd.watchdog_seconds / _BEATS
-        pid, line = start_worker(Place(number, self._count), self._ports, self._settings, beat)
+        pid, line = start_worker(Place(number, self._count, self._run), self._ports, self._settings, beat)
         _log.info("worker started", worker=number, pid=pid)
         return self._know(number, pid, line)
 

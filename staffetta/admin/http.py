@@ -15,8 +15,8 @@ from typing import Protocol
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -45,6 +45,9 @@ class Status(Protocol):
     async def refresh_metrics(self) -> None:
         """Bring the gauges up to date that are too dear to keep so at all times."""
 
+    def exposed(self) -> Collector:
+        """Return the metrics to be shown."""
+
 
 def create_app(status: Status, office: Office, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> FastAPI:
     """Return the ASGI application. pause: waits so many seconds."""
@@ -66,7 +69,7 @@ def create_app(status: Status, office: Office, *, pause: Callable[[float], Await
         await status.refresh_metrics()
         # Prometheus asks for OpenMetrics, which alone can name the queue id of a measured message.
         render, media_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(render(REGISTRY), media_type=media_type, headers=HEADERS)
+        return Response(render(status.exposed()), media_type=media_type, headers=HEADERS)
 
     @app.exception_handler(HTTPException)
     async def nowhere(request: Request, error: HTTPException) -> Response:

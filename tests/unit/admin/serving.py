@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import REGISTRY
+from prometheus_client.registry import Collector
+
 from staffetta.admin.connections import Bounds
 from staffetta.admin.http import WebServer, console_tls
 from staffetta.operations.office import Office as RealOffice
@@ -35,6 +38,9 @@ class FakeStatus:
 
     async def refresh_metrics(self) -> None:
         self.refreshed += 1
+
+    def exposed(self) -> Collector:
+        return REGISTRY
 
 
 class OfficeWithTokens(RealOffice):
