@@ -23,6 +23,7 @@ from staffetta.directory.sealing import KeyRing, KeyUnavailable
 from staffetta.directory.second_factors import seal_code_secrets
 from staffetta.directory.sign_ins import new_first_code
 from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
+from staffetta.enrolling.keeper import CertificateKeeper, begin_with_own
 from staffetta.holding import Holding
 from staffetta.mail.address import Mailbox
 from staffetta.mail.envelope import Envelope, Recipient
@@ -67,7 +68,7 @@ GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonl
 _BACKLOG_SECONDS = 15.0  # in which some ten thousand messages may come
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
 _CERTIFICATES_SECONDS = 2.0  # between two looks at the files of certificates
-NEEDS_RESTART = ("hostname", "data_dir", "run_as", "workers", "listeners", "console", "capture", "drop", "log")
+NEEDS_RESTART = ("hostname", "data_dir", "run_as", "workers", "listeners", "console", "capture", "drop", "log", "acme")
 
 _log = structlog.get_logger()
 
@@ -89,6 +90,7 @@ class Relay:
         self._capture: CaptureHost | None = None
         self._web: WebServer | None = None
         self._first_code: str | None = None
+        self._keeper = CertificateKeeper(self.current_settings)
 
     def current_settings(self) -> Settings:
         """The snapshot of now."""
@@ -113,6 +115,7 @@ class Relay:
         self._holding = await Holding.open(settings, self._place, self._queue_of)
         self._spool = self._holding.own
         try:
+            self._begin_with_own_certificate()
             self._listeners = [self._listener(declared) for declared in settings.listeners]
             tls = self._console_tls(settings.console)
             ports = self._ports or Ports(handed_down=HandedDown())
@@ -141,6 +144,7 @@ class Relay:
         yield asyncio.create_task(self._expiry.run(), name="expiry watch")
         yield asyncio.create_task(ProbeDesk(self.current_settings, self._put_probe).run(), name="probes asked for")
         yield asyncio.create_task(self._canary().run(), name="probes by the clock")
+        yield asyncio.create_task(self._keeper.run(), name="certificate order")
         for pickup in self._pickups():
             yield asyncio.create_task(pickup.run(), name="drop folder")
 
@@ -201,6 +205,7 @@ class Relay:
             return
         self._announce_labels()
         self._renew_certificates(only_changed=False)
+        self._keeper.look_again()
         _log.info("settings reloaded", needs_restart=", ".join(late) or None)
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -392,6 +397,13 @@ class Relay:
                     self._expiry.look_again()
             except (OSError, ValueError) as error:
                 _log.error("certificate not read again; the one before stays", server=server.name, error=str(error))
+
+    def _begin_with_own_certificate(self) -> None:
+        try:
+            begin_with_own(self._settings)
+        except OSError as error:
+            problem = Problem(str(self._config), None, "data_dir", f"{error.filename}: {error.strerror}")
+            raise SettingsError([problem]) from error
 
     def _console_tls(self, declared: model.Console | None) -> ssl.SSLContext | None:
         try:

@@ -27,6 +27,7 @@ PROBE_RESULTS = ("arrived", "failed")
 PROBE_LEGS = ("queue", "handover", "arrival")
 """queue: until the attempt. handover: to the next hop. arrival: from there to where it is looked for."""
 TOKEN_RESULTS = ("got", "failed")
+ACME_RESULTS = ("issued", "failed")
 LOGIN_RESULTS = ("accepted", "failed")
 TLS_DIRECTIONS = ("inbound", "outbound")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
@@ -114,6 +115,11 @@ TOKEN_EXPIRY = Gauge(
 )
 TOKEN_REQUESTS = Counter("staffetta_oauth_requests_total", "Access tokens asked for.", ["source", "result"])
 LOG_LINES_LOST = Counter("staffetta_log_lines_lost_total", "Log lines that could not be written.")
+ACME_ORDERS = Counter("staffetta_acme_orders_total", "Certificates ordered by ACME.", ["result"])
+ACME_FAILURES = Gauge("staffetta_acme_failures", "Orders of a certificate that failed since the last one issued.")
+ACME_NEXT_ORDER = Gauge(
+    "staffetta_acme_next_order_timestamp_seconds", "When a certificate is ordered next, in seconds since 1970; else 0."
+)
 DRAINING = Gauge("staffetta_draining", "1 while the relay finishes its work before it stops.")
 BUILD_INFO = Gauge("staffetta_build_info", "Always 1; the label tells the version.", ["version"])
 
@@ -160,6 +166,8 @@ def present_at_zero(
     refusals.
     """
     BUILD_INFO.labels(__version__).set(1)
+    for result in ACME_RESULTS:
+        ACME_ORDERS.labels(result)
     for listener in listeners:
         SESSIONS_OPEN.labels(listener)
         MESSAGES_RECEIVED.labels(listener)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from staffetta.doctor.checks import (
+    acme,
     agreement,
     certificates,
     clock,
@@ -50,6 +51,7 @@ CHECKS = (
     Check("Settings and directory", agreement.KINDS, agreement.judge),
     Check("Open relay", open_relay.KINDS, open_relay.judge),
     Check("Certificates", certificates.KINDS, certificates.judge),
+    Check("Certificate by ACME", acme.KINDS, acme.judge),
     Check("Exchange Online", exchange.KINDS, exchange.judge),
     Check("Disk", disk.KINDS, disk.judge),
     Check("Permissions", permissions.KINDS, permissions.judge),

@@ -16,6 +16,7 @@ from staffetta.doctor.gathering import clock, machine, names, sessions
 from staffetta.doctor.gathering.certificates import certificates
 from staffetta.doctor.gathering.files import files
 from staffetta.net.resolver import DnsResolver
+from staffetta.settings.acme_state import read_acme_state
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import PUBLIC_TRUST
 from staffetta.settings.outbound import smart_host
@@ -112,6 +113,7 @@ def gather(patient: Patient, now: float, means: Means) -> Facts:
         clients=_clients(patient.spool),
         clock=ClockFacts(means.is_clock_synchronized()),
         directory_trouble=patient.directory_trouble,
+        acme=read_acme_state(settings.data_dir),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from staffetta.delivery.mtasts import StsPolicy
 from staffetta.doctor.spf import SpfRecord
 from staffetta.policy.decision import PeerCertificate
+from staffetta.settings.acme_state import AcmeState
 from staffetta.settings.model import Settings
 from staffetta.settings.trust import Authority
 
@@ -203,7 +204,7 @@ class NetworkFacts:
 class Facts:
     """Everything. directory_trouble: why the directory is not in use; None where it is, or where there is none.
 
-    network: None offline.
+    acme: how the last order of a certificate went; None where there was none. network: None offline.
     """
 
     settings: Settings
@@ -215,6 +216,7 @@ class Facts:
     clients: ClientFacts
     clock: ClockFacts
     directory_trouble: str | None = None
+    acme: AcmeState | None = None
     network: NetworkFacts | None = None
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from staffetta.mail.address import AddressError, parse_domain, parse_mailbox
+from staffetta.settings.acme_checks import check_acme
 from staffetta.settings.drop import listener_for_drops
 from staffetta.settings.found import Found, Where, address_entry, domain_name
 from staffetta.settings.model import Console, Listener, ListenerKind, Settings
@@ -45,6 +46,7 @@ def check(settings: Settings) -> Found:
     yield from check_probes(settings)
     yield from _doctor(settings)
     yield from _drop(settings)
+    yield from check_acme(settings)
     if settings.console is not None:
         yield from _console(("console",), settings.console)
     if settings.capture is not None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from staffetta.settings.acme import served_by_acme
 from staffetta.settings.advice import warnings
 from staffetta.settings.checks import check
 from staffetta.settings.found import Found
@@ -49,7 +50,7 @@ def load(path: Path) -> Settings:
     settings = parse(source, str(path), Settings, path.parent)
     if problems := list(_problems(path, source, check(settings))):
         raise SettingsError(problems)
-    return settings.read_from(Origin(path.resolve(), path.stat().st_mtime))
+    return served_by_acme(settings).read_from(Origin(path.resolve(), path.stat().st_mtime))
 
 
 def parse(source: str, name: str, model: type[Table], folder: Path) -> Table:

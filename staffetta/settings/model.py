@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
 from staffetta.mail.tolerance import Tolerance
+from staffetta.settings.acme import Acme
 from staffetta.settings.objects import (
     AcceptedDomain,
     Account,
@@ -408,6 +409,9 @@ class Settings(Section):
     smtp_client_authentication_disabled: Annotated[
         StrictBool, Field(description="Let no account log in (AUTH), whatever its own switch says.")
     ] = False
+    acme: Annotated[
+        Acme | None, Field(description="A certificate that is got and renewed by itself; left out, there is none.")
+    ] = None
     console: Annotated[Console | None, Field(description="The web side; left out, there is none.")] = None
     capture: Annotated[
         Capture | None, Field(description="The built-in host that plays the outside; left out, there is none.")

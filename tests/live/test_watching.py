@@ -25,7 +25,7 @@ def promtool(*words: str) -> subprocess.CompletedProcess[str]:
 def test_prometheus_takes_the_alert_rules() -> None:
     answer = promtool("check", "rules", "staffetta.rules.yml")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "13 rules found" in answer.stdout
+    assert "14 rules found" in answer.stdout
 
 
 def test_each_alert_is_raised_by_its_trouble_and_by_no_other_and_a_healthy_relay_raises_none() -> None:

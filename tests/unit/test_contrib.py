@@ -73,6 +73,9 @@ NOT_ON_THE_BOARD = {
     "staffetta_next_hop_logins": "the attempts fail with them",
     "staffetta_oauth_token_expiry_timestamp_seconds": "the age is shown",
     "staffetta_tolerance_end_timestamp_seconds": "an alert tells of it",
+    "staffetta_acme_orders": "the alert counts failures in a row",
+    "staffetta_acme_failures": "an alert tells of it",
+    "staffetta_acme_next_order_timestamp_seconds": "the end of the certificate is shown",
     "staffetta_log_lines_lost": "the alerts of disk and service come first",
     "staffetta_probe_last_success_timestamp_seconds": "the alert counts results, whatever the period is",
     "staffetta_probe_leg_seconds": "only a relay with probes has it",
@@ -80,7 +83,7 @@ NOT_ON_THE_BOARD = {
 }
 
 
-TOLD_BY_AN_ALERT = {"staffetta_tolerance_end_timestamp_seconds"}
+TOLD_BY_AN_ALERT = {"staffetta_tolerance_end_timestamp_seconds", "staffetta_acme_failures"}
 
 
 def test_panels_are_named_explained_and_do_not_cover_each_other() -> None:

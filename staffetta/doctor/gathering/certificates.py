@@ -13,6 +13,7 @@ from staffetta.net.client_tls import ClientContext, read_identity
 from staffetta.net.tls import ServerContext
 from staffetta.policy.chain import UNREADABLE
 from staffetta.policy.decision import PeerCertificate
+from staffetta.settings.acme import acme_certificate
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.roads import Route
 from staffetta.settings.secrets import SecretUnavailable, read_secret
@@ -29,15 +30,15 @@ def _showing(settings: Settings) -> Iterator[Route]:
 
 def _served(settings: Settings) -> Iterator[CertificateFacts]:
     """Listeners of one kind that share their files share what is said of these."""
-    own = settings.data_dir / "tls" / "self-signed.pem"
+    own = (settings.data_dir / "tls" / "self-signed.pem", acme_certificate(settings.data_dir))
     sharing: dict[tuple[ListenerKind, Path, Path], list[str]] = {}
     for listener in settings.listeners:
-        certificate = listener.certificate or own
-        if listener.certificate is not None or own.exists():
+        certificate = listener.certificate or own[0]
+        if certificate not in own or certificate.exists():
             key = listener.private_key or certificate
             sharing.setdefault((listener.kind, certificate, key), []).append(listener.name)
     for (_, certificate, key), names in sharing.items():
-        yield _of_listeners(tuple(names), certificate, key, is_own_making=certificate == own)
+        yield _of_listeners(tuple(names), certificate, key, is_own_making=certificate in own)
 
 
 def _of_listeners(names: tuple[str, ...], certificate: Path, key: Path, *, is_own_making: bool) -> CertificateFacts:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from staffetta.doctor.catalogue import CHECKS
 from staffetta.doctor.facts import ClientFacts, ClockFacts
 from staffetta.doctor.finding import Severity
+from staffetta.settings.acme_state import AcmeState, write_acme_state
 from tests.certificates import CLIENT, CODE_SIGNING, SERVER, authority, make
 from tests.unit.doctor.setups import ENDPOINT, Plant, Setup, findings, found, healthy
 
@@ -100,6 +101,12 @@ def ended_list(setup: Setup) -> None:
     setup.add(AUTHORITY + 'revocation_lists = "contoso.crl"\n' + BY_CERTIFICATE)
 
 
+def refused_order(setup: Setup) -> None:
+    setup.add("[acme]\nterms_agreed = true\n")
+    setup.secret("data/acme/state.json", b"")
+    write_acme_state(setup.folder / "data", AcmeState(1.0, 2.0, 3, "relay.contoso.test: connection refused"))
+
+
 AUTHORITY = '[[trusted_authorities]]\nname = "Contoso"\ncertificates = "contoso.pem"\n'
 BY_CERTIFICATE = (
     '[[inbound_connectors]]\nname = "By certificate"\ntls_sender_certificate_name = "a.contoso.test"\n'
@@ -142,6 +149,7 @@ PLANTED: list[tuple[Any, ...]] = [
     ("certificate-name-missing", certified("relay", "other.contoso.test")),
     ("authority-unusable", lambda setup: setup.add(AUTHORITY + BY_CERTIFICATE)),
     ("authority-unusable", ended_list),
+    ("acme-not-issued", refused_order),
     ("exchange-certificate-not-public", by_private_authority("client")),
     ("exchange-certificate-not-of-an-accepted-domain", certified("client", "relay.fabrikam.test", usages=(CLIENT,))),
     ("exchange-certificate-serverauth-only", certified("client")),
