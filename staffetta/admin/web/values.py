@@ -17,6 +17,7 @@ _KEPT = {
     *("NDR", "HELO", "DKIM", "SPF", "DMARC", "ARC", "TOTP", "CIDR", "GUID", "ID", "API"),
 }
 _SPELT = {"ip": "IP", "tls": "TLS", "smtp": "SMTP", "mx": "MX", "utc": "UTC", "guid": "GUID", "id": "ID", "api": "API"}
+_SPELT |= {"mta": "MTA", "sts": "STS", "dane": "DANE", "dsn": "DSN"}
 
 
 def words(name: str) -> str:

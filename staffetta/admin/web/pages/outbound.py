@@ -116,4 +116,12 @@ def _rest(connector: Row) -> dict[str, Any]:
     return {name: value for name, value in connector.items() if name not in shown and kind_of(value) != "nothing"}
 
 
-PAGES = (Page(_LIST, show), switch_page(_LIST, "Set-OutboundConnector"))
+PAGES = (
+    Page(_LIST, show),
+    switch_page(
+        _LIST,
+        "Set-OutboundConnector",
+        on=N_("Mail that it is for takes it, from the next message on."),
+        off=N_("No mail takes it until it is turned on."),
+    ),
+)

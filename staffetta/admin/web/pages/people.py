@@ -152,5 +152,10 @@ PAGES = (
     Page(_LIST, show),
     Page(_INVITE, invite, ("GET", "POST")),
     Page(_ACT, act, ("POST",)),
-    switch_page(_LIST, "Set-Administrator"),
+    switch_page(
+        _LIST,
+        "Set-Administrator",
+        on=N_("He may sign in again, with the roles that he had."),
+        off=N_("He can sign in no more, and his sign-ins end. His roles are kept."),
+    ),
 )

@@ -10,11 +10,15 @@ from staffetta.admin.web.generic import IDENTITIES_MAX
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.page import advice, carry_out, command, foreseen, redirect, render, say
 from staffetta.admin.web.visit import visit_of
+from staffetta.mail.sentence import sentence
 from staffetta.operations.errors import OperationError
 
 
-def switch_page(path: str, cmdlet: str) -> Page:
-    """Return the page below a list that asks, and then does: `PATH/switch?id=NAME&to=off`. cmdlet: takes Enabled."""
+def switch_page(path: str, cmdlet: str, on: str = "", off: str = "") -> Page:
+    """Return the page below a list that asks, and then does: `PATH/switch?id=NAME&to=off`. cmdlet: takes Enabled.
+
+    on, off: what that does, English, where the cmdlet does not say so itself.
+    """
 
     async def switch(request: Request) -> Response:
         _ = visit_of(request).language
@@ -30,7 +34,8 @@ def switch_page(path: str, cmdlet: str) -> Page:
         told = []
         for each in ids:
             result = await carry_out(request, cmdlet, {"Identity": each, "Enabled": to == "on"}, only_ask=True)
-            told.append((each, [*foreseen(result), *advice(result)]))
+            words = on if to == "on" else off
+            told.append((each, [*foreseen(result), *advice(result), *([sentence(words)] if words else [])]))
         return await render(
             request,
             "connectors/switch.html",
