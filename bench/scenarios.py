@@ -31,10 +31,10 @@ class Scenario:
 
 
 def warm_up(bench: Bench) -> None:
-    _through(bench, Load(messages=500))
+    through(bench, Load(messages=500))
 
 
-def _through(bench: Bench, load: Load) -> tuple[Sent, float, float]:
+def through(bench: Bench, load: Load) -> tuple[Sent, float, float]:
     """Send, wait until all of it is at the sink, and return what was sent, the seconds it took, and CPU seconds."""
     server, sink = bench.server, bench.sink
     sink.reset()
@@ -57,7 +57,7 @@ def _relayed(load: Load, unit: str = "msgs/s", per_message: float = 1) -> Scenar
     """Accepted, carried and delivered. per_message: how much of `unit` one message is."""
 
     def measure(bench: Bench, name: str) -> Measurement:
-        sent, seconds, cpu = _through(bench, load)
+        sent, seconds, cpu = through(bench, load)
         return Measurement(
             scenario=name,
             server=bench.server.name,

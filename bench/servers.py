@@ -29,9 +29,10 @@ address = "127.0.0.1:{port}"
 class OurRelay:
     name = "staffetta"
 
-    def __init__(self, next_port: int) -> None:
+    def __init__(self, next_port: int, workers: int = 1) -> None:
         self.folder = open_folder()
-        self.relay = Relay(self.folder, next_port, tls="none", more=WEB.format(port=free_port()))
+        web = WEB.format(port=free_port())
+        self.relay = Relay(self.folder, next_port, tls="none", more=web, workers=workers)
         self.port = self.relay.port
 
     @property

@@ -34,7 +34,7 @@ from staffetta.operations.config import contradiction
 from staffetta.operations.expiry import ExpiryWatch, certificate_of
 from staffetta.operations.office import Office
 from staffetta.operations.spools import spool_folder
-from staffetta.place import ALONE, Place
+from staffetta.place import ALONE, GRACE_SECONDS, Place
 from staffetta.policy.decision import Reason
 from staffetta.policy.route import by_route, route
 from staffetta.ports import CAPTURE, CONSOLE, CannotListen, Ports, use_of
@@ -53,6 +53,7 @@ from staffetta.sendmail.pickup import Means, Pickup
 from staffetta.settings import model
 from staffetta.settings.drop import from_here, listener_for_drops
 from staffetta.settings.file import Problem, SettingsError, load
+from staffetta.settings.lasting import without_restart
 from staffetta.settings.model import ListenerKind, Settings
 from staffetta.settings.outbound import all_routes
 from staffetta.settings.shares import share
@@ -64,11 +65,9 @@ from staffetta.trace.flow_recorder import FlowRecorder
 from staffetta.trace.next_hops import HopState, forget_states, write_states
 from staffetta.trace.search import recipients_recorded
 
-GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
 _BACKLOG_SECONDS = 15.0  # in which some ten thousand messages may come
 _ACCEPTING = (Reason.ACCEPTED, Reason.CONNECTOR, Reason.SUBMISSION, Reason.DIRECT_SEND)
 _CERTIFICATES_SECONDS = 2.0  # between two looks at the files of certificates
-NEEDS_RESTART = ("hostname", "data_dir", "run_as", "workers", "listeners", "console", "capture", "drop", "log", "acme")
 
 _log = structlog.get_logger()
 
@@ -440,9 +439,3 @@ def _shown(listener: Listener) -> str:
         return listener.address
     first = "TLS from the first octet" if listener.declared.implicit_tls else "STARTTLS"
     return f"{listener.address} for clients that log in: {first}, then AUTH"
-
-
-def without_restart(settings: Settings, before: Settings) -> tuple[Settings, list[str]]:
-    """Return new settings with those before where only a restart changes them, and the names of these."""
-    late = [name for name in NEEDS_RESTART if getattr(settings, name) != getattr(before, name)]
-    return settings.model_copy(update={name: getattr(before, name) for name in late}), late

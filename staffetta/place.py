@@ -6,6 +6,8 @@ Rule: a relay that stands alone is the first of one, so that nobody asks whether
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+GRACE_SECONDS = 30.0  # for sessions and attempts under way; supervisors commonly kill after 90 s
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

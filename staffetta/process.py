@@ -14,7 +14,6 @@ from typing import TypeVar
 import structlog
 
 from staffetta import logs
-from staffetta.app import Relay
 from staffetta.cli.status import EX_IOERR, EX_NOPERM, EX_OK, EX_TEMPFAIL
 from staffetta.cli.welcome import print_welcome
 from staffetta.directory.database import DirectoryUnavailable
@@ -103,6 +102,8 @@ async def _alone(settings: Settings, config: Path, ports: Ports, standing: Stand
     supervisor = Supervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_end.set)
+    from staffetta.app import Relay  # not loaded by a supervisor, which does without all the rooms
+
     relay = Relay(settings, config, ports=ports)
     await relay.start()
     _calm_garbage_collection()
@@ -136,6 +137,8 @@ async def _work(given: Given, config: Path) -> None:
     told_to_stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
     ports = Ports(given.ports)
+    from staffetta.app import Relay
+
     relay = Relay(given.settings, config, given.place, ports)
     await relay.start()
     ports.close()

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import structlog
 
-from staffetta.app import GRACE_SECONDS, without_restart
 from staffetta.cli.status import EX_IOERR, EX_OK
 from staffetta.handing import READY, WELCOME, start_worker
 from staffetta.operations.restarting import StandingFile
-from staffetta.place import Place
+from staffetta.place import GRACE_SECONDS, Place
 from staffetta.ports import Ports, use_of
 from staffetta.renewal import Renewal, handled
 from staffetta.settings.file import SettingsError, load
+from staffetta.settings.lasting import without_restart
 from staffetta.settings.model import Settings
 from staffetta.supervisor import Supervisor
 

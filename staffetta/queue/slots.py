@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import struct
+from functools import lru_cache
 from pathlib import Path
 
 FILE_NAME = "lanes.lock"
@@ -76,6 +77,7 @@ class Slots:
         return True
 
 
+@lru_cache(maxsize=4096)
 def _start(place: Place) -> int:
     """Two destinations that share a start share their lanes: a 48th power of two makes that rare."""
     digest = hashlib.blake2b("\0".join(place).encode(), digest_size=6).digest()

@@ -80,6 +80,30 @@ def test_a_restart_that_would_fail_changes_nothing(tmp_path: Path) -> None:
         relay.kill()
 
 
+def test_a_worker_that_hangs_is_replaced_and_systemd_hears_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sink(*EVERYTHING) as sink, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "n"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
+        monkeypatch.setenv("WATCHDOG_USEC", "8000000")
+        relay = Relay(tmp_path, sink.port, workers=2).start()
+        assert relay.process is not None
+        assert _told(systemd, "READY=1") == relay.process.pid
+        hung = relay.worker_pids[1]
+        os.kill(hung, signal.SIGSTOP)
+        _wait_until(lambda: hung not in relay.worker_pids and len(relay.worker_pids) == 2)
+        assert "worker hangs, and is killed" in relay.log
+        _told(systemd, "WATCHDOG=1")
+        with smtplib.SMTP("127.0.0.1", relay.port, timeout=20) as client:
+            Ledger().offer("one-1", client)
+        sink.wait_for(1)
+        relay.process.terminate()
+        _told(systemd, "STOPPING=1")
+        assert relay.process.wait() == 0
+        relay.kill()
+
+
 class Knocking:
     """Connects again and again; failures: of those that got no greeting."""
 
@@ -108,6 +132,15 @@ class Knocking:
                 self.count += 1
             except OSError as error:
                 self.failures.append(repr(error))
+
+
+def _told(systemd: socket.socket, word: str) -> int | None:
+    """Wait for a word to systemd; return the main process that came with it."""
+    systemd.settimeout(60)
+    while True:
+        lines = systemd.recv(4096).decode().split("\n")
+        if word in lines:
+            return next((int(line.partition("=")[2]) for line in lines if line.startswith("MAINPID=")), None)
 
 
 def _restart(relay: Relay, workers: int) -> None:
