@@ -55,6 +55,7 @@ _LOADED_WHERE_NEEDED = {
     "restore": ("backup:restore", "Put a backup into an empty data folder."),
     "setup": ("setup:set_up", "Make a bare server ready: user, folders, systemd units, settings to begin with."),
     "import": ("importing:imports", "Settings of Postfix, IIS SMTP or Exchange as ours; what cannot be carried over."),
+    "manual": ("manual:manual", "A page of the manual, for man: staffetta manual | man -l -"),
     "demo": ("demo:demo", "The story of a relay on this machine, played step by step."),
     "run": ("run:run_operation", "Any operation by its cmdlet's name."),
     "operations": ("run:list_operations", "List the operations that `run` knows."),
@@ -67,7 +68,7 @@ def run(arguments: Sequence[str], *, serve: Serve) -> int:
     arguments: without the program's name. serve: runs the relay of a settings file until it is told to stop.
     """
     try:
-        result = _commands(serve)(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        result = commands(serve)(arguments, exit_on_error=False, print_error=True, result_action="return_value")
         sys.stdout.flush()
     except CycloptsError:  # said already, with the usage
         return EX_USAGE
@@ -88,7 +89,8 @@ def run(arguments: Sequence[str], *, serve: Serve) -> int:
     return result if isinstance(result, int) else EX_OK
 
 
-def _commands(serve: Serve) -> App:
+def commands(serve: Serve) -> App:
+    """Return everything that can be typed. serve: as for run()."""
     app = App(
         name="staffetta",
         help="A durable SMTP relay. Start with: staffetta serve --config examples/quickstart.toml",

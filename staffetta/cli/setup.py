@@ -3,11 +3,13 @@
 import os
 import socket
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from staffetta.cli.manual import shared_files
 from staffetta.cli.status import EX_IOERR, EX_NOPERM, EX_OK
 from staffetta.cli.tables import print_lines
 from staffetta.installing.plan import CannotSetUp, Machine, steps
@@ -28,14 +30,15 @@ def set_up(
     domain: Annotated[str | None, Parameter(help="The domain that is ours; left out, the hostname's.")] = None,
     sendmail: Annotated[bool, Parameter(negative="", help="Link sendmail, mailq and newaliases to us, too.")] = False,
 ) -> int:
-    """Make user, folders, units and settings to begin with. What is there stays; started is nothing."""
+    """Make user, folders, units, manual and settings to begin with. What is there stays; started is nothing."""
     name = hostname or socket.getfqdn()
     ours = domain or (name.partition(".")[2] if name.count(".") > 1 else name)
     machine = Machine(root.resolve(), Path(sys.argv[0]).absolute().parent, name, ours)
     if os.getuid() != 0 and not dry_run:
         print("Only root can do this; --dry-run shows what it would be.", file=sys.stderr)
         return EX_NOPERM
-    for step in steps(machine, with_sendmail=sendmail):
+    shared = shared_files(datetime.now(UTC).date())
+    for step in steps(machine, with_sendmail=sendmail, shared=shared):
         print_lines([step.words])
         if dry_run:
             continue

@@ -6,14 +6,17 @@ Rule 2: taken twice, it changes nothing the second time.
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography.fernet import Fernet
 
 UNITS = "etc/systemd/system"
+SHARE = "usr/local/share"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _LINKS = {"sendmail": "usr/sbin/sendmail", "mailq": "usr/bin/mailq", "newaliases": "usr/bin/newaliases"}
 
 
@@ -44,8 +47,11 @@ class Step:
     take: Callable[[], None]
 
 
-def steps(machine: Machine, *, with_sendmail: bool) -> Iterator[Step]:
-    """Yield what is to be done, in order. with_sendmail: our programs become this machine's sendmail."""
+def steps(machine: Machine, *, with_sendmail: bool, shared: Mapping[str, str] = _NOTHING) -> Iterator[Step]:
+    """Yield what is to be done, in order. with_sendmail: our programs become this machine's sendmail.
+
+    shared: texts of files below share/, by path: the manual, and completions of shells.
+    """
     yield _file(machine, "sysusers.conf", "usr/lib/sysusers.d/staffetta.conf")
     yield _command(machine, "the user staffetta", "systemd-sysusers", "staffetta.conf")
     yield _file(machine, "tmpfiles.conf", "usr/lib/tmpfiles.d/staffetta.conf")
@@ -58,6 +64,8 @@ def steps(machine: Machine, *, with_sendmail: bool) -> Iterator[Step]:
         yield step
     for unit in ("staffetta.service", "staffetta.socket"):
         yield _file(machine, unit, f"{UNITS}/{unit}")
+    for place, text in shared.items():
+        yield _written(machine.root / SHARE / place, text)
     if with_sendmail:
         for name, place in _LINKS.items():
             if step := _link(machine, name, machine.root / place):
@@ -79,11 +87,13 @@ def text_of(name: str, machine: Machine) -> str:
 
 
 def _file(machine: Machine, name: str, place: str) -> Step:
-    path = machine.root / place
+    return _written(machine.root / place, text_of(name, machine))
 
+
+def _written(path: Path, text: str) -> Step:
     def write() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text_of(name, machine), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         path.chmod(0o644)
 
     return Step(f"write {path}", write)

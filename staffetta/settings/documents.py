@@ -46,7 +46,7 @@ def reference_page() -> str:
         "folder. `staffetta check --config FILE` says what is wrong, by file, line and key.",
         "A file with every key: `examples/annotated.toml`.",
     ]
-    for heading, model in _sections():
+    for heading, model in sections():
         lines += ["", f"## {heading}", "", (model.__doc__ or "").strip().split("\n")[0], ""]
         lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
         for key, field in model.model_fields.items():
@@ -59,7 +59,7 @@ def reference_page() -> str:
 def annotated_example() -> str:
     """Return examples/annotated.toml: every key with its words, commented out with its default."""
     lines = ["# Every setting, with its default where it has one. Generated from the declarations by `make docs`."]
-    for heading, model in _sections():
+    for heading, model in sections():
         if model is not Settings and not heading.startswith("`{"):
             lines += ["", f"# {(model.__doc__ or '').strip()}", f"# {heading.strip('`')}"]
         for key, field in model.model_fields.items():
@@ -72,7 +72,7 @@ def annotated_example() -> str:
 
 def declared_keys() -> Iterator[tuple[str, str]]:
     """Yield every key with its table, such as `queue.expire_seconds`, and what it means."""
-    for heading, model in _sections():
+    for heading, model in sections():
         if heading.startswith("`{"):
             continue
         table = heading.strip("`[]") if model is not Settings else ""
@@ -81,8 +81,8 @@ def declared_keys() -> Iterator[tuple[str, str]]:
                 yield f"{table}.{key}" if table else key, field.description or ""
 
 
-def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
-    """Headings and models in the order of the file: keys of the whole file first."""
+def sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield headings and models in the order of the file: keys of the whole file first."""
     yield "The whole file", Settings
     for key, field in Settings.model_fields.items():
         model = model_of(field)

@@ -46,3 +46,11 @@ def test_a_link_that_is_there_is_no_step(machine: Machine, tmp_path: Path) -> No
     (tmp_path / "usr/sbin").mkdir(parents=True)
     (tmp_path / "usr/sbin/sendmail").symlink_to("/opt/staffetta/bin/sendmail")
     assert not any("sbin/sendmail" in step.words for step in steps(machine, with_sendmail=True))
+
+
+def test_manual_and_completions_are_written_below_share(machine: Machine, tmp_path: Path) -> None:
+    shared = {"man/man1/staffetta.1": "page", "zsh/site-functions/_staffetta": "completion"}
+    for step in steps(machine, with_sendmail=False, shared=shared):
+        if "usr/local/share" in step.words:
+            step.take()
+    assert {name: (tmp_path / "usr/local/share" / name).read_text() for name in shared} == shared
