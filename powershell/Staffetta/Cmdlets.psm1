@@ -155,6 +155,7 @@ $script:Columns = @{
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     ManagementRoleEntry = @('Name', 'Role', 'IsChange')
     Message = @('Messages', 'Recipients', 'Changed', 'Result')
+    MessageTrace = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
     MessageTraceV2 = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
     NextHop = @('Route', 'Host', 'Priority', 'Status', 'Failures', 'LastError')
@@ -2350,6 +2351,104 @@ function Get-MessageTraceDetailV2 {
     }
 }
 
+function Export-MessageTrace {
+    <#
+    .SYNOPSIS
+    Give rows of the message trace for a file, and write down who took them.
+
+    .PARAMETER EndDate
+    Received before or at this time, UTC.
+
+    .PARAMETER FromIP
+    The address that it came from.
+
+    .PARAMETER MessageId
+    The Message-ID field, with or without angle brackets.
+
+    .PARAMETER MessageTraceId
+    The trace's GUID, or the queue id of the 250 reply.
+
+    .PARAMETER RecipientAddress
+    A recipient; *@domain for all of a domain.
+
+    .PARAMETER ResultSize
+    Rows at most.
+
+    .PARAMETER SenderAddress
+    The reverse-path; *@domain for all of a domain; <> for none.
+
+    .PARAMETER StartDate
+    Received at or after this time, UTC.
+
+    .PARAMETER StartingRecipientAddress
+    To go on: the last recipient of the rows before, with EndDate of that row.
+
+    .PARAMETER Status
+    What became of it.
+
+    .PARAMETER Subject
+    Words of the subject, in any case of letters.
+
+    .PARAMETER SubjectFilterType
+    Where in the subject.
+
+    .PARAMETER ToIP
+    The address of the next hop that was tried.
+
+    .PARAMETER Search
+    What is typed into a search box, such as from:ada@contoso.com to:*@example.net status:failed after:2h.
+
+    .PARAMETER Connector
+    The inbound connector that it came by.
+
+    .PARAMETER StartingRow
+    To go on: the RowId of the last of the rows before; no row comes twice.
+
+    .EXAMPLE
+    Export-MessageTrace -SenderAddress *@contoso.com -ResultSize 5000
+    #>
+    [CmdletBinding()]
+    param(
+        [datetime] $EndDate,
+
+        [string] $FromIP,
+
+        [string] $MessageId,
+
+        [string] $MessageTraceId,
+
+        [string] $RecipientAddress,
+
+        [int] $ResultSize,
+
+        [string] $SenderAddress,
+
+        [datetime] $StartDate,
+
+        [string] $StartingRecipientAddress,
+
+        [ValidateSet('GettingStatus', 'Pending', 'Delivered', 'Failed', 'Expanded', 'FilteredAsSpam', 'Quarantined', 'None')]
+        [string] $Status,
+
+        [string] $Subject,
+
+        [ValidateSet('Contains', 'StartsWith', 'EndsWith')]
+        [string] $SubjectFilterType,
+
+        [string] $ToIP,
+
+        [string] $Search,
+
+        [string] $Connector,
+
+        [string] $StartingRow
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Export-MessageTrace' -Given $PSBoundParameters
+    }
+}
+
 function Get-MailFlowStatusReport {
     <#
     .SYNOPSIS
@@ -4156,6 +4255,7 @@ Export-ModuleMember -Function @(
     'Get-CertificateExpiry',
     'Get-MessageTraceV2',
     'Get-MessageTraceDetailV2',
+    'Export-MessageTrace',
     'Get-MailFlowStatusReport',
     'Get-InboundConnectorUsage',
     'Get-Queue',

@@ -53,6 +53,7 @@ def create_app(status: Status, office: Office, *, pause: Callable[[float], Await
     """Return the ASGI application. pause: waits so many seconds."""
     console = Site(office, pause)
     app = FastAPI(title="Staffetta", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.end_streams = console.end_streams
 
     @app.get("/healthz")
     async def live() -> PlainTextResponse:
@@ -115,8 +116,10 @@ class WebServer:
         """listening: bound already, so that a taken port is told before anything starts. tls: of console_tls()."""
         self._declared, self._tls = declared, tls
         self._files = CertificateFiles(*(path for path in (declared.certificate, declared.private_key) if path))
+        app = create_app(status, office)
+        self._end_streams: Callable[[], None] = app.state.end_streams
         config = uvicorn.Config(
-            create_app(status, office),
+            app,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -156,6 +159,7 @@ class WebServer:
 
     async def stop(self) -> None:
         """Finish the open requests, at most a second, and close."""
+        self._end_streams()
         if self._task is not None:
             self._server.should_exit = True
             await self._task

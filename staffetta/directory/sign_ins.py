@@ -77,8 +77,8 @@ def begin(changing: Changing, name: str) -> str:
     return secret
 
 
-def signed_in(directory: Directory, secret: str) -> Administrator | None:
-    """Return who signed in with this secret; None where nobody did, or it has ended. Notes that it was used."""
+def signed_in(directory: Directory, secret: str, *, is_use: bool = True) -> Administrator | None:
+    """Return who signed in with this secret; None where nobody did, or it has ended. is_use: note that it was used."""
     now = directory.now()
     key = digest(secret)
     with directory.reading() as connection:
@@ -90,7 +90,7 @@ def signed_in(directory: Directory, secret: str) -> Administrator | None:
         if row is None:
             return None
         person = find_administrator(connection, row[0])
-    if now - row[1] >= _NOTED_AGAIN_SECONDS:
+    if is_use and now - row[1] >= _NOTED_AGAIN_SECONDS:
         with directory.noting() as connection:
             connection.execute("UPDATE sign_in SET used_at = ? WHERE digest = ?", (now, key))
     return person

@@ -125,10 +125,13 @@ class SigningIn:
         """Check a passkey, and return the secret of a new sign-in. Raises OperationError."""
         return self._enter(self.passkeys.holder(visitor, answer), address)
 
-    def signed_in(self, secret: str, address: str | None) -> Caller | None:
-        """Return who signed in with this secret; None where nobody did, or it has ended. Raises Unavailable."""
+    def signed_in(self, secret: str, address: str | None, *, is_use: bool = True) -> Caller | None:
+        """Return who signed in with this secret; None where nobody did, or it has ended. is_use: it puts off the end.
+
+        Raises Unavailable.
+        """
         with told():
-            person = sign_ins.signed_in(self._directory, secret)
+            person = sign_ins.signed_in(self._directory, secret, is_use=is_use)
         if person is None:
             return None
         roles = frozenset(map(Role, person.roles))

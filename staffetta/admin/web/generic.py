@@ -53,7 +53,7 @@ _VERBS = {
     "Disable": N_("Turn off"),
     "Test": N_("Test"),
 }
-_ASKS = ("Get", "Search", "Test")
+_ASKS = ("Get", "Search", "Test", "Export")
 _RELATED = {
     "SmtpAccount": ("SmtpAccountPassword",),
     "RoleGroup": ("RoleGroupMember",),

@@ -40,12 +40,16 @@ _HARMLESS = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address of the console. is_open: for visitors who have not signed in, too."""
+    """An address of the console. is_open: for visitors who have not signed in, too.
+
+    is_use: whether asking for it is a use of the console, which puts off the end of a sign-in.
+    """
 
     path: str
     handler: Handler
     methods: tuple[str, ...] = ("GET",)
     is_open: bool = False
+    is_use: bool = True
 
 
 class ForeignForm(Exception):
@@ -58,7 +62,7 @@ def guarded(console: Console, page: Page) -> Handler:
     async def answer(request: Request) -> Response:
         visit = request.state.visit = _stranger(console, request)
         try:
-            visit = request.state.visit = await _visit(console, request)
+            visit = request.state.visit = await _visit(console, request, is_use=page.is_use)
             request = Request(request.scope, _limited(request, visit.caller is None))
             if not page.is_open:
                 caller_of(request)
@@ -87,6 +91,12 @@ _FOREIGN = N_(
 _ENDED = N_("Your session has ended, and what you sent was not carried out. Sign in, and send it again.")
 
 
+async def look_again(request: Request) -> None:
+    """See who visits by now, for an answer that goes on. Raises NotAuthenticated, Unavailable."""
+    request.state.visit = await _visit(visit_of(request).console, request, is_use=False)
+    caller_of(request)
+
+
 def _stranger(console: Console, request: Request) -> Visit:
     """The visit of whoever it is, as far as the request alone tells."""
     chosen = sessions.chosen_in(request)
@@ -101,13 +111,13 @@ def _stranger(console: Console, request: Request) -> Visit:
     )
 
 
-async def _visit(console: Console, request: Request) -> Visit:
+async def _visit(console: Console, request: Request, *, is_use: bool) -> Visit:
     """Raises Unavailable."""
     address = request.client.host if request.client else None
     secret, wanted = sessions.secret_in(request), sessions.chosen_in(request).organization
 
     def work() -> tuple[Caller | None, tuple[str, ...]]:
-        person = console.office.signing_in.signed_in(secret, address) if secret else None
+        person = console.office.signing_in.signed_in(secret, address, is_use=is_use) if secret else None
         if person is None or person.organization is not None:
             return person, ()
         return person, tuple(each.name for each in console.office.context(person).settings.organizations)

@@ -34,6 +34,7 @@ __all__ = [
     "may",
     "redirect",
     "render",
+    "render_part",
     "require",
     "say",
     "trouble",
@@ -133,18 +134,27 @@ async def render(
     shown = {
         "title": title,
         "command": command,
-        "visit": visit,
-        "caller": visit.caller,
-        "csrf": visit.csrf,
         "menu": menu_of(visit.caller) if visit.caller else (),
-        "path": request.url.path,
-        "address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-        "query": request.query_params,
         "flashes": visit.console.memory.told(visit.key) if visit.caller else (),
         **values,
     }
-    text = environment_of(visit.language.code).get_template(template).render(shown)
+    text = render_part(request, template, path=request.url.path, **shown)
     return HTMLResponse(text, status_code=status, headers=dict(headers or {}))
+
+
+def render_part(request: Request, template: str, *, path: str, **values: Any) -> str:
+    """Return a part of the page at `path`, or all of it."""
+    visit = visit_of(request)
+    shown = {
+        "visit": visit,
+        "caller": visit.caller,
+        "csrf": visit.csrf,
+        "path": path,
+        "address": path + (f"?{request.url.query}" if request.url.query else ""),
+        "query": request.query_params,
+        **values,
+    }
+    return environment_of(visit.language.code).get_template(template).render(shown)
 
 
 async def trouble(request: Request, status: int, text: str) -> Response:
@@ -184,6 +194,7 @@ def environment_of(code: str) -> Environment:
     environment.globals |= {"asset": assets.address_of, "languages": NAMES, "kind_of": kind_of}
     environment.filters["marked"] = marked
     # What the registry says is said in the language too; it is no template, so signs for values in it are text.
+    environment.filters["zip"] = zip
     environment.globals |= {"told": language, "words": lambda name: language(words(name))}
     environment.globals |= {"shown": language.shown, "lang_of": language.of}
     return environment

@@ -33,6 +33,7 @@ from staffetta.admin.web.pages import (
     tokens,
     tools,
     trace,
+    trace_file,
     wizard,
     wizard_edit,
 )
@@ -60,6 +61,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *people.PAGES,
     *tokens.PAGES,
     *trace.PAGES,
+    *trace_file.PAGES,
     *refused.PAGES,
 )
 
@@ -80,6 +82,10 @@ class Site:
         """Return its routes."""
         found = [Route(each.path, guarded(self._console, each), methods=list(each.methods)) for each in pages()]
         return [Route(assets.PATH, assets.answer), *found]
+
+    def end_streams(self) -> None:
+        """Let answers that go on end, before the server stops."""
+        self._console.memory.streams.end()
 
     async def nowhere(self, request: Request, error: HTTPException) -> Response:
         """Answer a browser that asks for what is not there."""

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from staffetta.admin.office import NotAuthenticated, Office
 from staffetta.admin.web.jobs import Jobs
 from staffetta.admin.web.languages import Language
+from staffetta.admin.web.streams import Streams
 from staffetta.operations.registry import Output
 from staffetta.operations.roles import Caller
 
@@ -42,6 +43,7 @@ class Memory:
     answers: "OrderedDict[str, asyncio.Future[str | None]]" = field(default_factory=OrderedDict)
     drafts: "OrderedDict[str, Any]" = field(default_factory=OrderedDict)
     jobs: Jobs = field(default_factory=Jobs)
+    streams: Streams = field(default_factory=Streams)
 
     def say(self, key: str, flash: Flash) -> None:
         """Keep what the next page of this visitor says."""

@@ -49,7 +49,7 @@ def test_every_operation_tells_what_it_is(operation: Operation) -> None:
     assert bool(operation.output) == bool(operation.columns)
     assert set(operation.positions) <= set(operation.input.model_fields)
     assert all(each.description for each in operation.parameters)
-    is_question = operation.verb in ("Get", "Search", "Test") and operation.name not in SENDS_MAIL
+    is_question = operation.verb in ("Get", "Search", "Test", "Export") and operation.name not in SENDS_MAIL
     assert operation.is_change == (not is_question)
 
 

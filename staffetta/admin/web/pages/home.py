@@ -13,12 +13,14 @@ from starlette.responses import Response
 from staffetta.admin.web.charts import Chart, Series, stacked_bars
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
-from staffetta.admin.web.page import carry_out, command, may, render
+from staffetta.admin.web.live import live_page
+from staffetta.admin.web.page import carry_out, command, may, render, render_part
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import visit_of
 from staffetta.operations.errors import OperationError
 
 _HOURS = 24
+LIVE_SECONDS = 15.0
 _QUEUES_SHOWN = 6
 _DAYS_AHEAD = 30
 _UNKNOWN_READ = 1000
@@ -55,9 +57,30 @@ class Decision:
 
 
 async def home(request: Request) -> Response:
-    _ = visit_of(request).language
+    begin = _begin(datetime.now(UTC))
+    return await render(
+        request,
+        "home.html",
+        title=visit_of(request).language("Home"),
+        command=command("Get-MailFlowStatusReport", {"StartDate": begin.strftime("%Y-%m-%dT%H:%M:%SZ")}),
+        is_live="live" in request.query_params,
+        **await _answers(request),
+    )
+
+
+async def live_answers(request: Request) -> str:
+    """The answers alone, as they are by now."""
+    return render_part(request, "parts/home-answers.html", path="/", **await _answers(request))
+
+
+def _begin(now: datetime) -> datetime:
+    """When the chart begins, at a full hour."""
+    return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
+
+
+async def _answers(request: Request) -> Mapping[str, Any]:
     now = datetime.now(UTC)
-    begin = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
+    begin = _begin(now)
     (flow, queues, certificates, tokens, blocked, unknown), steps = await asyncio.gather(
         asyncio.gather(
             _rows(request, "Get-MailFlowStatusReport", StartDate=begin.isoformat()),
@@ -69,19 +92,15 @@ async def home(request: Request) -> Response:
         ),
         _readiness(request, now),
     )
-    return await render(
-        request,
-        "home.html",
-        title=_("Home"),
-        command=command("Get-MailFlowStatusReport", {"StartDate": begin.strftime("%Y-%m-%dT%H:%M:%SZ")}),
-        chart_of_flow=_chart(request, flow, begin) if flow else None,
-        accepted=sum(row["MessageCount"] for row in flow if row["EventType"] == "accepted"),
-        queues=sorted(queues, key=lambda row: -row["MessageCount"])[:_QUEUES_SHOWN],
-        queues_left=max(0, len(queues) - _QUEUES_SHOWN),
-        expiring=_expiring(certificates, tokens, now),
-        decisions=_decisions(request, flow, queues, blocked, unknown),
-        steps=steps,
-    )
+    return {
+        "chart_of_flow": _chart(request, flow, begin) if flow else None,
+        "accepted": sum(row["MessageCount"] for row in flow if row["EventType"] == "accepted"),
+        "queues": sorted(queues, key=lambda row: -row["MessageCount"])[:_QUEUES_SHOWN],
+        "queues_left": max(0, len(queues) - _QUEUES_SHOWN),
+        "expiring": _expiring(certificates, tokens, now),
+        "decisions": _decisions(request, flow, queues, blocked, unknown),
+        "steps": steps,
+    }
 
 
 async def _rows(request: Request, cmdlet: str, **parameters: object) -> Rows:
@@ -204,4 +223,4 @@ async def _readiness(request: Request, now: datetime) -> Sequence[Step]:
     )
 
 
-PAGES = (Page("/", home),)
+PAGES = (Page("/", home), live_page("/home", live_answers, LIVE_SECONDS))

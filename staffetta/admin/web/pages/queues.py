@@ -14,11 +14,13 @@ from staffetta.admin.web.charts import Chart, heat_map
 from staffetta.admin.web.generic import Action, listed
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
-from staffetta.admin.web.page import carry_out, command, may, render
+from staffetta.admin.web.live import live_page
+from staffetta.admin.web.page import carry_out, command, may, render, render_part
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import queried, visit_of
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
 
+LIVE_SECONDS = 5.0
 _ROWS_OF_THE_MAP = 15
 _COLUMNS = ("Identity", "Status", "MessageCount", "OldestDateReceived", "NextRetryTime", "LastError")
 _AGES = (
@@ -39,6 +41,28 @@ _BADGES = {"Status": {"Active": "info", "Ready": "good", "Retry": "warning", "Su
 
 async def queues(request: Request) -> Response:
     _ = visit_of(request).language
+    shown = await _shown(request)
+    key = shown["open_key"]
+    return await render(
+        request,
+        "queues.html",
+        title=_("Queues"),
+        status=422 if shown["error"] else 200,
+        command=command("Get-Queue", {"Filter": shown["filter"]} if shown["filter"] else {}),
+        is_live="live" in request.query_params,
+        open_command=command("Get-Queue", {"Identity": key}),
+        **shown,
+    )
+
+
+async def live_queues(request: Request) -> str:
+    """The queues alone, as they are by now."""
+    return render_part(request, "parts/queues-list.html", path="/queues", **await _shown(request))
+
+
+async def _shown(request: Request) -> Mapping[str, Any]:
+    """What the page is made of."""
+    _ = visit_of(request).language
     wanted = request.query_params.get("Filter", "").strip()
     given = {"Filter": wanted} if wanted else {}
     found: Sequence[Mapping[str, Any]] = []
@@ -57,28 +81,23 @@ async def queues(request: Request) -> Response:
     rows = [{**row, **_aged(by_queue.get(row["Identity"])), "_key": row["Identity"]} for row in found]
     shown = request.query_params.get("show")
     open_row = next((row for row in rows if row["_key"] == shown), None)
-    return await render(
-        request,
-        "queues.html",
-        title=_("Queues"),
-        status=422 if error else 200,
-        command=command("Get-Queue", given),
-        error=error,
-        listing=listed(rows, _COLUMNS, queried(request)),
-        filter=wanted,
-        tabs=[
+    return {
+        "error": error,
+        "listing": listed(rows, _COLUMNS, queried(request)),
+        "filter": wanted,
+        "tabs": [
             (f"/queues?Filter={quote(each)}" if each else "/queues", _(label), each == wanted) for each, label in _TABS
         ],
-        map=_map(request, ages[:_ROWS_OF_THE_MAP]) if ages else None,
-        left_out=max(0, len(ages) - _ROWS_OF_THE_MAP),
-        open_row=open_row,
-        open_ages=[(_(label), by_queue[shown][name]) for name, label in _AGES] if shown in by_queue else (),
-        open_command=command("Get-Queue", {"Identity": shown}),
-        actions=[
+        "map": _map(request, ages[:_ROWS_OF_THE_MAP]) if ages else None,
+        "left_out": max(0, len(ages) - _ROWS_OF_THE_MAP),
+        "open_row": open_row,
+        "open_key": open_row["_key"] if open_row else "",
+        "open_ages": [(_(label), by_queue[shown][name]) for name, label in _AGES] if shown in by_queue else (),
+        "actions": [
             Action(cmdlet, _(label), f"/queues/do/{cmdlet}") for cmdlet, label in _ACTIONS if may(request, cmdlet)
         ],
-        badges=_BADGES,
-    )
+        "badges": _BADGES,
+    }
 
 
 def _aged(row: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -98,4 +117,4 @@ def _map(request: Request, rows: Sequence[Mapping[str, Any]]) -> Chart:
     )
 
 
-PAGES = (Page("/queues", queues),)
+PAGES = (Page("/queues", queues), live_page("/queues", live_queues, LIVE_SECONDS))

@@ -1,19 +1,11 @@
 // What scripts add to pages that work without them: local times, copying, choosing all, and where the focus goes.
 
 import "./keys.js";
+import "./live.js";
 import "./passkeys.js";
+import { localize } from "./times.js";
 
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const at = new Date(time.dateTime);
-  if (!Number.isNaN(at.getTime())) {
-    time.textContent = at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
-  }
-}
-
-for (const label of document.querySelectorAll("[data-time]")) {
-  const at = new Date(label.dataset.time);
-  label.textContent = at.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
-}
+localize(document);
 
 // Where a chart over time is wider than the page, its end is the present.
 for (const box of document.querySelectorAll("[data-end]")) box.scrollLeft = box.scrollWidth;

@@ -1,12 +1,13 @@
 """A console in this process, and browsers that keep cookies, fill forms in as people do, and follow where they lead."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from starlette.testclient import TestClient
 
 from staffetta.admin.http import create_app
@@ -96,11 +97,12 @@ class Browser:
 
 @dataclass
 class Console:
-    """pauses: how long answers waited, in seconds."""
+    """pauses: how long answers waited, in seconds. meanwhile: what happens in the pauses to come, one in each."""
 
     office: Office
     app: Any
     pauses: list[float]
+    meanwhile: list[Callable[[], object]]
 
     def browser(self, address: str = "127.0.0.1", scheme: str = "http") -> Browser:
         """Return a browser of its own, on this machine or elsewhere."""
@@ -126,8 +128,13 @@ class Console:
 def console(folder: Path) -> Iterator[Console]:
     with Office(folder) as office:
         pauses: list[float] = []
+        meanwhile: list[Callable[[], object]] = []
 
         async def pause(seconds: float) -> None:
             pauses.append(seconds)
+            assert len(pauses) < 100, "something goes on for ever"
+            if meanwhile:
+                await anyio.to_thread.run_sync(meanwhile.pop(0))
 
-        yield Console(office, create_app(FakeStatus(), office_with_tokens(office), pause=pause), pauses)
+        app = create_app(FakeStatus(), office_with_tokens(office), pause=pause)
+        yield Console(office, app, pauses, meanwhile)

@@ -7,6 +7,7 @@ import time
 import pytest
 from markupsafe import escape
 
+from staffetta.admin.web.pages import trace as trace_page
 from staffetta.operations import tracing
 from tests.unit.admin.web.browser import Browser, Console
 from tests.unit.operations.mail import crashed_in_attempt, kept
@@ -74,6 +75,35 @@ def test_pages_follow_each_other_and_no_row_comes_twice(ada: Browser, site: Cons
         later = re.findall(r'<a href="([^"]*)" rel="next"', page)
         address = f"/trace{later[0].replace('&amp;', '&')}" if later else ""
     assert seen == addresses
+
+
+def test_another_order_is_of_the_rows_that_match(ada: Browser, mail: Console) -> None:
+    page = ada.get("/trace?sort=Subject")
+    assert 'aria-sort="ascending"><a href="?sort=-Subject"' in page
+    assert page.index("<bdi>Monthly report</bdi>") < page.index("<bdi>Offer</bdi>")
+    page = ada.get("/trace?sort=-Subject")
+    assert page.index("<bdi>Offer</bdi>") < page.index("<bdi>Monthly report</bdi>")
+    assert "that match are in this order" not in page
+    assert ada.get("/trace?sort=nothing").count('class="row-link"') == 3
+
+
+def test_an_order_of_more_than_it_is_made_of_says_so_and_has_pages(
+    ada: Browser, site: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace_page, "SORTED_MAX", 60)
+    kept(site.office.settings, *(f"user{number:03}@example.net" for number in range(61)))
+    page = ada.get("/trace?sort=-RecipientAddress")
+    assert "The newest 60 that match are in this order." in page
+    assert "Page 1 of 2" in page
+    second = ada.get("/trace?sort=-RecipientAddress&page=2")
+    assert re.findall(r"<bdi>(user\d+)@", second)[0] == "user009"
+
+
+def test_the_address_of_a_search_can_be_one_that_finds_the_same_tomorrow(ada: Browser, mail: Console) -> None:
+    page = ada.get("/trace?Search=subject:offer&span=1h")
+    fixed = re.findall(r'class="button" href="(\?[^"]*StartDate[^"]*)"', page)[0].replace("&amp;", "&")
+    assert "span=" not in fixed and "EndDate=" in fixed
+    assert 'class="row-link"' in ada.get(f"/trace{fixed}")
 
 
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "\u202egpj.exe"])
