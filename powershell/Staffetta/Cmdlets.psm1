@@ -154,7 +154,7 @@ $script:Columns = @{
     Mailflow = @('TestMailflowResult', 'MessageLatencyTime', 'Route', 'TargetEmailAddress', 'Error')
     ManagementRoleAssignment = @('Name', 'Role', 'RoleAssigneeName')
     ManagementRoleEntry = @('Name', 'Role', 'IsChange')
-    Message = @('Messages', 'Recipients', 'Changed', 'Result')
+    Message = @('Identity', 'Size', 'IsCut')
     MessageTrace = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
     MessageTraceDetailV2 = @('Date', 'Event', 'Detail')
     MessageTraceV2 = @('Received', 'SenderAddress', 'RecipientAddress', 'Subject', 'Status')
@@ -3234,6 +3234,33 @@ function Complete-Message {
     }
 }
 
+function Export-Message {
+    <#
+    .SYNOPSIS
+    Give the source of a message that waits, and write down who read it.
+
+    .PARAMETER Identity
+    Queue id of the message, or its trace id.
+
+    .PARAMETER OctetsMax
+    Octets at most, from the beginning.
+
+    .EXAMPLE
+    Export-Message 0GZ6Q1Y2W4X8A
+    #>
+    [CmdletBinding()]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [int] $OctetsMax
+    )
+
+    process {
+        Invoke-Cmdlet -Caller $PSCmdlet -Name 'Export-Message' -Given $PSBoundParameters
+    }
+}
+
 function Get-RouteLimit {
     <#
     .SYNOPSIS
@@ -4270,6 +4297,7 @@ Export-ModuleMember -Function @(
     'Remove-Message',
     'Redirect-Message',
     'Complete-Message',
+    'Export-Message',
     'Get-RouteLimit',
     'Get-Refusal',
     'Get-ConnectorProposal',

@@ -4,6 +4,10 @@ Rule 1: who reads mail is written down before it is shown.
 Rule 2: content is kept as long as a recipient waits (docs/spool.md); after that there is the trace alone.
 """
 
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from staffetta.mail.content import CHUNK_OCTETS
 from staffetta.mail.queue_id import from_text
 from staffetta.operations.access import changing, not_found
 from staffetta.operations.duties import READ_MAIL
@@ -14,7 +18,7 @@ from staffetta.operations.trace import TraceQuery, find_messages
 from staffetta.operations.tracing import queue_id_of
 from staffetta.operations.visibility import own_mail
 from staffetta.settings.objects import DEFAULT_ORGANIZATION
-from staffetta.spool.stored import stored_content
+from staffetta.spool.stored import open_content, stored_content
 
 
 def content_of(context: Context, identity: str, operation: str, octets_max: int) -> bytes:
@@ -22,6 +26,35 @@ def content_of(context: Context, identity: str, operation: str, octets_max: int)
 
     Raises RoleMissing, BadValue, NotFound, Unavailable.
     """
+    queue_id = _reading(context, identity, operation)
+    with spool_told(), not_available():
+        octets = stored_content(spool_folder(context.settings), from_text(queue_id), octets_max)
+    if octets is None:
+        raise _gone(queue_id)
+    return octets
+
+
+def whole_content(context: Context, identity: str, operation: str) -> Iterator[bytes]:
+    """Return all of a message in pieces. Raises as content_of(); the pieces raise OSError."""
+    queue_id = _reading(context, identity, operation)
+    with spool_told(), not_available():
+        found = open_content(spool_folder(context.settings), from_text(queue_id))
+    if found is None:
+        raise _gone(queue_id)
+    return _pieces(*found)
+
+
+def _pieces(octets: bytes, file: BinaryIO | None) -> Iterator[bytes]:
+    if octets:
+        yield octets
+    if file is not None:
+        with file:
+            while piece := file.read(CHUNK_OCTETS):
+                yield piece
+
+
+def _reading(context: Context, identity: str, operation: str) -> str:
+    """See that the caller may read a message, write it down, and return its queue id."""
     if not READ_MAIL & context.caller.roles:
         may = " or ".join(sorted(READ_MAIL))
         raise RoleMissing(f"To read a message needs the role {may}. Add-RoleGroupMember gives a role.")
@@ -34,12 +67,12 @@ def content_of(context: Context, identity: str, operation: str, octets_max: int)
     with changing(context, operation) as change:
         organization = context.caller.organization or DEFAULT_ORGANIZATION
         change.audit("message", queue_id, organization, after={"Read": True})
-    with spool_told(), not_available():
-        octets = stored_content(spool_folder(context.settings), from_text(queue_id), octets_max)
-    if octets is None:
-        raise NotFound(
-            f"The content of {queue_id} is gone: it is kept as long as a recipient waits. Take the message's source "
-            "from where it arrived instead.",
-            parameter="Identity",
-        )
-    return octets
+    return queue_id
+
+
+def _gone(queue_id: str) -> NotFound:
+    return NotFound(
+        f"The content of {queue_id} is gone: it is kept as long as a recipient waits. Take the message's source "
+        "from where it arrived instead.",
+        parameter="Identity",
+    )

@@ -106,6 +106,10 @@ class MessageTraceRow(Output):
     queue_id: Annotated[str, Field(description="The id in our 250 reply, in the Received field and in the log.")]
     connector: Annotated[str | None, Field(description="The inbound connector that it came by.")]
     is_outcome_unknown: Annotated[bool, Field(description="Whether a next hop may have it: a final reply was lost.")]
+    next_hop_connector: Annotated[str, Field(description="The route that it takes, or took last.")]
+    next_hop_domain: Annotated[str, Field(description="Where that leads it.")]
+    next_retry_time: Annotated[datetime | None, Field(description="When it is tried next.")]
+    last_error: Annotated[str | None, Field(description="Why it waits, or what the last attempt brought.")]
     row_id: Annotated[str, Field(description="Names this recipient of this message: `queue id/place`.")]
 
 
@@ -277,6 +281,10 @@ def _row(row: TraceRow) -> MessageTraceRow:
         queue_id=row.queue_id,
         connector=row.connector,
         is_outcome_unknown=row.is_doubtful,
+        next_hop_connector=row.route,
+        next_hop_domain=row.destination,
+        next_retry_time=datetime.fromisoformat(row.next_attempt_at) if row.next_attempt_at else None,
+        last_error=row.diagnostic,
         row_id=f"{row.queue_id}/{row.place}",
     )
 

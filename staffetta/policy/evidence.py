@@ -9,7 +9,7 @@ from itertools import islice
 from staffetta.mail.address import Mailbox
 from staffetta.policy.connector import Unmatched, failed_conditions
 from staffetta.policy.decision import Attribution, SessionFacts
-from staffetta.policy.identity import Condition, Failed, presented, shown_names
+from staffetta.policy.identity import NAMES_SHOWN, Condition, Failed, presented, shown_names
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import InboundConnector
 
@@ -37,6 +37,27 @@ def of_session(facts: SessionFacts, attribution: Attribution) -> Evidence:
         seen["certificate_issuer"] = shown.issuer
         seen["certificate_fingerprint"] = shown.fingerprint
     return seen
+
+
+def of_acceptance(facts: SessionFacts, attribution: Attribution) -> Evidence:
+    """By what the connector knew the client, and the certificate that was seen, for the trace of what is accepted.
+
+    Nothing is told of what there is not, since every message pays for it.
+    """
+    told: Evidence = {}
+    connector = attribution.connector
+    if connector is not None:
+        known = [f"account {attribution.account.user_name}"] if attribution.account is not None else []
+        if attribution.certificate_names:
+            known.append(f"certificate {', '.join(attribution.certificate_names[:NAMES_SHOWN])}")
+        if connector.sender_ip_addresses:
+            known.append(f"address {facts.peer}")
+        told["known_by"] = ", ".join(known)
+    shown = presented(facts)
+    if shown is not None:
+        told["certificate_names"] = shown_names(shown)
+        told["certificate_fingerprint"] = shown.fingerprint
+    return told
 
 
 def of_recipient(

@@ -18,7 +18,7 @@ from staffetta.settings import trust
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import ANY_ACCOUNT, Account, InboundConnector
 
-_NAMES_SHOWN = 10
+NAMES_SHOWN = 10
 
 
 class Condition(StrEnum):
@@ -58,8 +58,8 @@ def presented(facts: SessionFacts) -> Presented | None:
 
 def shown_names(shown: Presented) -> str:
     """ "mail.contoso.com, *.contoso.com"."""
-    more = [f"and {len(shown.names) - _NAMES_SHOWN} more"] if len(shown.names) > _NAMES_SHOWN else []
-    return ", ".join([*shown.names[:_NAMES_SHOWN], *more])
+    more = [f"and {len(shown.names) - NAMES_SHOWN} more"] if len(shown.names) > NAMES_SHOWN else []
+    return ", ".join([*shown.names[:NAMES_SHOWN], *more])
 
 
 def identified(

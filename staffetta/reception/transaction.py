@@ -8,7 +8,7 @@ from staffetta.mail.missing import missing_fields
 from staffetta.mail.queue_id import to_text
 from staffetta.mail.received import count_hops
 from staffetta.mail.tolerance import Tolerance
-from staffetta.policy import content, relay, rewriting, submission, tolerance
+from staffetta.policy import content, evidence, relay, rewriting, submission, tolerance
 from staffetta.policy.connector import attribute
 from staffetta.policy.decision import Decision, Reason, SessionFacts
 from staffetta.policy.route import depends_on_size, route
@@ -195,6 +195,7 @@ class Transaction:
             "reason": str(self.attribution.reason),
             "size": size,
             "session": facts.session_id,
+            **evidence.of_acceptance(facts, self.attribution),
         }
         if self.fields_removed:
             told["fields_removed"] = self.fields_removed

@@ -192,9 +192,8 @@ def environment_of(code: str) -> Environment:
     )
     environment.install_gettext_translations(language.translations, newstyle=True)  # type: ignore[attr-defined]
     environment.globals |= {"asset": assets.address_of, "languages": NAMES, "kind_of": kind_of}
-    environment.filters["marked"] = marked
+    environment.filters |= {"marked": marked, "zip": zip}
     # What the registry says is said in the language too; it is no template, so signs for values in it are text.
-    environment.filters["zip"] = zip
     environment.globals |= {"told": language, "words": lambda name: language(words(name))}
     environment.globals |= {"shown": language.shown, "lang_of": language.of}
     return environment

@@ -30,6 +30,7 @@ from staffetta.admin.web.pages import (
     settings,
     sign_in,
     simulator,
+    source,
     tokens,
     tools,
     trace,
@@ -62,6 +63,7 @@ OWN_PAGES: tuple[Page, ...] = (
     *tokens.PAGES,
     *trace.PAGES,
     *trace_file.PAGES,
+    *source.PAGES,
     *refused.PAGES,
 )
 

@@ -5,14 +5,13 @@ import time
 from collections.abc import Callable, Coroutine
 
 from staffetta.mail.address import parse_mailbox
-from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
 from staffetta.mail.queue_id import made_at, to_text
 from staffetta.operations.spools import open_spool
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import NewMessage, RoutedRecipient
 from staffetta.spool.sqlite import SqliteSpool
-from staffetta.trace.events import Event, EventKind, Refusal
+from staffetta.trace.events import Detail, Event, EventKind, Refusal
 
 
 def in_spool(settings: Settings, work: Callable[[SqliteSpool], Coroutine[None, None, str]], place: int = 0) -> str:
@@ -36,9 +35,14 @@ def kept(
     peer: str = "192.0.2.7",
     connector: str | None = "SMTP Relay",
     is_once: bool = False,
+    content: bytes = b"Subject: Hello\r\n\r\nHello\r\n",
+    told: Detail | None = None,
     place: int = 0,
 ) -> str:
-    """Commit one message, received now, and return its queue id. is_once: its connector says never twice."""
+    """Commit one message, received now, and return its queue id.
+
+    is_once: its connector says never twice. told: what the trace tells of the reception.
+    """
 
     async def work(spool: SqliteSpool) -> str:
         number = spool.next_number()
@@ -46,6 +50,9 @@ def kept(
         envelope = Envelope(
             parse_mailbox(sender) if sender else None, tuple(Recipient(parse_mailbox(each)) for each in recipients)
         )
+        draft = spool.open_draft()
+        draft.write(content)
+        received = Event(at, EventKind.RECEIVE, None, told or {"connector": connector, "helo": '"<&'})
         await spool.commit(
             NewMessage(
                 number=number,
@@ -53,7 +60,7 @@ def kept(
                 subject=subject,
                 envelope=envelope,
                 recipients=tuple(RoutedRecipient(each, "outside", "example.net") for each in envelope.recipients),
-                content=MemoryContent(b"Subject: Hello\r\n\r\nHello\r\n"),
+                content=await draft.finish(b""),
                 has_eight_bit=False,
                 received_at=at,
                 session_id="S",
@@ -61,7 +68,7 @@ def kept(
                 helo="client.example",
                 connector=connector,
                 is_once=is_once,
-                events=(Event(at, EventKind.RECEIVE, None, {"connector": connector, "helo": '"<&'}),),
+                events=(received,),
             )
         )
         return to_text(number)

@@ -14,7 +14,7 @@ from staffetta.admin.web.charts import Chart, Series, stacked_bars
 from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
 from staffetta.admin.web.live import live_page
-from staffetta.admin.web.page import carry_out, command, may, render, render_part
+from staffetta.admin.web.page import carry_out, command, may, render, render_part, require
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import visit_of
 from staffetta.operations.errors import OperationError
@@ -63,13 +63,15 @@ async def home(request: Request) -> Response:
         "home.html",
         title=visit_of(request).language("Home"),
         command=command("Get-MailFlowStatusReport", {"StartDate": begin.strftime("%Y-%m-%dT%H:%M:%SZ")}),
-        is_live="live" in request.query_params,
+        may_be_live=may(request, "Get-Queue"),
+        is_live="live" in request.query_params and may(request, "Get-Queue"),
         **await _answers(request),
     )
 
 
 async def live_answers(request: Request) -> str:
-    """The answers alone, as they are by now."""
+    """The answers alone, as they are by now, for who has any."""
+    require(request, "Get-Queue")
     return render_part(request, "parts/home-answers.html", path="/", **await _answers(request))
 
 

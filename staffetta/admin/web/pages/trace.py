@@ -20,13 +20,13 @@ from staffetta.admin.web.guard import Page
 from staffetta.admin.web.languages import N_
 from staffetta.admin.web.live import live_page
 from staffetta.admin.web.page import carry_out, command, may, render, render_part
+from staffetta.admin.web.pages.timeline import DETAIL, named, story_of
 from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import queried, visit_of
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
 from staffetta.operations.registry import Unread, find
 
 CMDLET = "Get-MessageTraceV2"
-_DETAIL = "Get-MessageTraceDetailV2"
 EXPORT = "Export-MessageTrace"
 _ROWS = 50
 SORTED_MAX = 1000  # of which an order is made; more would be read for each page of it
@@ -44,30 +44,6 @@ _SPANS = (
 )
 _DEFAULT_SPAN = timedelta(hours=48)
 _KINDS = {"Delivered": "good", "Failed": "bad", "Pending": "warning", "GettingStatus": "info"}
-_STEPS = {
-    **dict.fromkeys(("Receive", "Deliver", "Send", "Complete"), "good"),
-    **dict.fromkeys(("Fail", "Expire", "Delete"), "bad"),
-    **dict.fromkeys(("Defer", "Unknown", "Hold"), "warning"),
-}
-_TITLES = {
-    "Receive": N_("Message received"),
-    "Attempt": N_("Delivery attempted"),
-    "Deliver": N_("Delivered to the mailbox"),
-    "Send": N_("Handed to the next hop"),
-    "Defer": N_("Deferred"),
-    "Fail": N_("Not delivered"),
-    "Unknown": N_("The outcome of the attempt is not known"),
-    "Expire": N_("Not delivered in time"),
-    "Notify": N_("Sender notified"),
-    "Hold": N_("Held"),
-    "Release": N_("Released"),
-    "Retry": N_("To be tried now"),
-    "Delete": N_("Deleted"),
-    "Redirect": N_("Sent another way"),
-    "Complete": N_("Taken as delivered"),
-}
-_MESSAGES = ("notification", "notification_of")
-
 Row = Mapping[str, Any]
 
 
@@ -77,7 +53,7 @@ async def trace(request: Request) -> Response:
     found = await _found(request, query)
     opened = next((row for row in found.rows if row["RowId"] == query.get("show")), None)
     parameters = {each.name: each for each in find(CMDLET).parameters}
-    named = ("Search", *FILTERS)
+    in_form = ("Search", *FILTERS)
     return await render(
         request,
         "trace.html",
@@ -86,18 +62,17 @@ async def trace(request: Request) -> Response:
         command=command(CMDLET, found.given),
         filters=fields_of([parameters[name] for name in FILTERS], query, found.errors),
         search_error=found.errors.get("Search", ""),
-        error=next((text for name, text in found.errors.items() if name not in named), ""),
+        error=next((text for name, text in found.errors.items() if name not in in_form), ""),
         spans=[(code, _(label)) for code, label, span in _SPANS],
         span=query.get("span", ""),
         search=query.get("Search", ""),
         opened=opened,
-        steps=await _timeline(request, opened) if opened else (),
-        may_analyze=may(request, "Get-HeaderAnalysis"),
+        story=await story_of(request, opened) if opened else None,
         may_export=may(request, EXPORT),
         fixed=link_to(query, _fixed(query)),
         is_live="live" in query,
         live_address=f"/live/trace{link_to(query, {})}",
-        open_command=command(_DETAIL, _of(opened)) if opened else None,
+        open_command=command(DETAIL, named(opened)) if opened else None,
         **_shown(query, found, opened),
     )
 
@@ -192,31 +167,6 @@ def link_to(query: Mapping[str, str], changed: Mapping[str, object]) -> str:
     """Return the query of the same list, changed; None takes a name out."""
     whole: dict[str, object] = {**{name: value for name, value in query.items() if name != "show"}, **changed}
     return "?" + urlencode({name: value for name, value in whole.items() if value not in (None, "")})
-
-
-def _of(row: Row) -> dict[str, object]:
-    return {"MessageTraceId": row["QueueId"], "RecipientAddress": row["RecipientAddress"]}
-
-
-async def _timeline(request: Request, row: Row) -> Sequence[dict[str, object]]:
-    """What happened to a message on its way to one recipient, the first first."""
-    _ = visit_of(request).language
-    result = await carry_out(request, _DETAIL, _of(row))
-    return [_step(properties(each), _) for each in result.rows]
-
-
-def _step(event: Row, _: Any) -> dict[str, object]:
-    facts = dict(event["Facts"])
-    reply, linked = facts.pop("reply", None), [facts.pop(name) for name in _MESSAGES if name in facts]
-    return {
-        "at": event["Date"],
-        "kind": _STEPS.get(event["Event"], "info"),
-        "title": _(_TITLES.get(event["Event"], event["Event"])),
-        "reply": reply,
-        "meaning": event["Meaning"],
-        "messages": [(queue_id, link_to({}, {"Search": f"id:{queue_id}"})) for queue_id in linked],
-        "facts": facts,
-    }
 
 
 PAGES = (Page("/trace", trace), live_page("/trace", live_rows, LIVE_SECONDS))

@@ -1,6 +1,6 @@
 // A part of the page that the server sends again as it changes. What somebody is using there waits until he has left it.
 
-import { localize } from "./times.js";
+import { enhance } from "./parts.js";
 
 const inUse = "input:checked, details[open]";
 
@@ -14,7 +14,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
     if (part.hasAttribute("data-waits")) return;
     part.innerHTML = latest;
     latest = null;
-    localize(part);
+    enhance(part);
   };
   const tell = (isLive) => {
     document.querySelectorAll("[data-live-on]").forEach((each) => { each.hidden = !isLive; });

@@ -3,12 +3,9 @@
 import "./keys.js";
 import "./live.js";
 import "./passkeys.js";
-import { localize } from "./times.js";
+import { enhance } from "./parts.js";
 
-localize(document);
-
-// Where a chart over time is wider than the page, its end is the present.
-for (const box of document.querySelectorAll("[data-end]")) box.scrollLeft = box.scrollWidth;
+enhance(document);
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) break;
@@ -18,13 +15,6 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     button.classList.add("done");
     setTimeout(() => button.classList.remove("done"), 1500);
   });
-}
-
-for (const all of document.querySelectorAll("[data-all]")) {
-  const form = all.dataset.all;
-  const ticks = document.querySelectorAll(`input[type=checkbox][form="${form}"]`);
-  all.hidden = ticks.length === 0;
-  all.addEventListener("change", () => ticks.forEach((tick) => { tick.checked = all.checked; }));
 }
 
 document.querySelector("[aria-invalid=true]")?.focus();

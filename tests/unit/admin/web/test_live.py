@@ -84,7 +84,7 @@ def test_who_loses_the_role_sees_no_more(ada: Browser, site: Console) -> None:
     assert [name for name, _ in events(browser.get("/live/trace"))] == ["part", "end"]
 
 
-@pytest.mark.parametrize("path", ["/live/trace", "/live/queues"])
+@pytest.mark.parametrize("path", LIVE)
 def test_who_may_not_see_a_page_hears_of_no_change_of_it(site: Console, path: str) -> None:
     nobody = site.signed_in("nobody")
     nobody.get(path)
