@@ -136,6 +136,8 @@ OF_ALL: dict[str, Callable[[Sequence[float]], float]] = {
     "staffetta_tolerance_end_timestamp_seconds": max,
     "staffetta_oauth_token_age_seconds": max,
     "staffetta_oauth_token_expiry_timestamp_seconds": max,
+    "staffetta_acme_next_order_timestamp_seconds": max,
+    "staffetta_acme_failures": max,
     "staffetta_draining": max,
     "staffetta_build_info": max,
     "process_start_time_seconds": min,

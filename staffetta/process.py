@@ -98,7 +98,7 @@ def _stand(settings: Settings, config: Path, handed_down: HandedDown) -> int:
 async def _alone(settings: Settings, config: Path, ports: Ports, standing: StandingFile) -> bool:
     """Run the whole relay in this process. Return whether it is to be renewed, rather than to end."""
     loop = asyncio.get_running_loop()
-    told_to_end, renewal = asyncio.Event(), Renewal(config, ports, standing)
+    told_to_end, renewal = asyncio.Event(), Renewal(settings, config, ports, standing)
     supervisor = Supervisor()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_end.set)

@@ -18,6 +18,7 @@ import structlog
 from staffetta.operations.restarting import StandingFile
 from staffetta.ports import CannotListen, Handed, Ports
 from staffetta.settings.file import SettingsError, load
+from staffetta.settings.model import Settings
 
 _VARIABLE = "STAFFETTA_RESUME"
 _CHECK_SECONDS = 60.0
@@ -63,7 +64,8 @@ class Resumed:
 class Renewal:
     """Asked for by a signal; granted when nothing that can be tried beforehand stands against it."""
 
-    def __init__(self, config: Path, ports: Ports, standing: StandingFile) -> None:
+    def __init__(self, settings: Settings, config: Path, ports: Ports, standing: StandingFile) -> None:
+        self._data_dir = settings.data_dir
         self._config = config
         self._ports = ports
         self._standing = standing
@@ -76,7 +78,7 @@ class Renewal:
             self._asking = asyncio.create_task(self._ask(then), name="restart")
 
     async def _ask(self, then: Callable[[], None]) -> None:
-        trouble = await trouble_with(self._config, self._ports)
+        trouble = await trouble_with(self._config, self._ports, self._data_dir)
         if trouble is None:
             _log.info("restarting")
             self.is_granted = True
@@ -87,7 +89,7 @@ class Renewal:
         self._asking = None
 
 
-async def trouble_with(config: Path, ports: Ports) -> str | None:
+async def trouble_with(config: Path, ports: Ports, data_dir: Path) -> str | None:
     """Say why the relay could not start anew, or None; then new ports are bound already."""
     words = [*_program(), "check", "--config", str(config)]
     child = await asyncio.create_subprocess_exec(
@@ -101,7 +103,10 @@ async def trouble_with(config: Path, ports: Ports) -> str | None:
     if child.returncode:
         return said.decode(errors="replace").strip()
     try:
-        ports.add(load(config))
+        settings = load(config)
+        if settings.data_dir != data_dir:
+            return f"data_dir was {data_dir}; another takes a stop and a start"
+        ports.add(settings)
     except (SettingsError, CannotListen) as error:
         return str(error)
     return None

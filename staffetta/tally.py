@@ -90,7 +90,7 @@ class Tally(Collector):
             told: dict[str, Any] = json.loads(self._path(number).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if told["run"] != self._place.run:
+        if not isinstance(told, dict) or told.get("run") != self._place.run:
             return None
         values = {
             (name, tuple((key, label) for key, label in labels)): value for name, labels, value in told["samples"]

@@ -73,7 +73,7 @@ class Workers:
         self._workers: set[_Worker] = set()
         self._ending = asyncio.Event()
         self._is_up = False
-        self._renewal = Renewal(config, ports, standing)
+        self._renewal = Renewal(settings, config, ports, standing)
         self._status = EX_OK
 
     async def run(self) -> int | None:
