@@ -6,18 +6,19 @@ from typing import Annotated
 from pydantic import Field
 
 from staffetta.directory.store import Kind
+from staffetta.mail.sentence import sentence
 from staffetta.operations.access import found, listed
 from staffetta.operations.duties import LOOK_INTO
 from staffetta.operations.errors import BadParameter
-from staffetta.operations.inputs import Input, Output
+from staffetta.operations.inputs import Input, Output, Said
 from staffetta.operations.organizations import mail_endpoint, organization_value
 from staffetta.operations.registry import Context, Operation
 from staffetta.settings.model import Listener, ListenerKind
 from staffetta.settings.objects import Account, InboundConnector
 
-_IN_TLS = "TLS from the start (SSL/TLS)"
+_IN_TLS = sentence("TLS from the start (SSL/TLS)")
 _STARTTLS = "STARTTLS"
-_STARTTLS_OR_NONE = "STARTTLS if the device can, or else none"
+_STARTTLS_OR_NONE = sentence("STARTTLS if the device can, or else none")
 _USUAL = {ListenerKind.RELAY: "25", ListenerKind.SUBMISSION: "587"}
 
 
@@ -30,8 +31,8 @@ class DeviceCardRow(Output):
     name: Annotated[str, Field(description="The connector or account.")]
     server: Annotated[str, Field(description="The host to type in; its address where the device has no DNS.")]
     port: Annotated[str, Field(description="The port.")]
-    security: Annotated[str, Field(description="What the device may call encryption.")]
-    authentication: Annotated[str, Field(description="Whether it logs in.")]
+    security: Annotated[Said, Field(description="What the device may call encryption.")]
+    authentication: Annotated[Said, Field(description="Whether it logs in.")]
     user_name: Annotated[str | None, Field(description="What it logs in as.")]
     certificate: Annotated[str | None, Field(description="The certificate that it must show.")]
     from_addresses: Annotated[tuple[str, ...], Field(description="Which senders it may use.")]
@@ -103,11 +104,12 @@ def _row(
     client_addresses: Sequence[str],
 ) -> DeviceCardRow:
     security = _IN_TLS if listener.implicit_tls else _STARTTLS if is_tls_wanted else _STARTTLS_OR_NONE
+    authentication = sentence("user name and password") if is_login else sentence("none")
     lines = {
         "SMTP server": _host(context, organization),
         "Port": _port(listener),
         "Security": security,
-        "Authentication": "user name and password" if is_login else "none",
+        "Authentication": authentication,
         "User": user_name,
         "Certificate": certificate,
         "From": ", ".join(from_addresses[:5]) or None,
@@ -117,7 +119,7 @@ def _row(
         server=str(lines["SMTP server"]),
         port=str(lines["Port"]),
         security=security,
-        authentication=str(lines["Authentication"]),
+        authentication=authentication,
         user_name=user_name,
         certificate=certificate,
         from_addresses=tuple(from_addresses),
@@ -147,13 +149,15 @@ def _listeners(context: Context, *, is_login: bool) -> Sequence[Listener]:
     if is_login:
         if not submission:
             context.warnings.append(
-                'Whoever logs in needs a listener with kind = "submission"; write one into the settings file, such as '
-                'address = "0.0.0.0:587".'
+                sentence(
+                    'Whoever logs in needs a listener with kind = "submission"; write one into the settings file, such '
+                    'as address = "0.0.0.0:587".'
+                )
             )
         return submission
     found = [each for each in listeners if each.kind is ListenerKind.RELAY] or submission
     if not found:
-        context.warnings.append("There is no listener yet: write one into the settings file.")
+        context.warnings.append(sentence("There is no listener yet: write one into the settings file."))
     return found
 
 

@@ -12,10 +12,11 @@ from typing import Annotated
 from pydantic import Field
 
 from staffetta.directory.store import Kind
+from staffetta.mail.sentence import sentence
 from staffetta.net.resolver import DnsResolver, LookupFailed
 from staffetta.operations.access import found, listed
 from staffetta.operations.duties import LOOK_INTO
-from staffetta.operations.inputs import Input, Output
+from staffetta.operations.inputs import Input, Output, Said
 from staffetta.operations.organizations import mail_endpoint, organization_value
 from staffetta.operations.registry import Context, Operation
 from staffetta.settings.model import Settings
@@ -40,10 +41,10 @@ class TestAcceptedDomain(Input):
 class DomainRecord(Output):
     record_type: Annotated[str, Field(description="MX, A/AAAA or TXT.")]
     name: Annotated[str, Field(description="Where it stands.")]
-    expected: Annotated[str, Field(description="What to publish.")]
+    expected: Annotated[Said, Field(description="What to publish.")]
     found: Annotated[tuple[str, ...], Field(description="What is published now.")]
     status: Annotated[RecordStatus, Field(description="Whether that is what is expected.")]
-    meaning: Annotated[str, Field(description="What follows from it.")]
+    meaning: Annotated[Said, Field(description="What follows from it.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +81,34 @@ async def _mx(asked: DnsResolver, wanted: _Wanted) -> DomainRecord:
     ours = {wanted.endpoint.lower(), wanted.hostname}
     texts = tuple(f"{each.preference} {each.host or '.'}" for each in records)
     if not records:
-        return _row("MX", wanted.domain, expected, texts, RecordStatus.MISSING, "Nobody knows where its mail goes.")
+        return _row(
+            "MX", wanted.domain, expected, texts, RecordStatus.MISSING, sentence("Nobody knows where its mail goes.")
+        )
     if records[0].host in ours:
-        return _row("MX", wanted.domain, expected, texts, RecordStatus.AS_EXPECTED, "Its mail comes here.")
+        return _row("MX", wanted.domain, expected, texts, RecordStatus.AS_EXPECTED, sentence("Its mail comes here."))
     if any(each.host in ours for each in records):
-        words = "Its mail comes here only when the hosts before do not answer."
+        words = sentence("Its mail comes here only when the hosts before do not answer.")
     else:
-        words = "Its mail goes elsewhere, which is right where this relay only sends for it."
+        words = sentence("Its mail goes elsewhere, which is right where this relay only sends for it.")
     return _row("MX", wanted.domain, expected, texts, RecordStatus.OTHER, words)
 
 
 async def _address(asked: DnsResolver, wanted: _Wanted) -> DomainRecord:
-    expected = ", ".join(wanted.addresses) or "an address of this relay"
+    expected = ", ".join(wanted.addresses) or sentence("an address of this relay")
     try:
         four, six = await asked.a(wanted.endpoint), await asked.aaaa(wanted.endpoint)
     except LookupFailed as failure:
         return _failed("A/AAAA", wanted.endpoint, expected, failure)
     texts = (*four.records, *six.records)
     if not texts:
-        words = "Clients and senders do not find the relay by this name."
+        words = sentence("Clients and senders do not find the relay by this name.")
         return _row("A/AAAA", wanted.endpoint, expected, texts, RecordStatus.MISSING, words)
     if wanted.addresses and not set(texts) & set(wanted.addresses):
-        words = "The name leads to another machine than doctor.public_addresses says."
+        words = sentence("The name leads to another machine than doctor.public_addresses says.")
         return _row("A/AAAA", wanted.endpoint, expected, texts, RecordStatus.OTHER, words)
-    return _row("A/AAAA", wanted.endpoint, expected, texts, RecordStatus.AS_EXPECTED, "The name leads to an address.")
+    return _row(
+        "A/AAAA", wanted.endpoint, expected, texts, RecordStatus.AS_EXPECTED, sentence("The name leads to an address.")
+    )
 
 
 async def _spf(asked: DnsResolver, wanted: _Wanted) -> DomainRecord:
@@ -114,14 +119,14 @@ async def _spf(asked: DnsResolver, wanted: _Wanted) -> DomainRecord:
     except LookupFailed as failure:
         return _failed("TXT", wanted.domain, expected, failure)
     if not texts:
-        words = "Nothing says who may send in its name, so that others take its mail for forged."
+        words = sentence("Nothing says who may send in its name, so that others take its mail for forged.")
         return _row("TXT", wanted.domain, expected, texts, RecordStatus.MISSING, words)
     if len(texts) > 1:
-        words = "Two records are an error (RFC 7208 §3.2): neither counts."
+        words = sentence("Two records are an error (RFC 7208 §3.2): neither counts.")
         return _row("TXT", wanted.domain, expected, texts, RecordStatus.OTHER, words)
     if all(each in texts[0].lower() for each in means.split()):
-        return _row("TXT", wanted.domain, expected, texts, RecordStatus.AS_EXPECTED, "It names this relay.")
-    words = "It names this relay by none of these words; the doctor tells whether by an include."
+        return _row("TXT", wanted.domain, expected, texts, RecordStatus.AS_EXPECTED, sentence("It names this relay."))
+    words = sentence("It names this relay by none of these words; the doctor tells whether by an include.")
     return _row("TXT", wanted.domain, expected, texts, RecordStatus.OTHER, words)
 
 
@@ -132,9 +137,11 @@ async def _dmarc(asked: DnsResolver, wanted: _Wanted) -> DomainRecord:
     except LookupFailed as failure:
         return _failed("TXT", name, expected, failure)
     if not texts:
-        words = "Large providers want one from whoever sends much."
+        words = sentence("Large providers want one from whoever sends much.")
         return _row("TXT", name, expected, texts, RecordStatus.MISSING, words)
-    return _row("TXT", name, expected, texts, RecordStatus.AS_EXPECTED, "It says what becomes of mail that fails.")
+    return _row(
+        "TXT", name, expected, texts, RecordStatus.AS_EXPECTED, sentence("It says what becomes of mail that fails.")
+    )
 
 
 def _row(kind: str, name: str, expected: str, texts: tuple[str, ...], status: RecordStatus, words: str) -> DomainRecord:
@@ -142,7 +149,14 @@ def _row(kind: str, name: str, expected: str, texts: tuple[str, ...], status: Re
 
 
 def _failed(kind: str, name: str, expected: str, failure: LookupFailed) -> DomainRecord:
-    return _row(kind, name, expected, (), RecordStatus.FAILED, f"The DNS does not answer: {failure}.")
+    return _row(
+        kind,
+        name,
+        expected,
+        (),
+        RecordStatus.FAILED,
+        sentence("The DNS does not answer: {trouble}.", trouble=str(failure)),
+    )
 
 
 OPERATIONS = (

@@ -11,9 +11,10 @@ from cryptography import x509
 from pydantic import Field
 
 from staffetta.directory.store import Kind
+from staffetta.mail.sentence import sentence
 from staffetta.operations.access import listed
 from staffetta.operations.duties import READ
-from staffetta.operations.inputs import Input, Output
+from staffetta.operations.inputs import Input, Output, Said
 from staffetta.operations.registry import Context, Operation
 from staffetta.settings.addresses import is_public
 
@@ -25,9 +26,9 @@ class GetExchangeConnectorCommand(Input):
 
 
 class ExchangeCommand(Output):
-    way: Annotated[str, Field(description="By what Exchange knows this relay.")]
+    way: Annotated[Said, Field(description="By what Exchange knows this relay.")]
     command: Annotated[str, Field(description="To be run in Exchange Online PowerShell.")]
-    note: Annotated[str, Field(description="What has to be so for it to work.")]
+    note: Annotated[Said, Field(description="What has to be so for it to work.")]
 
 
 def get(context: Context, given: GetExchangeConnectorCommand) -> Iterable[Output]:
@@ -37,32 +38,46 @@ def get(context: Context, given: GetExchangeConnectorCommand) -> Iterable[Output
     shown = list(_certificate_names(context))
     wanted = shown[0] if shown else f"*.{domains[0]}" if domains else "<a domain of yours>"
     yield ExchangeCommand(
-        way="Certificate",
+        way=sentence("Certificate"),
         command=f"{start}-RequireTls $true -TlsSenderCertificateName {wanted}",
         note=_certificate_note(shown, wanted),
     )
     addresses = [each for each in context.settings.doctor.public_addresses if ":" not in each and is_public(each)]
     yield ExchangeCommand(
-        way="Address",
+        way=sentence("Address"),
         command=f"{start}-SenderIPAddresses {','.join(addresses) or _quoted(_ADDRESS)}",
-        note="The address must be yours alone, static, and none of a provider's shared ones. Exchange takes IPv4 only"
-        + (", from doctor.public_addresses." if addresses else "; write it to doctor.public_addresses here too."),
+        note=_address_note(addresses),
     )
     yield ExchangeCommand(
-        way="Accepted domains",
+        way=sentence("Accepted domains"),
         command=f"Get-AcceptedDomain | Where-Object DomainName -in {','.join(map(_quoted, domains)) or _quoted('…')}",
-        note="Every sender's domain must be an accepted domain there as well, or Exchange answers 550 5.7.64.",
+        note=sentence(
+            "Every sender's domain must be an accepted domain there as well, or Exchange answers 550 5.7.64."
+        ),
     )
 
 
 def _certificate_note(shown: Sequence[str], wanted: str) -> str:
     if shown:
-        return (
+        return sentence(
             "The certificate is the one that the route shows to its next hop; a public authority must have issued it."
         )
-    return (
-        f"Exchange wants a certificate for {wanted} from a public authority, shown by the route as client_certificate; "
-        "no route has one yet."
+    return sentence(
+        "Exchange wants a certificate for {name} from a public authority, shown by the route as client_certificate; no "
+        "route has one yet.",
+        name=wanted,
+    )
+
+
+def _address_note(addresses: Sequence[str]) -> str:
+    if addresses:
+        return sentence(
+            "The address must be yours alone, static, and none of a provider's shared ones. Exchange takes IPv4 only, "
+            "from doctor.public_addresses."
+        )
+    return sentence(
+        "The address must be yours alone, static, and none of a provider's shared ones. Exchange takes IPv4 only; "
+        "write it to doctor.public_addresses here too."
     )
 
 
