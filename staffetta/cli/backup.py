@@ -19,6 +19,10 @@ Hold = Annotated[
     Parameter(negative="", help="Hold all that waits, until `staffetta queue release`: some of it may have been sent."),
 ]
 
+WithoutKeys = Annotated[
+    bool, Parameter(negative="", help="Leave private keys out: for where the key that seals them is lost.")
+]
+
 
 def backup(file: NewFile, /, *, config: ConfigFile) -> int:
     """Write queue, trace, directory, keys and certificates of a relay, running or not, to one file."""
@@ -26,16 +30,16 @@ def backup(file: NewFile, /, *, config: ConfigFile) -> int:
         summary = backups.back_up(load(config), file)
     except BackupFailed as error:
         return _failed(error)
-    print(f"{file}: {_shown(summary)}. It holds keys and mail: keep it where nobody else reads it.")
-    print(f"Not in it: {summary.key}, which opens sealed secrets. Keep a copy of that elsewhere.")
+    print(f"{file}: {_shown(summary)}. It holds mail: keep it where nobody else reads it.")
+    print(f"Not in it: {summary.key}, which opens the keys and secrets in it. Keep a copy of that elsewhere.")
     return EX_OK
 
 
-def restore(file: File, /, *, config: ConfigFile, hold: Hold = False) -> int:
+def restore(file: File, /, *, config: ConfigFile, hold: Hold = False, without_keys: WithoutKeys = False) -> int:
     """Put a backup into an empty data folder. What was sent since it was made waits in it again: see --hold."""
     settings = load(config)
     try:
-        summary = backups.restore(settings, file, hold=hold)
+        summary = backups.restore(settings, file, hold=hold, without_keys=without_keys)
     except BackupFailed as error:
         return _failed(error)
     print(f"{settings.data_dir}: {_shown(summary)}, made by version {summary.made_by}.")

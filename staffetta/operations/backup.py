@@ -4,7 +4,8 @@ Rule 1: a backup is whole or not there: it is written beside its place, synced, 
 Rule 2: the spool is as at one instant of the backup, every other database and file as at an instant of its own.
 Rule 3: nothing is restored over anything, and nothing that has not been checked: hashes, databases, versions.
 Rule 4: what waits in the drop folder is mail that was acknowledged: it is in the backup (backup_drop.py).
-Rule 5: a backup holds keys and mail; it is readable by its owner alone. The key of sealed secrets is not in it.
+Rule 5: a backup holds mail and hashes; it is readable by its owner alone. Keys in it are sealed (backup_keys.py), with
+one that is not in it.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from typing import IO, Any, TypedDict
 from staffetta import __version__
 from staffetta.directory import database as directory_database
 from staffetta.directory.sealing import KEY_FILE_NAME, KeyRing
-from staffetta.operations import backup_drop
+from staffetta.operations import backup_drop, backup_keys
 from staffetta.operations.queues import CommandVerb, Order, act
 from staffetta.operations.spools import NotAvailable, not_available, spool_folder
 from staffetta.settings.model import Settings
@@ -36,7 +37,7 @@ from staffetta.trace.search import DATABASE_NAME
 
 MANIFEST = "manifest.json"
 SETTINGS = "settings.toml"
-_FORMAT = 1
+_FORMAT, _FORMATS = 2, (1, 2)  # 2: with sealed keys, and letters of the drop folder
 _DATA = "data"
 _SPOOL = f"{_DATA}/spool"
 _DROP = "drop"
@@ -98,10 +99,11 @@ def back_up(settings: Settings, target: Path) -> Summary:
     return _with_key(summary, settings)
 
 
-def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
+def restore(settings: Settings, source: Path, *, hold: bool = False, without_keys: bool = False) -> Summary:
     """Put what a backup holds into the data folder, which must be empty or absent. No relay may run on it.
 
-    hold: hold all that waits, so that nothing is sent before an administrator has looked. Raises BackupFailed.
+    hold: hold all that waits, so that nothing is sent before an administrator has looked. without_keys: leave out what
+    is sealed, where the key of secrets is lost. Raises BackupFailed.
     """
     data = settings.data_dir
     with _told(source):
@@ -119,6 +121,8 @@ def restore(settings: Settings, source: Path, *, hold: bool = False) -> Summary:
             letters = _letters(settings, source, restoring / _DROP)
             unpacked = restoring / _DATA
             unpacked.mkdir(exist_ok=True)
+            if not without_keys:
+                backup_keys.open_all(settings, restoring / backup_keys.SEALED, unpacked)
             _check(unpacked)
             if hold and (unpacked / "spool" / DATABASE_NAME).exists():
                 aside = settings.model_copy(update={"data_dir": unpacked})
@@ -201,7 +205,7 @@ def _write(settings: Settings, writer: _Writer) -> Summary:
             name = f"{_SPOOL}/{partition.relative_to(spool)}" if partition != spool else _SPOOL
             messages += _write_partition(writer, partition, name)
     for path in _others(settings):
-        _add_other(writer, f"{_DATA}/{path.relative_to(settings.data_dir).as_posix()}", path)
+        _add_other(writer, settings, path)
     manifest = {
         "format": _FORMAT,
         "made_by": __version__,
@@ -246,22 +250,27 @@ def _is_settings_or_key(path: Path, settings: Settings) -> bool:
     return path.absolute() in its_own or path.name == KEY_FILE_NAME
 
 
-def _add_other(writer: _Writer, name: str, path: Path) -> None:
+def _add_other(writer: _Writer, settings: Settings, path: Path) -> None:
     """A database by SQLite's own means, a small file in one read. What has gone meanwhile is left out."""
+    name = path.relative_to(settings.data_dir).as_posix()
     try:
         if not path.is_file():
             return
         with path.open("rb") as file:
             octets = file.read(len(_SQLITE))
             if octets != _SQLITE:
-                writer.add_octets(name, octets + file.read())
+                octets += file.read()
+                if backup_keys.is_key(path, octets, settings):
+                    writer.add_octets(f"{backup_keys.SEALED}/{name}", backup_keys.sealed(settings, name, octets))
+                else:
+                    writer.add_octets(f"{_DATA}/{name}", octets)
                 return
     except FileNotFoundError:
         return
     writer.copy.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, timeout=5)) as source, closing(sqlite3.connect(writer.copy)) as copied:
         source.backup(copied)
-    writer.add_file(name, writer.copy)
+    writer.add_file(f"{_DATA}/{name}", writer.copy)
 
 
 def _read(source: Path, into: Path) -> tuple[Summary, float]:
@@ -286,7 +295,7 @@ def _read(source: Path, into: Path) -> tuple[Summary, float]:
 def _compared(source: Path, found: Mapping[str, Part], manifest: Mapping[str, Any] | None) -> Summary:
     if manifest is None:
         raise BackupFailed(f"{source} is cut short: it has no {MANIFEST} at its end. Take another backup.")
-    if manifest["format"] != _FORMAT:
+    if manifest["format"] not in _FORMATS:
         raise BackupFailed(f"{source} was made by version {manifest['made_by']}; restore it with that or a newer one.")
     parts: dict[str, Part] = manifest["parts"]
     if wrong := sorted(name for name in found.keys() | parts.keys() if found.get(name) != parts.get(name)):
@@ -344,6 +353,7 @@ def _told(path: Path) -> Iterator[None]:
         raise BackupFailed(f"A database cannot be copied: {error}.") from error
     except (
         NotAvailable,
+        backup_keys.KeysSealed,
         spool_database.SpoolCannotOpen,
         directory_database.DirectoryUnavailable,
     ) as error:
