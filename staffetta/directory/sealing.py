@@ -17,9 +17,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from staffetta.directory.database import DirectoryUnavailable
 from staffetta.settings.model import Settings
 from staffetta.settings.secrets import SecretUnavailable, read_secret
+from staffetta.settings.secrets_key import secrets_key
 
-KEY_FILE_NAME = "secrets.key"
-_FILE = "file:"
 _BETWEEN = "\0"
 
 
@@ -41,12 +40,8 @@ class KeyRing:
     @classmethod
     def of(cls, settings: Settings) -> "KeyRing":
         """The one that the settings name; left out, a file beside the settings."""
-        if settings.secrets_key is not None:
-            is_plain = settings.secrets_key.startswith(f"{_FILE}/") and "${" not in settings.secrets_key
-            path = Path(settings.secrets_key.removeprefix(_FILE)) if is_plain else None
-            return cls(settings.secrets_key, path, settings.data_dir)
-        path = (settings.origin.path.parent if settings.origin else settings.data_dir) / KEY_FILE_NAME
-        return cls(f"{_FILE}{path.absolute()}", path.absolute(), settings.data_dir)
+        reference, path = secrets_key(settings)
+        return cls(reference, path, settings.data_dir)
 
     def keys(self) -> Sequence[str]:
         """Return them, the one that seals first. Raises KeyUnavailable."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from staffetta.directory.administrators import Administrator, find_administrator
 from staffetta.directory.changing import Changing
 from staffetta.directory.problems import AlreadyNamed, NotThere
-from staffetta.directory.sealing import KEY_FILE_NAME, KeyRing, KeyUnavailable, fernet_of
+from staffetta.directory.sealing import KeyRing, KeyUnavailable, fernet_of
 from staffetta.directory.store import Directory
+from staffetta.settings.secrets_key import KEY_FILE_NAME
 
 _WORDS = "administrator"
 _COLUMNS = "credential, administrator.name, passkey.name, public_key, sign_count, passkey.created_at, used_at"

@@ -24,11 +24,12 @@ from typing import IO, Any, TypedDict
 
 from staffetta import __version__
 from staffetta.directory import database as directory_database
-from staffetta.directory.sealing import KEY_FILE_NAME, KeyRing
+from staffetta.directory.sealing import KeyRing
 from staffetta.operations import backup_drop, backup_keys
 from staffetta.operations.queues import CommandVerb, Order, act
 from staffetta.operations.spools import NotAvailable, not_available, spool_folder
 from staffetta.settings.model import Settings
+from staffetta.settings.secrets_key import KEY_FILE_NAME
 from staffetta.spool import database as spool_database
 from staffetta.spool.content import CONTENT_FOLDER
 from staffetta.spool.snapshot import snapshot

@@ -116,6 +116,16 @@ def test_a_key_that_others_can_read_ends_the_start(folder: Path) -> None:
         pass
 
 
+def test_the_key_of_secrets_is_for_the_relay_alone(folder: Path) -> None:
+    (folder / "sealed").mkdir(mode=0o755)
+    relay = Relay(folder / "sealed", 25)
+    (folder / "sealed/secrets.key").write_text("x")
+    (folder / "sealed/secrets.key").chmod(0o644)
+    status, said = refused(relay)
+    assert status == EX_NOPERM
+    assert f"{folder}/sealed/secrets.key (the key of secrets) has the mode 0644." in said
+
+
 def test_a_file_of_root_is_told_to_who_the_relay_becomes(folder: Path) -> None:
     (folder / "foreign").mkdir(mode=0o755)
     status, said = refused(declared(Relay(folder / "foreign", 25), 'run_as = "nobody"'))

@@ -12,6 +12,7 @@ from staffetta.doctor.facts import FileFacts
 from staffetta.doctor.roads import roads
 from staffetta.settings.model import Settings
 from staffetta.settings.secrets import SecretUnavailable, fill_in
+from staffetta.settings.secrets_key import secrets_key
 
 _FILE = "file:"
 
@@ -55,6 +56,8 @@ def _wanted(settings: Settings) -> Iterator[_Wanted]:
     if settings.origin is not None:
         has_hashes = any(account.password_hashes for account in settings.declared.accounts)
         yield _Wanted(settings.origin.path, "the settings", is_secret=False, has_hashes=has_hashes)
+    if (path := secrets_key(settings)[1]) is not None:
+        yield _Wanted(path, "the key of secrets")
     for listener in settings.listeners:
         if key := listener.private_key or listener.certificate:
             yield _Wanted(key, f"the private key of listener {listener.name}")

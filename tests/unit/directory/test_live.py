@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import subprocess
 import sys
@@ -98,7 +99,12 @@ def keep_lab(file: Path) -> None:
     directory.close()
 
 
-def test_a_connector_of_another_process_reaches_the_next_transaction_of_a_session(file: Path) -> None:
+def test_a_connector_of_another_process_reaches_the_next_transaction_of_a_session(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine the event loop comes late, and under that stress a stranger's second mistake is its last.
+    monkeypatch.setattr("staffetta.reception.crowd._LATENESS_SECONDS", math.inf)
+
     async def test() -> None:
         async with running(file) as relay:
             client = await connect(relay)
