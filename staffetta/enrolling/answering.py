@@ -5,6 +5,7 @@ The ports are open while an order is under way, and answer that question alone.
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -56,9 +57,11 @@ async def answering(acme: Acme) -> AsyncIterator[Answers]:
             except OSError as error:
                 if not is_declared and ":" in host:
                     continue  # a machine without IPv6
-                why = os.strerror(error.errno or 0)
+                why, instead = os.strerror(error.errno or 0), "stop what has it"
+                if error.errno == errno.EACCES:
+                    instead = "let the relay take low ports (CAP_NET_BIND_SERVICE)"
                 raise NotIssued(
-                    f"{address} cannot be listened on: {why}; stop what has it, or write other acme.addresses and have "
+                    f"{address} cannot be listened on: {why}; {instead}, or write other acme.addresses and have "
                     "the port led there"
                 ) from None
             stack.callback(server.close)

@@ -23,12 +23,13 @@ from staffetta.enrolling.schedule import due_at, moment, wait_after
 from staffetta.enrolling.wanted import NotIssued, Order, Put
 from staffetta.net.tls import self_signed
 from staffetta.settings.acme import Acme, acme_certificate, acme_folder, acme_names
-from staffetta.settings.acme_state import AcmeState, write_acme_state
+from staffetta.settings.acme_state import AcmeState, read_acme_state, write_acme_state
 from staffetta.settings.model import Settings
 from staffetta.settings.whole_files import write_whole
 
 _LOOK_SECONDS = 21_600.0  # between two questions when the authority would have us renew (RFC 9773 §4.3.2)
 _SHORTEST_WAIT_SECONDS = 1.0
+_REST_AFTER_START_SECONDS = 900.0  # four in an hour; Let's Encrypt bears five failures
 
 Result = TypeVar("Result")
 
@@ -69,14 +70,31 @@ class CertificateKeeper:
         self._is_wanted.set()
 
     async def run(self) -> None:
-        """Look at once, then when it is due and when told, until cancelled."""
+        """Look at once, then when it is due and when told, until cancelled.
+
+        Shortly after a failure before the start it is not at once: a relay that is started again and again must not
+        use up what the authority bears.
+        """
+        settings = self._get_settings()
+        if settings.acme is not None:
+            await self._rest(self.rest_after_start(settings))
         while (acme := self._get_settings().acme) is not None:
             self._is_wanted.clear()
-            wait = await self.look(acme)
-            metrics.ACME_NEXT_ORDER.set(self._now() + wait)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(min(wait, _LOOK_SECONDS), _SHORTEST_WAIT_SECONDS)):
-                    await self._is_wanted.wait()
+            await self._rest(max(await self.look(acme), _SHORTEST_WAIT_SECONDS))
+
+    def rest_after_start(self, settings: Settings) -> float:
+        """Take up where the last process stood, and return the seconds until the first look."""
+        state = read_acme_state(settings.data_dir)
+        if state is None or not state.failures:
+            return 0.0
+        self._failures = state.failures
+        metrics.ACME_FAILURES.set(state.failures)
+        return max(0.0, min(state.next_at, state.at + _REST_AFTER_START_SECONDS) - self._now())
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_wanted.wait()
 
     async def look(self, acme: Acme) -> float:
         """Order where it is due, and return the seconds until the next look."""
@@ -88,15 +106,23 @@ class CertificateKeeper:
             if due <= self._now():
                 pem = await self._ordered(order)
                 due = due_at(pem, names)
+                if due <= self._now():
+                    raise NotIssued(
+                        "the certificate that was issued has other names, or has ended by this machine's clock"
+                    )
                 await asyncio.to_thread(write_whole, acme_certificate(settings.data_dir), pem)
                 self._note_success(settings, due)
         except (NotIssued, OSError, ValueError) as error:
             return self._note_failure(settings, str(error))
-        return due - self._now()
+        metrics.ACME_NEXT_ORDER.set(due)
+        return min(due - self._now(), _LOOK_SECONDS)
 
     async def _due_at(self, settings: Settings, order: Order) -> float:
-        pem = await asyncio.to_thread(acme_certificate(settings.data_dir).read_bytes)
-        due = due_at(pem, order.names)
+        try:
+            pem = await asyncio.to_thread(acme_certificate(settings.data_dir).read_bytes)
+            due = due_at(pem, order.names)
+        except (FileNotFoundError, ValueError):  # somebody took it away, or wrote something else into it
+            return 0.0
         if due == 0.0:
             return due
         return due_at(pem, order.names, await _beside(lambda: _suggested(order, pem)))
@@ -117,6 +143,7 @@ class CertificateKeeper:
         wait = wait_after(self._failures, self._draw())
         metrics.ACME_ORDERS.labels("failed").inc()
         metrics.ACME_FAILURES.set(self._failures)
+        metrics.ACME_NEXT_ORDER.set(self._now() + wait)
         self._keep(settings, AcmeState(self._now(), self._now() + wait, self._failures, words[:1000]))
         _log.error(
             "certificate not issued", error=words, failures=self._failures, next_order=moment(self._now() + wait)
