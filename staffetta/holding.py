@@ -22,7 +22,7 @@ from staffetta.settings.model import Settings
 from staffetta.spool.reading import QueueCount
 from staffetta.spool.siblings import suspend_alike
 from staffetta.spool.sqlite import SqliteSpool
-from staffetta.trace.partitions import DATABASE_NAME, PARTITIONS_MAX, partition, partitions, place_of
+from staffetta.trace.partitions import DATABASE_NAME, partition, partitions, place_of
 
 MakeQueue = Callable[[SqliteSpool, Book | None, Slots | None], QueueManager]
 
@@ -55,7 +55,8 @@ class Holding:
             for each in held:
                 is_new = not (partition(folder, each) / DATABASE_NAME).exists()
                 spool = await open_spool(settings, each)
-                lanes = None if is_alone else Slots(folder / slots.FILE_NAME, each / PARTITIONS_MAX)
+                turn = (place.number + len(holding._parts) / len(held)) / place.of  # so that they seldom meet
+                lanes = None if is_alone else Slots(folder / slots.FILE_NAME, turn)
                 holding._parts.append(_Part(each, spool, make_queue(spool, holding._book, lanes)))
                 if is_new and each:
                     suspend_alike(partition(folder, 0), partition(folder, each))

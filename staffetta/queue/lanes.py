@@ -40,6 +40,7 @@ _SHORT_SECONDS = 30.0  # a line that waits longer for its route costs memory for
 _NOTICE_SECONDS = 5.0  # by how much a time must change to be told again
 _TIMER_SECONDS_MIN = 0.01
 _SLOT_SECONDS = 0.1  # between two looks for a slot, while other queues have all
+_KEEP_SECONDS = 0.25  # how long a slot is kept for the next lane
 _YIELD_SECONDS = 1.0  # how long a lane has its slot at least, while others wait for one
 
 _log = structlog.get_logger()
@@ -73,6 +74,7 @@ class Lanes:
         self._book = book
         self._slots = slots
         self._looking: dict[Place, asyncio.TimerHandle] = {}
+        self._keeping: dict[Place, asyncio.TimerHandle] = {}
         self._spool = spool
         self._courier = courier
         self._get_settings = get_settings
@@ -96,8 +98,7 @@ class Lanes:
             wanted = min(wanted, destination.lanes + (destination.wait is None))
         while destination.lanes < wanted:
             slot = None
-            if self._slots and (slot := self._slots.take(destination.place, limits.concurrency)) is None:
-                self._do_without(destination)
+            if self._slots and (slot := self._slot(self._slots, destination, limits.concurrency)) is None:
                 return
             destination.lanes += 1
             lane = asyncio.create_task(self._lane(destination, slot))
@@ -106,7 +107,7 @@ class Lanes:
 
     async def drain(self, grace_seconds: float) -> None:
         """Let attempts under way finish within the grace, and cut off the others."""
-        for timer in self._looking.values():
+        for timer in (*self._looking.values(), *self._keeping.values()):
             timer.cancel()
         if self._lanes:
             _, late = await asyncio.wait(self._lanes, timeout=grace_seconds)
@@ -162,8 +163,10 @@ class Lanes:
         try:
             while destination.waiting.ready and destination.lanes <= self._window(destination):
                 now = self._now()
-                if slot is not None and now >= yields_at and self._is_to_yield(destination):
-                    return
+                if slot is not None and now >= yields_at:
+                    if self._is_to_yield(destination):
+                        return
+                    yields_at = now + _SLOT_SECONDS
                 line = destination.waiting.next
                 with self._alone(destination, line):
                     claim = self._next(destination, line, now)
@@ -209,21 +212,35 @@ class Lanes:
         """Whether another queue waits for one of the slots; then it has the time to take it."""
         if self._slots is None or not self._slots.are_wanted(destination.place):
             return False
+        self._slots.let_go(destination.place)
         self._look_again(destination, 2 * _SLOT_SECONDS)
         return True
 
     def _give_back_slot(self, destination: Destination, slot: int | None) -> None:
         if self._slots is None or slot is None:
             return
-        self._slots.give_back(slot)
+        place = destination.place
+        if self._slots.keep(place, slot, self._now()) and place not in self._keeping:
+            self._keeping[place] = asyncio.get_running_loop().call_later(_KEEP_SECONDS, self._let_go, place)
         if not destination.waiting.ready:
             self._slots.want_no_more(destination.place)
 
-    def _do_without(self, destination: Destination) -> None:
-        """All slots are taken. Who has some goes on with these."""
-        if self._slots is not None and not destination.lanes:
-            self._slots.want(destination.place)
-        self._look_again(destination, _YIELD_SECONDS if destination.lanes else _SLOT_SECONDS)
+    def _let_go(self, place: Place) -> None:
+        del self._keeping[place]
+        if self._slots is not None:
+            self._slots.let_go(place)
+
+    def _slot(self, slots: Slots, destination: Destination, most: int) -> int | None:
+        """Return a slot for one more lane. Where all were taken a moment ago, who has some goes on with these."""
+        place = destination.place
+        if place in self._looking:
+            return slots.take_kept(place, most)
+        slot = slots.take(place, most)
+        if slot is None:
+            if not destination.lanes:
+                slots.want(place)
+            self._look_again(destination, _KEEP_SECONDS if destination.lanes else _SLOT_SECONDS)
+        return slot
 
     def _look_again(self, destination: Destination, seconds: float) -> None:
         """Open lanes a little later."""

@@ -4,6 +4,7 @@ Rule 1: there are as many bytes for a destination as lanes it may have, so that 
 Rule 2: the kernel gives the bytes of a process back however it ends; nobody counts, and nobody can count wrong.
 Rule 3: who has none and finds none says so (a lock that all can see), and lanes that others hold end soon, so that
 each queue has its turn.
+Rule 4: a lane that has just ended is often followed by another: its slot is kept for that a moment, if nobody wants it.
 
 Locks of the open file (F_OFD_SETLK), so that two queues of one process keep each other out as well.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 FILE_NAME = "lanes.lock"
 _SPAN = 2048  # bytes for a destination: its lanes, and who waits for one
 _WANTED = _SPAN - 1
+_ASK_SECONDS = 0.1  # how often it is looked, at most, whether others wait, while lanes end and begin
 
 Place = tuple[str, str]  # route and destination
 
@@ -30,9 +32,13 @@ class Slots:
         self._turn = turn
         self._taken: set[int] = set()
         self._wanted: set[int] = set()
+        self._kept: dict[int, list[int]] = {}
+        self._asked_at: dict[int, float] = {}
 
     def take(self, place: Place, most: int) -> int | None:
         """Return a slot, to be given back; None where all are taken. most: how many there are."""
+        if (kept := self.take_kept(place, most)) is not None:
+            return kept
         start, first = _start(place), int(self._turn * most)
         for number in range(most):
             slot = start + (first + number) % most
@@ -42,10 +48,41 @@ class Slots:
                 return slot
         return None
 
+    def take_kept(self, place: Place, most: int) -> int | None:
+        """Do as take(), of what is kept alone: that costs nothing."""
+        start = _start(place)
+        kept = self._kept.get(start)
+        while kept:
+            if (slot := kept.pop()) < start + most:
+                return slot
+            self.give_back(slot)  # the route may have fewer lanes by now
+        return None
+
     def give_back(self, slot: int) -> None:
         """The lane has ended."""
         self._taken.discard(slot)
         self._lock(slot, fcntl.F_UNLCK)
+
+    def keep(self, place: Place, slot: int, now: float) -> bool:
+        """The lane has ended: keep the slot for the next one, to be let go of soon, or give it back where it is wanted.
+
+        now: seconds of any steady clock. Return whether it is kept.
+        """
+        start = _start(place)
+        if now - self._asked_at.get(start, now - 2 * _ASK_SECONDS) > _ASK_SECONDS:
+            self._asked_at[start] = now
+            if self.are_wanted(place):
+                self.give_back(slot)
+                return False
+        self._kept.setdefault(start, []).append(slot)
+        return True
+
+    def let_go(self, place: Place) -> None:
+        """Give back what is kept."""
+        start = _start(place)
+        self._asked_at.pop(start, None)
+        for slot in self._kept.pop(start, ()):
+            self.give_back(slot)
 
     def want(self, place: Place) -> None:
         """Say that none was left, until one is taken."""

@@ -147,6 +147,27 @@ def test_a_slot_that_is_wanted_is_told_of_until_it_is_had(tmp_path: Path) -> Non
         each.close()
 
 
+def test_a_slot_is_kept_for_the_next_lane_until_it_is_let_go_or_wanted(tmp_path: Path) -> None:
+    ours, theirs = Slots(tmp_path / "lanes.lock"), Slots(tmp_path / "lanes.lock", 0.5)
+    slot = ours.take(HERE, 2)
+    assert slot is not None
+    assert ours.keep(HERE, slot, 100.0)
+    assert [theirs.take(HERE, 2) is None for _ in range(2)] == [False, True]
+    assert ours.take(HERE, 2) == slot
+    assert ours.keep(HERE, slot, 100.0)
+    ours.let_go(HERE)
+    assert theirs.take(HERE, 2) is not None
+    for each in (ours, theirs):
+        each.close()
+    ours, theirs = Slots(tmp_path / "lanes.lock"), Slots(tmp_path / "lanes.lock")
+    slot = ours.take(HERE, 1)
+    assert slot is not None
+    theirs.want(HERE)
+    assert not ours.keep(HERE, slot, 100.0)
+    assert theirs.take(HERE, 1) is not None
+    assert ours.take(HERE, 1) is None
+
+
 def test_a_book_goes_on_with_the_marks_that_count_most(tmp_path: Path) -> None:
     book, other = Book(tmp_path / "limits.db"), Book(tmp_path / "limits.db")
     book.remember([PaceMark("r", "d", 10.0), HourMark("r", Scope.ALL, 3, 5), ConnectorMark("c", 7.0)])
