@@ -7,8 +7,6 @@ Rule 3: a key is made only while nothing is sealed. One that is lost is told, an
 The file holds one key a line (Fernet: AES-128-CBC and HMAC-SHA256). The first seals; each of them opens.
 """
 
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from staffetta.directory.database import DirectoryUnavailable
 from staffetta.settings.model import Settings
 from staffetta.settings.secrets import SecretUnavailable, read_secret
 from staffetta.settings.secrets_key import secrets_key
+from staffetta.settings.whole_files import write_whole
 
 _BETWEEN = "\0"
 
@@ -102,25 +101,8 @@ class KeyRing:
                 f"The key is {self.reference}, which is not ours to write. Put a line of `staffetta secrets new-key` "
                 "in front there, restart the relay, and say `staffetta secrets rotate` again."
             )
-        beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
-        try:
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                    file.write("".join(f"{key}\n" for key in keys))
-                    file.flush()
-                    os.fsync(file.fileno())
-                if os.geteuid() == 0:  # the relay needs it, which is another user: the one whose data it is
-                    found = self._data_dir.stat()
-                    os.chown(beside, found.st_uid, found.st_gid)
-                beside.replace(self.path)
-            finally:
-                beside.unlink(missing_ok=True)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        try:  # root writes it for the relay, which is whose data it is
+            write_whole(self.path, "".join(f"{key}\n" for key in keys).encode("ascii"), self._data_dir.stat())
         except OSError as error:
             raise KeyUnavailable(
                 f"The key {self.path} cannot be written: {error.strerror}. Let root say `staffetta secrets rotate`, or "
