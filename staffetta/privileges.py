@@ -78,9 +78,12 @@ def _leave_root(settings: Settings, config: Path, addresses: Sequence[str], take
             take(address)
     _make_data_folder(settings.data_dir, user)
     _become(user)
-    if not os.access(__file__, os.R_OK):
-        text = f"{wanted!r} cannot read this program in {Path(__file__).parent}; install it where all may read"
-        raise _refused(config, text)
+    for file in (__file__, os.__file__):  # more of both is loaded later, and by a restart
+        if not os.access(file, os.R_OK):
+            where = Path(file).parent
+            raise _refused(
+                config, f"{wanted!r} cannot read {where}; install this program, and Python, where all may read"
+            )
 
 
 def _become(user: pwd.struct_passwd) -> None:

@@ -3,9 +3,13 @@
 import os
 import pwd
 import random
+import shutil
 import smtplib
 import socket
 import stat
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +24,9 @@ from tests.live.sink import EVERYTHING, Sink
 pytestmark = pytest.mark.live
 
 NOBODY = pwd.getpwnam("nobody")
+ROOT = Path(__file__).parents[2]
+OWN_PYTHON = sys.executable
+SYSTEM_PYTHON = shutil.which("python3", path="/usr/bin")
 
 
 @pytest.fixture
@@ -29,10 +36,23 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(autouse=True)
-def root_alone() -> None:
+def readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that nobody can read too: where the tests' Python is root's alone, the system's runs them."""
     need(None if os.getuid() == 0 else "only root can become another user")
-    closed = [path for path in Path(staffetta.__file__).parents if not path.stat().st_mode & stat.S_IXOTH]
-    need(f"nobody may not enter {closed[0]}, where these sources are" if closed else None)
+    if is_closed(staffetta.__file__):
+        pytest.skip("nobody may not enter the folder of these sources")
+    if not is_closed(os.__file__):
+        return
+    told = subprocess.run([SYSTEM_PYTHON, "--version"], capture_output=True, text=True).stdout if SYSTEM_PYTHON else ""
+    if not told.startswith("Python {}.{}.".format(*sys.version_info)):
+        pytest.skip("there is no Python of this version that nobody may read")
+    monkeypatch.setattr(sys, "executable", SYSTEM_PYTHON)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{sysconfig.get_path('purelib')}")
+
+
+def is_closed(file: str) -> bool:
+    """Whether others may not come to it."""
+    return not all(path.stat().st_mode & stat.S_IXOTH for path in Path(file).resolve().parents)
 
 
 def low_port() -> int:
@@ -142,3 +162,14 @@ def test_a_data_folder_that_root_has_used_is_told(folder: Path) -> None:
     status, said = refused(relay)
     assert status == EX_NOPERM
     assert f"chown -R nobody {folder}/used/data" in said
+
+
+@pytest.mark.skipif(not is_closed(os.__file__), reason="all may read this Python")
+def test_a_program_that_the_user_cannot_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of it is loaded later, and by a restart: better not to begin."""
+    monkeypatch.setattr(sys, "executable", OWN_PYTHON)
+    monkeypatch.delenv("PYTHONPATH")
+    (folder / "closed").mkdir(mode=0o755)
+    status, said = refused(declared(Relay(folder / "closed", 25), 'run_as = "nobody"'))
+    assert status == EX_CONFIG
+    assert "run_as: 'nobody' cannot read" in said
