@@ -37,6 +37,8 @@ def role_groups(directory: Directory, organization: str | None = None) -> Sequen
 def add_role_group(changing: Changing, name: str, roles: Sequence[str]) -> None:
     """Make a group. Raises AlreadyNamed, ChangeRefused."""
     changing.check_organization(None, _WORDS, name)
+    if not name.strip() or name != name.strip() or not name.isprintable():
+        raise ChangeRefused(f"{name!r} is no name for a role group; write one without spaces at its ends.")
     known = checked_roles(changing.connection, roles)
     if _find(changing.connection, name) is not None:
         raise AlreadyNamed(_WORDS, name)

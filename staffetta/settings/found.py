@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from staffetta.mail.address import AddressError, parse_domain
+from staffetta.mail.sentence import sentence
 from staffetta.settings.addresses import networks
 
 _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31}")
@@ -21,7 +22,14 @@ def address_entry(where: Where, text: str) -> Found:
     try:
         networks(text)
     except ValueError as error:
-        yield where, f"{text!r}: {error}; write an address, a network such as 192.0.2.0/24, or a range a-b"
+        yield (
+            where,
+            sentence(
+                "{value!r}: {why}; write an address, a network such as 192.0.2.0/24, or a range a-b",
+                value=text,
+                why=str(error),
+            ),
+        )
 
 
 def domain_name(where: Where, text: str) -> Found:
@@ -29,25 +37,32 @@ def domain_name(where: Where, text: str) -> Found:
     try:
         lower = parse_domain(text)
     except AddressError as error:
-        yield where, f"{text!r}: {error}; write a name such as contoso.com"
+        yield where, sentence("{value!r}: {why}; write a name such as contoso.com", value=text, why=str(error))
     else:
         if lower != text:
-            yield where, f"{text!r}: write it as {lower!r}"
+            yield where, _as(text, lower)
 
 
 def domain_pattern(where: Where, text: str, instead: str) -> Found:
     """Check `contoso.com` or `*.contoso.com`; instead: what to write."""
     domain = text.removeprefix("*.")
     if "*" in domain:
-        yield where, f"{text!r}: a wildcard stands alone in front; write {instead}"
+        yield (
+            where,
+            sentence("{value!r}: a wildcard stands alone in front; write {instead}", value=text, instead=instead),
+        )
         return
     try:
         lower = parse_domain(domain)
     except AddressError as error:
-        yield where, f"{text!r}: {error}; write {instead}"
+        yield where, sentence("{value!r}: {why}; write {instead}", value=text, why=str(error), instead=instead)
     else:
         if lower != domain:
-            yield where, f"{text!r}: write it as {text.removesuffix(domain) + lower!r}"
+            yield where, _as(text, text.removesuffix(domain) + lower)
+
+
+def _as(text: str, better: str) -> str:
+    return sentence("{value!r}: write it as {better!r}", value=text, better=better)
 
 
 def fingerprints(where: Where, texts: Iterable[str]) -> Found:

@@ -33,7 +33,7 @@ def test_the_doctor_reports_and_the_report_stays(ada: Visitor) -> None:
     expect(report).to_contain_text("What to do")
     ada.go("/")
     ada.go("/doctor")
-    expect(report).to_contain_text("secret-readable-by-others")
+    expect(report).to_contain_text("certificate-name-missing")
 
 
 def test_a_queue_is_suspended_after_its_preview_and_resumed(ada: Visitor) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Visitor, follow
 
 pytestmark = pytest.mark.browser
 
@@ -13,11 +13,11 @@ pytestmark = pytest.mark.browser
 def test_a_row_leads_to_the_story_and_to_the_source(ada: Visitor, axe: Path) -> None:
     ada.troubles.clear()
     page = ada.go("/trace?Search=to:eva@partner.test")
-    page.locator(".row-link").first.click()
+    follow(page.locator(".row-link").first)
     expect(page.get_by_role("heading", name="Decisions")).to_be_visible()
     assert ada.violations(axe) == []
-    page.get_by_role("link", name="Source", exact=True).click()
-    page.get_by_role("button", name="Show the source").click()
+    follow(page.get_by_role("link", name="Source", exact=True))
+    follow(page.get_by_role("button", name="Show the source"))
     expect(page.locator("pre.source")).to_contain_text("To: eva@partner.test")
     assert ada.violations(axe) == []
     assert ada.troubles == []

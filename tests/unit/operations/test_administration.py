@@ -92,6 +92,13 @@ def test_a_token_of_nothing_is_refused(office: Office, parameters: dict[str, obj
         office("New-ApiToken", Name="x", **parameters)
 
 
+@pytest.mark.parametrize("name", [" ", "Sup\u202eport", "Sup\nport"])
+@pytest.mark.parametrize("cmdlet", ["New-RoleGroup", "New-ApiToken"])
+def test_a_name_that_cannot_be_read_is_refused(managed: Office, cmdlet: str, name: str) -> None:
+    with pytest.raises(OperationError, match="is no name for a"):
+        managed(cmdlet, Name=name, Roles="Help Desk")
+
+
 def test_an_organization_gives_sight_of_itself_alone(managed: Office) -> None:
     managed("New-ApiToken", Name="ours", Roles=MANAGEMENT)
     (made,) = managed("New-ApiToken", FABRIKAM, Name="theirs", Roles=MANAGEMENT)
