@@ -20,7 +20,7 @@ from staffetta.delivery.hops import NextHops
 from staffetta.delivery.tls_reporter import TlsReporter
 from staffetta.directory.live import LiveSettings
 from staffetta.directory.sealing import KeyRing, KeyUnavailable
-from staffetta.directory.second_factors import seal_code_secrets
+from staffetta.directory.second_factors import seal_code_secrets, trouble_of_key
 from staffetta.directory.sign_ins import new_first_code
 from staffetta.directory.store import Directory, DirectoryUnavailable, NotConsistent
 from staffetta.enrolling.keeper import CertificateKeeper, begin_with_own
@@ -291,6 +291,8 @@ class Relay:
                 _log.info("secrets sealed that were kept in clear", count=count)
         except KeyUnavailable as error:
             _log.error("secrets of code apps are still kept in clear", error=str(error))
+        if trouble := trouble_of_key(self._directory, KeyRing.of(self._settings)):
+            _log.error("codes of apps cannot be checked", error=trouble)
 
     def _keep_hop_states(self, states: Sequence[HopState]) -> None:
         try:

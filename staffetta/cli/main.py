@@ -18,7 +18,7 @@ from staffetta.cli.refusals import refusals
 from staffetta.cli.shell import shell
 from staffetta.cli.status import EX_CONFIG, EX_NOINPUT, EX_OK, EX_TEMPFAIL, EX_USAGE
 from staffetta.cli.trace import trace
-from staffetta.operations.config import check_directory
+from staffetta.operations.config import check_directory, key_trouble
 from staffetta.operations.registry import NotFound, OperationError, Unavailable
 from staffetta.operations.spools import NotAvailable
 from staffetta.settings import trust
@@ -133,5 +133,7 @@ def check(*, config: ConfigFile) -> int:
         if trouble := trust.authority(authority.name, settings, time.time()).trouble:
             print(f"{config}: {trouble} (a warning)", file=sys.stderr)
     check_directory(settings)
+    if trouble := key_trouble(settings):
+        print(f"{config}: {trouble} (a warning)", file=sys.stderr)
     print(f"{config}: ok")
     return EX_OK

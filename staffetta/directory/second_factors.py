@@ -125,6 +125,19 @@ def use_code(directory: Directory, name: str, step: int) -> bool:
         return used.rowcount == 1
 
 
+def trouble_of_key(directory: Directory, keys: KeyRing) -> str | None:
+    """Return why sealed secrets cannot be opened; None where all can."""
+    if not sealed_now(directory, keys).lost:
+        return None
+    try:
+        keys.keys()
+    except KeyUnavailable as error:
+        return str(error)
+    return (
+        f"Secrets of code apps were sealed with another key than {keys.reference} has. Add it there, as a further line."
+    )
+
+
 def set_code_secret(changing: Changing, keys: KeyRing, name: str, secret: str | None, *, step: int = 0) -> None:
     """Ask for codes made from this secret from now on; None: ask for none. step: used up already.
 

@@ -13,6 +13,8 @@ from typing import Any
 from staffetta.directory.database import is_there
 from staffetta.directory.objects import outside
 from staffetta.directory.problems import Declared
+from staffetta.directory.sealing import KeyRing
+from staffetta.directory.second_factors import trouble_of_key
 from staffetta.directory.store import Author, Changing, Directory, Kind, NotConsistent, Stored, name_of
 from staffetta.operations.access import told
 from staffetta.operations.registry import Context
@@ -104,6 +106,18 @@ def check_directory(settings: Settings) -> None:
             directory.merged(settings)
         except NotConsistent as error:
             raise contradiction(settings, error) from error
+        finally:
+            directory.close()
+
+
+def key_trouble(settings: Settings) -> str | None:
+    """Return why sealed secrets of the directory cannot be opened; None where all can. Raises Unavailable."""
+    with told():
+        if not is_there(settings.data_dir):
+            return None
+        directory = Directory.open(settings.data_dir)
+        try:
+            return trouble_of_key(directory, KeyRing.of(settings))
         finally:
             directory.close()
 

@@ -54,6 +54,14 @@ def test_another_key_seals_everything_and_the_one_before_is_forgotten(
     assert command("show", "--config", config) == 0
 
 
+def test_another_key_is_a_warning_of_the_check(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--config", str(config)], serve=lambda _: 99) == 0
+    assert "key" not in capsys.readouterr().err
+    config.with_name("secrets.key").write_text("A" * 43 + "=")
+    assert run(["check", "--config", str(config)], serve=lambda _: 99) == 0
+    assert "sealed with another key than" in capsys.readouterr().err
+
+
 def test_old_keys_may_stay_for_backups(config: Path) -> None:
     key = config.with_name("secrets.key")
     before = key.read_text()
@@ -67,6 +75,8 @@ def test_a_missing_key_is_shown_and_not_rotated_away(config: Path, capsys: pytes
     assert command("show", "--config", config) == 1
     assert "1 cannot be opened" in capsys.readouterr().out
     assert command("rotate", "--config", config) == 75
+    assert "The key for sealed secrets is not there" in capsys.readouterr().err
+    assert run(["check", "--config", str(config)], serve=lambda _: 99) == 0
     assert "The key for sealed secrets is not there" in capsys.readouterr().err
     assert not config.with_name("secrets.key").exists()
 
