@@ -80,7 +80,7 @@ class Destination:
             self.is_probe_asked = False
             self.trouble = trouble
             self.lanes_max = 1
-            back_off = destination_back_off_seconds(self.troubles, settings, draw)
+            back_off = destination_back_off_seconds(self.troubles, settings, draw, is_crowded=trouble.is_crowded)
             self.not_before = now + max(back_off, trouble.retry_after_seconds or 0.0)
 
     def retry_now(self) -> None:

@@ -171,7 +171,7 @@ def _deferred(
     claim: Claim, recipient: QueuedRecipient, outcome: Deferred, now: float, settings: QueueSettings, draw: float
 ) -> Settled:
     step = max(1, recipient.attempts + 1 - recipient.retries_asked)  # what was asked for lengthens no wait
-    due_at = schedule.next_attempt_at(step, claim.received_at, now, settings, draw)
+    due_at = schedule.next_attempt_at(step, claim.received_at, now, settings, draw, is_crowded=outcome.is_crowded)
     if outcome.retry_after_seconds is not None:  # the next hop knows better, up to the expiry
         due_at = min(max(due_at, now + outcome.retry_after_seconds), schedule.expires_at(claim.received_at, settings))
     is_owed = _owes_delay_notice(claim, recipient, now, settings)

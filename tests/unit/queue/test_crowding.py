@@ -1,6 +1,7 @@
 """A next hop that has too many connections of ours gets fewer, and is asked again later. In virtual time."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -8,6 +9,7 @@ from staffetta.mail.consignment import Consignment
 from staffetta.mail.outcome import Deferred, Outcome, Stage
 from staffetta.queue.crowding import Crowding, crowded
 from staffetta.spool.marks import CrowdingMark
+from staffetta.spool.spool import RecipientState
 from tests.unit.queue.relay import DELIVERED, CountingSpool, FakeCourier, Relay
 from tests.unit.queue.test_shaping import shape
 from tests.unit.queue.virtual_time import now, run
@@ -83,6 +85,39 @@ def test_a_crowded_next_hop_gets_fewer_connections_and_its_mail_goes_on() -> Non
             assert 600 <= refused[first] - refused[first - 1] < 700
             (mark,) = [each for each in await relay.spool.marks() if isinstance(each, CrowdingMark)]
             assert (mark.route, mark.destination, mark.reply) == ("out", "outside", REPLY)
+
+    run(story)
+
+
+def test_what_was_refused_for_too_many_connections_goes_within_seconds_and_not_after_the_usual_wait() -> None:
+    async def story() -> None:
+        refused: list[float] = []
+
+        def script(consignment: Consignment) -> Outcome:
+            return door(relay, refused)
+
+        relay = Relay(FakeCourier(script, seconds=0.5), retry_first_seconds=300)
+        shape(relay)
+        async with relay:
+            numbers = [await relay.commit("a@x.test") for _ in range(20)]
+            await relay.until(
+                lambda: all(relay.state(each) is RecipientState.DELIVERED for each in numbers), seconds=60
+            )
+            assert refused
+
+    run(story)
+
+
+def test_a_message_that_is_refused_again_and_again_waits_longer_each_time() -> None:
+    async def story() -> None:
+        relay = Relay(FakeCourier(lambda consignment: CROWDED, seconds=0.1), retry_first_seconds=300)
+        async with relay:
+            await relay.commit("a@x.test")
+            await asyncio.sleep(400)
+            times = relay.courier.times("outside")
+            assert [round(later - at) for at, later in itertools.pairwise(times)] == pytest.approx(
+                [10, 20, 40, 80, 160], abs=1
+            )
 
     run(story)
 
