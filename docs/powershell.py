@@ -195,20 +195,28 @@ function Invoke-Cmdlet {
     if ($script:Connection.SkipCertificateCheck) {
         $request.SkipCertificateCheck = $true
     }
-    try {
-        $answer = Invoke-RestMethod @request
-    } catch {
-        $exception = New-Object System.InvalidOperationException((Get-RelayWords $_), $_.Exception)
-        $category = [System.Management.Automation.ErrorCategory]::InvalidOperation
-        $Caller.WriteError((New-Object System.Management.Automation.ErrorRecord($exception, $Name, $category, $null)))
-        return
-    }
-    foreach ($warning in $answer.'@adminapi.warnings') {
-        Write-Warning $warning
-    }
-    foreach ($row in $answer.value) {
-        ConvertFrom-Wire $row ($Name -split '-', 2)[1]
-    }
+    do {
+        try {
+            $answer = Invoke-RestMethod @request
+        } catch {
+            $exception = New-Object System.InvalidOperationException((Get-RelayWords $_), $_.Exception)
+            $category = [System.Management.Automation.ErrorCategory]::InvalidOperation
+            $record = New-Object System.Management.Automation.ErrorRecord($exception, $Name, $category, $null)
+            $Caller.WriteError($record)
+            return
+        }
+        foreach ($warning in $answer.'@adminapi.warnings') {
+            Write-Warning $warning
+        }
+        foreach ($row in $answer.value) {
+            ConvertFrom-Wire $row ($Name -split '-', 2)[1]
+        }
+        # The same command goes to where the next page is; only ever to the relay that we are connected to.
+        $next = $answer.'@odata.nextLink'
+        if ($next) {
+            $request.Uri = $script:Connection.Endpoint + ([uri] $next).Query
+        }
+    } while ($next)
 }
 
 function ConvertFrom-Wire {

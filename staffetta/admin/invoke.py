@@ -3,13 +3,15 @@
 Rule 1: tenant is the name or GUID of an organisation. What is asked for is narrowed to it; the default one is what
 everything belongs to that names none, and narrows nothing.
 Rule 2: the shapes are those that are on record: values with their types beside them, errors as `|type|text`.
+Rule 3: what is more than a page goes on by `@odata.nextLink`, to which the same command is sent again.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -17,13 +19,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from staffetta.admin.office import Office, Unreadable, carry_out, json_object, who_calls
+from staffetta.admin.paging import Pages, Row, page_rows
 from staffetta.admin.paths import INVOKE_COMMAND
 from staffetta.admin.problems import HEADERS, status_of
 from staffetta.admin.rest import guarded
 from staffetta.operations.binding import take_what_if
 from staffetta.operations.errors import NotFound, OperationError
 from staffetta.operations.organizations import organization_named
-from staffetta.operations.registry import Output, Result, find
+from staffetta.operations.registry import Output, Result, check_role, find
 from staffetta.operations.roles import Caller
 from staffetta.settings.objects import DEFAULT_ORGANIZATION
 
@@ -43,17 +46,25 @@ _COMMON = {
 def routes(office: Office) -> list[Route]:
     """Return the one route."""
 
+    pages = Pages()
+
     async def answer(request: Request) -> Response:
         caller = await who_calls(office, request)
         name, parameters = _command(await json_object(request))
         tenant = request.path_params["tenant"]
+        base = f"{request.base_url}adminapi/beta/{quote(tenant, safe='')}"
         try:
             caller = await anyio.to_thread.run_sync(_narrowed, office, caller, tenant)
+            owner = (caller.name, caller.roles, caller.organization, name.lower(), repr(sorted(parameters.items())))
+            if token := request.query_params.get("$skiptoken"):
+                check_role(find(name), caller)
+                return _success(base, *await anyio.to_thread.run_sync(pages.next, owner, token))
             only_ask = take_what_if(parameters)
             result = await carry_out(office, caller, find(name), parameters, only_ask=only_ask)
         except OperationError as error:
             return _failure(error)
-        return _success(result, f"{request.base_url}adminapi/beta/{tenant}")
+        size = page_rows(request.headers.get("prefer", ""))
+        return _success(base, *await anyio.to_thread.run_sync(_first_page, pages, owner, result, size), result.warnings)
 
     return [Route(INVOKE_COMMAND, guarded(answer), methods=["POST"])]
 
@@ -79,20 +90,26 @@ def _narrowed(office: Office, caller: Caller, tenant: str) -> Caller:
     return caller if organization == DEFAULT_ORGANIZATION else replace(caller, organization=organization)
 
 
-def _success(result: Result, base: str) -> Response:
+def _first_page(pages: Pages, owner: object, result: Result, size: int) -> tuple[Sequence[Row], str | None]:
+    return pages.first(owner, [_typed(row) for row in result.rows], size)
+
+
+def _success(base: str, rows: Sequence[Row], token: str | None, warnings: Sequence[str] = ()) -> Response:
     content = {
         "@odata.context": f"{base}/$metadata#Collection(Exchange.GenericHashTable)",
         "adminapi.warnings@odata.type": "#Collection(String)",
-        "@adminapi.warnings": list(result.warnings),
-        "value": [_typed(row) for row in result.rows],
+        "@adminapi.warnings": list(warnings),
+        "value": rows,
     }
+    if token is not None:
+        content["@odata.nextLink"] = f"{base}/InvokeCommand?$skiptoken={quote(token, safe='')}"
     return JSONResponse(content, headers=HEADERS)
 
 
-def _typed(row: Output) -> dict[str, Any]:
+def _typed(row: Output) -> Row:
     """A row with the types of .NET beside what JSON cannot say."""
     values = row.model_dump(mode="python", by_alias=True)
-    shown: dict[str, Any] = {}
+    shown: Row = {}
     for name, value in row.model_dump(mode="json", by_alias=True).items():
         if isinstance(values[name], datetime):
             shown[f"{name}@data.type"] = "System.DateTime"

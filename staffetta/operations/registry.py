@@ -172,7 +172,19 @@ def execute(
             (), (_what_if(operation, given), *(sentence(WHAT_IF, what=line) for line in foreseen), *context.warnings)
         )
     rows = tuple(operation.run(context, given))
+    _tell_of_the_rest(context, given, len(rows))
     return Result(rows, tuple(context.warnings), next(iter(context.unread), None))
+
+
+def _tell_of_the_rest(context: Context, given: Input, rows: int) -> None:
+    """Who has not said how many rows may not know that there is a bound."""
+    bound = getattr(given, "result_size", None)
+    if bound != rows or "result_size" in given.model_fields_set:
+        return
+    if not any("more results" in warning for warning in context.warnings):
+        context.warnings.append(
+            f"There may be more results: without -ResultSize {rows} are shown at most. -ResultSize Unlimited shows all."
+        )
 
 
 def _must_be_there(operation: Operation, context: Context, given: Input) -> None:

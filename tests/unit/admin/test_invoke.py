@@ -101,3 +101,50 @@ def test_the_tenant_narrows_what_is_seen(web: Web) -> None:
     assert names(invoke(web, "Get-AcceptedDomain", "fabrikam", "fabrikam")) == ["fabrikam.com"]
     assert invoke(web, "Get-AcceptedDomain", "default", "fabrikam").status == 404
     assert invoke(web, "Get-AcceptedDomain", "nobody").status == 404
+
+
+def post(web: Web, path: str, cmdlet: str, token: str = "all", **parameters: object) -> Answer:
+    body = {"CmdletInput": {"CmdletName": cmdlet, "Parameters": parameters}}
+    return web("POST", path, body, token=token, headers={"Prefer": "odata.maxpagesize=2"})
+
+
+def next_path(answer: Answer) -> str:
+    return "/" + str(answer.json["@odata.nextLink"]).split("/", 3)[3]
+
+
+def make_connectors(web: Web, count: int) -> None:
+    for place in range(count):
+        one = {"Name": f"c{place}", "SenderIPAddresses": f"192.0.2.{place}"}
+        assert invoke(web, "New-InboundConnector", **CONNECTOR | one).status == 200
+
+
+def test_what_is_more_than_a_page_goes_on_at_its_link(web: Web) -> None:
+    make_connectors(web, 4)
+    answer = post(web, "/adminapi/beta/default/InvokeCommand", "Get-InboundConnector")
+    found = names(answer)
+    while "@odata.nextLink" in answer.json:
+        path = next_path(answer)
+        answer = post(web, path, "Get-InboundConnector")
+        assert answer.json == post(web, path, "Get-InboundConnector").json  # a page may be fetched again
+        assert 1 <= len(names(answer)) <= 2
+        found += names(answer)
+    assert found == names(invoke(web, "Get-InboundConnector"))
+    assert len(found) == 5
+    limited = post(web, "/adminapi/beta/default/InvokeCommand", "Get-InboundConnector", ResultSize=2)
+    assert (len(names(limited)), "@odata.nextLink" in limited.json) == (2, False)
+
+
+def test_a_page_is_nobody_else_s_and_for_no_other_command(web: Web) -> None:
+    make_connectors(web, 3)
+    path = next_path(post(web, "/adminapi/beta/default/InvokeCommand", "Get-InboundConnector"))
+    assert post(web, path, "Get-InboundConnector").status == 200
+    for answer in (
+        post(web, path, "Get-InboundConnector", token="view"),
+        post(web, path, "Get-InboundConnector", token="fabrikam"),
+        post(web, path, "Get-InboundConnector", ResultSize="Unlimited"),
+        post(web, path, "Get-AcceptedDomain"),
+        post(web, path + "1", "Get-InboundConnector"),
+        post(web, "/adminapi/beta/default/InvokeCommand?$skiptoken=x.0", "Get-InboundConnector"),
+    ):
+        assert answer.status in (400, 404)
+        assert "value" not in answer.json
