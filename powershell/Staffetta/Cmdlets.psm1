@@ -1889,7 +1889,7 @@ function Get-TransportConfig {
 function Set-TransportConfig {
     <#
     .SYNOPSIS
-    Switch logging in on or off; of the rest, say what to write in the settings file.
+    Change what holds for all mail; running sessions work with it from their next transaction on.
 
     .PARAMETER Organization
     Which organisation; left out, the caller's own.
@@ -1910,7 +1910,7 @@ function Set-TransportConfig {
     Recipients of one transaction.
 
     .EXAMPLE
-    Set-TransportConfig -SmtpClientAuthenticationDisabled $false
+    Set-TransportConfig -MessageExpiration 24:00:00 -MaxReceiveSize 52428800
     #>
     [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
     param(

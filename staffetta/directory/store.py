@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +30,7 @@ from staffetta.directory.problems import (
     NotThere,
     problems_of,
 )
+from staffetta.directory.transport import read_transport, tables_with
 from staffetta.settings.model import Settings
 
 __all__ = [
@@ -50,6 +52,14 @@ __all__ = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """All that settings are made of besides the file. transport: by key."""
+
+    objects: Mapping[Kind, Sequence[Stored]]
+    transport: Mapping[str, int]
+
+
 class _Undo(Exception):
     """Ends a change that was only tried."""
 
@@ -65,7 +75,7 @@ class Directory:
         self._writing = threading.RLock()
         self._reading = threading.Lock()
         self._seen = (-1, -1)
-        self._objects: tuple[int, dict[Kind, tuple[Stored, ...]]] = (-1, {})
+        self._kept: tuple[int, _Kept] = (-1, _Kept({}, {}))
         self._merged: tuple[int, Settings, Settings] | None = None
 
     @classmethod
@@ -111,11 +121,11 @@ class Directory:
 
         The same snapshot is returned as long as nothing changes. Raises NotConsistent where the two contradict.
         """
-        generation, objects = self._all()
+        generation, kept = self._all()
         declared = settings.declared
         known = self._merged
         if known is None or known[0] != generation or known[1] is not declared:
-            merged = _merge(declared, objects)
+            merged = _merge(declared, kept)
             if problems := problems_of(merged):
                 raise NotConsistent(problems)
             known = self._merged = (generation, declared, merged)
@@ -126,7 +136,7 @@ class Directory:
 
         organization: only its own, and what belongs to nobody in particular.
         """
-        found = (*declared_objects(kind, settings), *self._all()[1][kind])
+        found = (*declared_objects(kind, settings), *self._all()[1].objects[kind])
         if organization is None or kind is Kind.TRUSTED_AUTHORITY:
             return found
         return [each for each in found if each.organization.casefold() == organization.casefold()]
@@ -169,23 +179,26 @@ class Directory:
 
     def _check(self, declared: Settings) -> None:
         """Refuse what the change makes wrong; what was wrong before must not keep it from being mended."""
-        after = problems_of(_merge(declared, {kind: tuple(read_objects(self._writer, kind)) for kind in Kind}))
+        after = problems_of(_merge(declared, _read(self._writer)))
         before = problems_of(_merge(declared, self._all()[1])) if after else []
         if new := [problem for problem in after if problem not in before]:
             raise NotConsistent(new)
 
-    def _all(self) -> tuple[int, dict[Kind, tuple[Stored, ...]]]:
+    def _all(self) -> tuple[int, _Kept]:
         generation = self.generation()
-        if self._objects[0] != generation:
+        if self._kept[0] != generation:
             with self.reading() as connection:
-                kept = {kind: tuple(read_objects(connection, kind)) for kind in Kind}
-                self._objects = (_generation(connection), kept)
-        return self._objects
+                self._kept = (_generation(connection), _read(connection))
+        return self._kept
 
 
-def _merge(declared: Settings, objects: Mapping[Kind, Sequence[Stored]]) -> Settings:
-    lists = {kind.value: (*getattr(declared, kind), *(each.value for each in objects[kind])) for kind in Kind}
-    return declared.with_objects(**lists)
+def _read(connection: sqlite3.Connection) -> _Kept:
+    return _Kept({kind: tuple(read_objects(connection, kind)) for kind in Kind}, read_transport(connection))
+
+
+def _merge(declared: Settings, kept: _Kept) -> Settings:
+    lists = {kind.value: (*getattr(declared, kind), *(each.value for each in kept.objects[kind])) for kind in Kind}
+    return declared.with_objects(lists, tables_with(declared, kept.transport))
 
 
 def _generation(connection: sqlite3.Connection) -> int:

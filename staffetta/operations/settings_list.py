@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from staffetta.directory.objects import Kind
+from staffetta.directory.transport import TABLES, is_said_by_file
 from staffetta.operations.access import not_found
 from staffetta.operations.duties import READ
 from staffetta.operations.errors import OperationError, Unavailable
@@ -21,6 +22,10 @@ from staffetta.settings.places import lines_of
 
 _CMDLETS = {
     "smtp_client_authentication_disabled": "Set-TransportConfig",
+    "queue.expire_seconds": "Set-TransportConfig",
+    "queue.delay_notice_seconds": "Set-TransportConfig",
+    "limits.message_octets_max": "Set-TransportConfig",
+    "limits.recipients_max": "Set-TransportConfig",
     "reject_direct_send": "Set-OrganizationConfig",
     Kind.ORGANIZATION: "New-Organization",
     Kind.ACCEPTED_DOMAIN: "New-AcceptedDomain",
@@ -55,7 +60,8 @@ def get(context: Context, given: GetSetting) -> Iterable[Output]:
     if context.caller.organization is not None:
         raise OperationError("The settings are the whole relay's; ask an administrator of it.")
     declared = context.settings.declared
-    found = [_row(each, declared) for each in settings_listed(declared, lines_of(_source(declared)), counted=set(Kind))]
+    listed = settings_listed(declared, lines_of(_source(declared)), counted=set(Kind))
+    found = [_row(each, context.settings) for each in listed]
     if given.identity is not None:
         found = [row for row in found if row.identity == given.identity.strip()]
         if not found:
@@ -74,10 +80,11 @@ def _source(declared: Settings) -> str:
         raise Unavailable(f"{declared.origin.path} cannot be read now: {error.strerror}.") from None
 
 
-def _row(setting: Setting, declared: Settings) -> SettingRow:
+def _row(setting: Setting, settings: Settings) -> SettingRow:
+    declared = settings.declared
     return SettingRow(
         identity=setting.key,
-        value=setting.value,
+        value=_value(setting, settings),
         default=setting.default,
         type=setting.kind,
         description=setting.description,
@@ -87,6 +94,15 @@ def _row(setting: Setting, declared: Settings) -> SettingRow:
         to_write=setting.to_write,
         cmdlet=_CMDLETS.get(setting.key),
     )
+
+
+def _value(setting: Setting, settings: Settings) -> str:
+    """What holds now, which for some is not what the file leaves to its defaults."""
+    table, _, key = setting.key.partition(".")
+    if TABLES.get(key) != table or is_said_by_file(settings, key):
+        return setting.value
+    value = getattr(getattr(settings, table), key)
+    return setting.value if value == getattr(getattr(settings.declared, table), key) else str(int(value))
 
 
 def _searched(row: SettingRow) -> str:

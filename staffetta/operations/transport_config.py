@@ -1,18 +1,19 @@
 """What holds for all mail, under the names of Exchange's transport configuration.
 
-Whether clients may log in is an organisation's, kept by the directory, and live. The rest stands in the settings file,
-because it holds for the whole relay: it is shown here, and Set says what to write there. A Set that asks for what is
-already so succeeds, so that a script may be run twice.
+Whether clients may log in is an organisation's; the rest holds for the whole relay. Both are kept by the directory and
+reach the next transaction within a second. What the settings file says holds, and Set names the key. A Set that asks
+for what is so already succeeds, so that a script may be run twice.
 """
 
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from staffetta.operations.access import organization_for
+from staffetta.directory.transport import TABLES, is_said_by_file, keep_transport, tables_with
+from staffetta.operations.access import changing, organization_for
 from staffetta.operations.duties import CHANGE, READ
-from staffetta.operations.errors import OperationError
+from staffetta.operations.errors import BadValue, OperationError
 from staffetta.operations.inputs import Input, Output
 from staffetta.operations.organizations import keep
 from staffetta.operations.registry import Context, Operation
@@ -55,10 +56,10 @@ class SetTransportConfig(Input):
 
 
 _KEYS = {
-    "message_expiration": ("queue", "expire_seconds"),
-    "delay_notification_timeout": ("queue", "delay_notice_seconds"),
-    "max_receive_size": ("limits", "message_octets_max"),
-    "max_recipient_envelope_limit": ("limits", "recipients_max"),
+    "message_expiration": "expire_seconds",
+    "delay_notification_timeout": "delay_notice_seconds",
+    "max_receive_size": "message_octets_max",
+    "max_recipient_envelope_limit": "recipients_max",
 }
 
 
@@ -81,19 +82,50 @@ def get(context: Context, given: GetTransportConfig) -> Iterable[Output]:
 
 
 def set_(context: Context, given: SetTransportConfig) -> Iterable[Output]:
-    to_write: dict[str, list[str]] = {}
-    for field in sorted(given.model_fields_set & _KEYS.keys()):
-        wanted = getattr(given, field)
-        number = wanted if isinstance(wanted, int) else seconds_in(str(wanted), outside_name(field))
-        table, key = _KEYS[field]
-        if number != getattr(getattr(context.settings, table), key):
-            to_write.setdefault(table, []).append(f"{key} = {number}")
-    if to_write:
-        lines = "; ".join(f"under [{table}] {', '.join(keys)}" for table, keys in to_write.items())
-        raise OperationError(f"This holds for the whole relay. Write in the settings file {lines}; reload it (SIGHUP).")
+    values = _changed(context, given)
     if given.smtp_client_authentication_disabled is not None:
         _switch(context, organization_for(context, given.organization), off=given.smtp_client_authentication_disabled)
+    if values:
+        with changing(context, "Set-TransportConfig") as change:
+            keep_transport(change, values)
     return []
+
+
+def _changed(context: Context, given: SetTransportConfig) -> dict[str, int]:
+    """Return what is to be kept, by key. Raises OperationError for what cannot be."""
+    values: dict[str, int] = {}
+    for field in sorted(given.model_fields_set & _KEYS.keys()):
+        wanted, key = getattr(given, field), _KEYS[field]
+        if wanted is None:
+            continue
+        number = wanted if isinstance(wanted, int) else seconds_in(str(wanted), outside_name(field))
+        if number == getattr(getattr(context.settings, TABLES[key]), key):
+            continue
+        if context.caller.organization is not None:
+            raise OperationError(
+                "This holds for the whole relay; ask an administrator of it.", parameter=outside_name(field)
+            )
+        if is_said_by_file(context.settings, key):
+            raise OperationError(
+                f"The settings file says it, and what it says holds. Under [{TABLES[key]}] write {key} = {number}, or "
+                "remove the key; reload it (SIGHUP).",
+                parameter=outside_name(field),
+            )
+        values[key] = number
+    _check(context, values)
+    return values
+
+
+def _check(context: Context, values: dict[str, int]) -> None:
+    """Raises BadValue for a value beyond its bounds."""
+    fields = {key: field for field, key in _KEYS.items()}
+    for key, number in values.items():
+        try:
+            tables_with(context.settings.declared, {key: number})
+        except ValidationError as error:
+            name = outside_name(fields[key])
+            text = f"Cannot validate argument on parameter '{name}'. {error.errors()[0]['msg']}"
+            raise BadValue(text, parameter=name) from None
 
 
 def _switch(context: Context, organization: str, *, off: bool) -> None:
@@ -127,12 +159,12 @@ OPERATIONS = (
     Operation(
         "Set",
         "TransportConfig",
-        "Switch logging in on or off; of the rest, say what to write in the settings file.",
+        "Change what holds for all mail; running sessions work with it from their next transaction on.",
         SetTransportConfig,
         None,
         CHANGE,
         set_,
         is_change=True,
-        example="-SmtpClientAuthenticationDisabled $false",
+        example="-MessageExpiration 24:00:00 -MaxReceiveSize 52428800",
     ),
 )

@@ -160,6 +160,8 @@ class Serving:
 
     def receive(self, data: bytes) -> None:
         """Take octets, already decrypted."""
+        if self.is_idle:
+            self._session.limit(self._desk.get_settings().limits)
         self._session.receive(data)
         self._fresh_octets += len(data)
         if self._working is not None:

@@ -1,5 +1,6 @@
 """The declarations. A snapshot of Settings is immutable; a session or an attempt holds one for its life."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -447,8 +448,8 @@ class Settings(Section):
         self._origin = origin
         return self
 
-    def with_objects(self, **lists: tuple[Section, ...]) -> Self:
-        """Return these settings with other lists of objects, which remember what the file declared."""
-        merged = self.model_copy(update=lists)
+    def with_objects(self, lists: Mapping[str, tuple[Section, ...]], tables: Mapping[str, Section]) -> Self:
+        """Return these settings with other lists of objects, and tables, which remember what the file declared."""
+        merged = self.model_copy(update={**lists, **tables})
         merged._declared = self.declared
         return merged

@@ -74,6 +74,10 @@ class SessionState:
         self._line = b""
         self._forget_transaction()
 
+    def limit(self, limits: SessionLimits) -> None:
+        """Go on with other limits; between two transactions, so that each has the same all along."""
+        self._limits = limits
+
     # Small steps.
 
     def _say(self, answer: Reply) -> None:

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from staffetta.app import Relay
 from staffetta.directory.live import LiveSettings
 from staffetta.directory.store import Author, Directory, Kind
+from staffetta.directory.transport import keep_transport
 from staffetta.settings.file import SettingsError, load
 from staffetta.settings.model import Settings
 from staffetta.settings.objects import AcceptedDomain, InboundConnector
@@ -116,6 +117,28 @@ def test_a_connector_of_another_process_reaches_the_next_transaction_of_a_sessio
                 changing.remove(changing.objects(Kind.INBOUND_CONNECTOR)[0])
             await until_connectors(relay, 0)
             assert await outside_recipient(client) == "550 5.7.6"
+            await client.say("QUIT\n")
+
+    asyncio.run(test())
+
+
+def test_limits_that_are_set_reach_the_next_transaction_of_a_session_and_none_under_way(file: Path) -> None:
+    async def test() -> None:
+        async with running(file) as relay:
+            client = await connect(relay)
+            await client.say("MAIL FROM:<ada@contoso.test>\n")
+            assert (await client.say("RCPT TO:<a@contoso.test>\n"))[-1][:3] == "250"
+            with Directory.open(file.parent / "var").change(relay.current_settings(), ADA) as changing:
+                keep_transport(changing, {"recipients_max": 1, "message_octets_max": 1000})
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while relay.current_settings().limits.recipients_max != 1:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.01)
+            assert (await client.say("RCPT TO:<b@contoso.test>\n"))[-1][:3] == "250"
+            await client.say("RSET\n")
+            assert (await client.say("MAIL FROM:<ada@contoso.test> SIZE=1001\n"))[-1][:9] == "552 5.3.4"
+            await client.say("MAIL FROM:<ada@contoso.test>\n")
+            assert (await client.say("RCPT TO:<a@contoso.test>\n"))[-1][:3] == "250"
+            assert (await client.say("RCPT TO:<b@contoso.test>\n"))[-1][:9] == "452 4.5.3"
             await client.say("QUIT\n")
 
     asyncio.run(test())

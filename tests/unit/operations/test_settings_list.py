@@ -43,7 +43,7 @@ def rows(tmp_path: Path) -> dict[str, dict[str, object]]:
     path = tmp_path / "relay.toml"
     path.write_text(FILE)
     directory = Directory.open(tmp_path)
-    context = Context(load(path).with_objects(accepted_domains=()), directory, ADMINISTRATOR, lambda: 0.0)
+    context = Context(load(path).with_objects({"accepted_domains": ()}, {}), directory, ADMINISTRATOR, lambda: 0.0)
     result = execute(find("Get-Setting"), context, {})
     directory.close()
     return {row["Identity"]: row for row in map(shown, result.rows)}
@@ -93,3 +93,11 @@ def test_settings_are_found_by_words_and_by_key_without_numbers(office: Office) 
 def test_an_organization_s_administrator_sees_no_setting_of_the_relay(office: Office) -> None:
     with pytest.raises(OperationError, match="whole relay"):
         office("Get-Setting", Caller("fay", frozenset(Role), "api", organization="fabrikam"))
+
+
+def test_what_is_set_beside_the_file_is_shown_as_it_holds(office: Office) -> None:
+    office("Set-TransportConfig", MessageExpiration="24:00:00")
+    (row,) = office("Get-Setting", Identity="queue.expire_seconds")
+    assert (row["Value"], row["IsSet"], row["Cmdlet"]) == ("86400", False, "Set-TransportConfig")
+    (other,) = office("Get-Setting", Identity="queue.retry_first_seconds")
+    assert other["Value"] == other["Default"]

@@ -3,6 +3,7 @@
 import pytest
 
 from staffetta.operations.errors import NotFound, OperationError
+from staffetta.operations.roles import Caller, Role
 from staffetta.operations.transport_config import seconds_in, time_span
 from staffetta.policy.authentication import log_in
 from staffetta.settings.objects import Account
@@ -18,16 +19,57 @@ def test_what_holds_for_all_mail_is_shown_under_exchange_s_names(office: Office)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "text"),
+    ("parameter", "value", "table", "key", "number"),
     [
-        ({"MessageExpiration": "24:00:00"}, r"under \[queue\] expire_seconds = 86400; reload"),
-        ({"MaxReceiveSize": 1000}, r"under \[limits\] message_octets_max = 1000"),
-        ({"MessageExpiration": "a day"}, "write 2.00:00:00 or 12:00:00"),
+        ("MessageExpiration", "24:00:00", "queue", "expire_seconds", 86_400),
+        ("DelayNotificationTimeout", "02:00:00", "queue", "delay_notice_seconds", 7200),
+        ("MaxReceiveSize", 1000, "limits", "message_octets_max", 1000),
+        ("MaxRecipientEnvelopeLimit", 20, "limits", "recipients_max", 20),
     ],
 )
-def test_a_change_says_what_to_write_in_the_file(office: Office, parameters: dict[str, object], text: str) -> None:
+def test_each_value_works_once_it_is_set_where_the_file_does_not_say_it(
+    office: Office, parameter: str, value: object, table: str, key: str, number: int
+) -> None:
+    office("Set-TransportConfig", **{parameter: value})
+    assert getattr(getattr(office.directory.merged(office.settings), table), key) == number
+    assert office("Get-TransportConfig")[0][parameter] == (value if table == "limits" else time_span(number))
+    (row,) = office("Search-AdminAuditLog")
+    assert (row["CmdletName"], row["ObjectModified"]) == ("Set-TransportConfig", "Transport Settings")
+    said = type(getattr(office.settings, table)).model_validate({key: number + 1})
+    office.settings = office.settings.model_copy(update={table: said})
+    assert getattr(getattr(office.directory.merged(office.settings), table), key) == number + 1
+    with pytest.raises(OperationError, match=rf"Under \[{table}\] write {key} = {number}, or remove the key"):
+        office("Set-TransportConfig", **{parameter: value})
+
+
+def test_several_values_are_kept_together_and_one_that_is_changed_leaves_the_others(office: Office) -> None:
+    office("Set-TransportConfig", MessageExpiration="24:00:00", MaxReceiveSize=1000)
+    office("Set-TransportConfig", MaxReceiveSize=2000)
+    settings = office.directory.merged(office.settings)
+    assert (settings.queue.expire_seconds, settings.limits.message_octets_max) == (86_400, 2000)
+    assert settings.limits.recipients_max == office.settings.limits.recipients_max
+
+
+@pytest.mark.parametrize(
+    ("parameters", "text"),
+    [
+        ({"MessageExpiration": "a day"}, "write 2.00:00:00 or 12:00:00"),
+        ({"MaxReceiveSize": 0}, "parameter 'MaxReceiveSize'. Input should be greater than or equal to 1"),
+        ({"MaxRecipientEnvelopeLimit": 1_000_000}, "parameter 'MaxRecipientEnvelopeLimit'"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_and_nothing_is_kept(
+    office: Office, parameters: dict[str, object], text: str
+) -> None:
     with pytest.raises(OperationError, match=text):
         office("Set-TransportConfig", **parameters)
+    assert office.directory.merged(office.settings).limits == office.settings.limits
+
+
+def test_an_administrator_of_one_organisation_changes_nothing_of_the_whole_relay(office: Office) -> None:
+    caller = Caller("fay", frozenset({Role.ORGANIZATION_MANAGEMENT}), "api", organization="fabrikam")
+    with pytest.raises(OperationError, match="ask an administrator of it"):
+        office.result("Set-TransportConfig", caller, MaxReceiveSize=1000)
 
 
 def test_what_is_so_already_may_be_asked_for_again(office: Office) -> None:
@@ -51,7 +93,7 @@ def test_logging_in_is_switched_per_organisation_and_audited(office: Office) -> 
 
 def test_nothing_is_switched_where_another_parameter_is_refused(office: Office) -> None:
     with pytest.raises(OperationError):
-        office("Set-TransportConfig", SmtpClientAuthenticationDisabled=True, MaxReceiveSize=1000)
+        office("Set-TransportConfig", SmtpClientAuthenticationDisabled=True, MaxReceiveSize=0)
     assert may_log_in(office, "default")
 
 

@@ -405,3 +405,17 @@ def test_an_attempt_longer_than_the_grace_ends_unknown() -> None:
         assert relay.spool.in_hand == 0
 
     run(story)
+
+
+def test_another_expiry_and_delay_notice_hold_for_what_waits_already() -> None:
+    async def story() -> None:
+        courier = FakeCourier(lambda each: DEFERRED if each.destination == "outside" else DELIVERED)
+        async with Relay(courier, retry_first_seconds=100, retry_max_seconds=100) as relay:
+            number = await relay.commit("a@x.test")
+            await asyncio.sleep(250)
+            queue = relay.settings.queue.model_copy(update={"expire_seconds": 1000, "delay_notice_seconds": 400})
+            relay.settings = relay.settings.model_copy(update={"queue": queue})
+            await relay.until(lambda: relay.state(number) is RecipientState.FAILED, seconds=900)
+            assert [each.action for each in relay.reports()] == [Action.DELAYED, Action.FAILED]
+
+    run(story)
