@@ -39,7 +39,7 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """ended: its exit status, as a shell has it. line: our end; None once it has ended."""
+    """ended: its exit status, or the signal that ended it, negative. line: our end of it."""
 
     number: int
     pid: int
@@ -134,7 +134,12 @@ class Workers:
             await self._retire(old)
         tries = 0
         while True:
-            worker = self._start(number)
+            try:
+                worker = self._start(number)
+            except OSError as error:  # no process, no descriptor: that may pass
+                _log.error("worker not started", worker=number, error=error.strerror)
+                await asyncio.sleep(_BACK_OFF_SECONDS[-1])
+                continue
             ready = asyncio.create_task(worker.is_ready.wait())
             await asyncio.wait((ready, worker.ended), return_when=asyncio.FIRST_COMPLETED)
             if worker.is_ready.is_set():
