@@ -20,6 +20,7 @@ from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import caller_of, queried, visit_of
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
 from staffetta.operations.registry import Result
+from staffetta.settings.objects import DEFAULT_ORGANIZATION
 
 _LIST, _INVITE, _ACT = "/people", "/people/invite", "/people/act"
 _COLUMNS = ("Name", "Enabled", "Roles", "Organization", "LastSignInUTC")
@@ -129,8 +130,7 @@ async def _rows(request: Request, cmdlet: str, **parameters: object) -> Any:
 
 async def _invitation(request: Request, values: Mapping[str, str], error: OperationError | None = None) -> Response:
     _ = visit_of(request).language
-    caller = caller_of(request)
-    organizations = [each.name for each in (await in_context(request)).settings.organizations]
+    organizations = await organizations_to_give(request)
     status = 200 if error is None else status_of(error) if isinstance(error, Unavailable) else 422
     is_beside = error is not None and error.parameter == "Name"
     return await render(
@@ -143,9 +143,16 @@ async def _invitation(request: Request, values: Mapping[str, str], error: Operat
         errors={"Name": str(error)} if is_beside else {},
         error="" if error is None or is_beside else str(error),
         groups=[properties(row) for row in await _rows(request, "Get-RoleGroup")],
-        organizations=organizations if caller.organization is None else [],
+        organizations=organizations,
         once=new_once(),
     )
+
+
+async def organizations_to_give(request: Request) -> list[str]:
+    """Return the organisations of which one may be somebody's only one; nothing where there is no choice."""
+    names = [each.name for each in (await in_context(request)).settings.organizations]
+    found = list(dict.fromkeys((DEFAULT_ORGANIZATION, *names)))
+    return found if caller_of(request).organization is None and len(found) > 1 else []
 
 
 PAGES = (

@@ -8,8 +8,9 @@ from starlette.responses import Response
 from staffetta.admin.problems import status_of
 from staffetta.admin.web.forms import new_once, once
 from staffetta.admin.web.guard import Page
-from staffetta.admin.web.page import carry_out, command, in_context, redirect, render, require, say
-from staffetta.admin.web.visit import caller_of, visit_of
+from staffetta.admin.web.page import carry_out, command, redirect, render, require, say
+from staffetta.admin.web.pages.people import organizations_to_give
+from staffetta.admin.web.visit import visit_of
 from staffetta.operations.errors import OperationError, RoleMissing, Unavailable
 from staffetta.operations.roles import Role
 
@@ -46,9 +47,8 @@ async def _form(
     request: Request, values: Mapping[str, str], roles: "list[str] | tuple[()]", error: OperationError | None = None
 ) -> Response:
     _ = visit_of(request).language
-    caller = caller_of(request)
     errors = {error.parameter or "": str(error)} if error else {}
-    organizations = [each.name for each in (await in_context(request)).settings.organizations]
+    organizations = await organizations_to_give(request)
     return await render(
         request,
         "token.html",
@@ -61,7 +61,7 @@ async def _form(
         days=_DAYS,
         errors=errors,
         error=next((text for name, text in errors.items() if name not in ("Name", "Roles", "Days")), ""),
-        organizations=organizations if caller.organization is None else [],
+        organizations=organizations,
         once=new_once(),
     )
 

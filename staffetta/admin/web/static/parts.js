@@ -1,7 +1,9 @@
 // What scripts add to a part of a page, when the page is loaded and when the part was put in the place of another.
 
 export function enhance(part) {
-  const language = document.documentElement.lang;
+  // As it is written where the browser is at home, when that speaks the language of the page.
+  const spoken = document.documentElement.lang;
+  const language = navigator.languages.find((each) => each.split("-")[0] === spoken) ?? spoken;
   // Times in the browser's zone; their titles say UTC.
   for (const time of part.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);

@@ -125,3 +125,12 @@ def test_days_that_are_none_are_told_beside_the_field(ada: Browser) -> None:
     page = ada.send("/tokens/do/New-ApiToken", Name="monitoring", Roles="Help Desk", Days="many")
     assert ada.status == 422
     assert 'id="field-Days-error"' in page
+
+
+def test_somebody_is_given_one_organisation_alone(ada: Browser, site: Console) -> None:
+    site.office("New-Organization", Name="tailspin")
+    assert '<option value="tailspin">' in ada.get("/people/invite")
+    ada.send("/people/invite", Name="bea", Group="Help Desk", Organization="tailspin")
+    assert person(site, "bea")["Organization"] == "tailspin"
+    ada.send("/tokens/do/New-ApiToken", Name="theirs", Roles="Help Desk", Organization="tailspin")
+    assert site.office("Get-ApiToken", Identity="theirs")[0]["Organization"] == "tailspin"
