@@ -3242,6 +3242,35 @@ function Complete-Message {
     }
 }
 
+function Restore-Message {
+    <#
+    .SYNOPSIS
+    Queue recipients of a message that have failed again, by the road of today, as long as its content is there.
+
+    .PARAMETER Identity
+    Queue id of the message, or its trace id.
+
+    .PARAMETER RecipientAddress
+    Only this recipient; * is any text, as in *@contoso.com.
+
+    .EXAMPLE
+    Restore-Message 0GZ6Q1Y2W4X8A -RecipientAddress bob@contoso.com
+    #>
+    [CmdletBinding(SupportsShouldProcess = $true, ConfirmImpact = 'Medium')]
+    param(
+        [Parameter(Mandatory = $true, Position = 0, ValueFromPipeline = $true, ValueFromPipelineByPropertyName = $true)]
+        [string] $Identity,
+
+        [string] $RecipientAddress
+    )
+
+    process {
+        if ($PSCmdlet.ShouldProcess($Identity, 'Restore-Message')) {
+            Invoke-Cmdlet -Caller $PSCmdlet -Name 'Restore-Message' -Given $PSBoundParameters
+        }
+    }
+}
+
 function Export-Message {
     <#
     .SYNOPSIS
@@ -4305,6 +4334,7 @@ Export-ModuleMember -Function @(
     'Remove-Message',
     'Redirect-Message',
     'Complete-Message',
+    'Restore-Message',
     'Export-Message',
     'Get-RouteLimit',
     'Get-Refusal',

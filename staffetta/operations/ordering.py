@@ -31,10 +31,12 @@ _WORDS = {
     CommandVerb.RETURN: "deleted, and the senders are notified",
     CommandVerb.REDIRECT: "sent another way",
     CommandVerb.COMPLETE: "taken as delivered",
+    CommandVerb.REOPEN: "queued again",
 }
 _SKIPPED = {
     CommandVerb.REDIRECT: "{are} of unknown outcome: the next hop may have {them}; -IncludeUnknown takes {them} along",
     CommandVerb.COMPLETE: "{are} not of unknown outcome: no next hop has {them}",
+    CommandVerb.REOPEN: "{are} left out: a next hop may have {them}, or the content has gone meanwhile",
 }
 _FOLLOWS = frozenset((CommandVerb.HOLD, CommandVerb.DELETE, CommandVerb.RETURN, CommandVerb.REDIRECT))
 

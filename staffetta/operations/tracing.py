@@ -340,6 +340,7 @@ _SENTENCES: dict[str, str] = {
     EventKind.RETRY: "To be tried now",
     EventKind.DELETE: "Deleted",
     EventKind.REDIRECT: "Sent another way",
+    EventKind.RESUBMIT: "Queued again",
     EventKind.COMPLETE: "Taken as delivered",
 }
 

@@ -41,7 +41,9 @@ _TROUBLE_SECONDS = 5.0  # how long a destination is left alone that could not be
 _SETTLE_SECONDS = 10.0  # how long a stop waits for outcomes to become durable
 _ORDER_SECONDS = 5.0  # how long a stop waits for a command under way; the next start goes on with it
 
-_WORTH_A_PROBE = (CommandVerb.RETRY, CommandVerb.RELEASE, CommandVerb.REDIRECT, CommandVerb.RESUME)
+_WORTH_A_PROBE = (
+    *(CommandVerb.RETRY, CommandVerb.RELEASE, CommandVerb.REDIRECT, CommandVerb.REOPEN, CommandVerb.RESUME),
+)
 
 _log = structlog.get_logger()
 

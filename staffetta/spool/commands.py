@@ -22,6 +22,7 @@ _EVENT_KINDS = {
     CommandVerb.RETURN: EventKind.DELETE,
     CommandVerb.REDIRECT: EventKind.REDIRECT,
     CommandVerb.COMPLETE: EventKind.COMPLETE,
+    CommandVerb.REOPEN: EventKind.RESUBMIT,
 }
 STANDING = frozenset((CommandVerb.HOLD, CommandVerb.DELETE, CommandVerb.RETURN, CommandVerb.REDIRECT))
 """What is applied, after an attempt under way, to those that it leaves open."""
@@ -144,6 +145,8 @@ def command_change(
 
     result: what to write beside the command when these are its last keys, None when more follow.
     """
+    if command.verb is CommandVerb.REOPEN:
+        return _reopening(command, keys, now, maker, result)
 
     def act(connection: sqlite3.Connection) -> None:
         match command.verb:
@@ -176,10 +179,33 @@ def command_change(
     )
 
 
+def _reopening(
+    command: QueueCommand, keys: Sequence[Key], now: float, maker: RowMaker, result: CarriedOut | None
+) -> Change:
+    """The content may have gone since the keys were read: then nothing is changed, and nothing told."""
+    rows = [
+        ((now, command.route, command.destination, *key), maker.event(key[0], command_event(command, key[1], now)))
+        for key in keys
+    ]
+
+    def act(connection: sqlite3.Connection) -> None:
+        missed = 0
+        for reopened, event in rows:
+            if connection.execute(SQL["reopen"], reopened).rowcount:
+                connection.execute(SQL["insert_event"], event)
+            else:
+                missed += 1
+        if result is not None:
+            counts = (result.changed - missed, len(result.claimed), result.held, result.skipped + missed)
+            connection.execute(SQL["close_command"], (now, *counts, command.command_id))
+
+    return Change(act=act)
+
+
 def command_event(command: QueueCommand, recipient: int, now: float) -> Event:
     """Return what the trace tells of a command."""
     detail: dict[str, str | int | float | bool | None] = {"by": command.asked_by, "command": command.command_id}
-    if command.verb is CommandVerb.REDIRECT:
+    if command.verb in (CommandVerb.REDIRECT, CommandVerb.REOPEN):
         detail["route"] = command.route
     return Event(now, _EVENT_KINDS[command.verb], recipient, detail)
 
@@ -209,14 +235,16 @@ def applies(
             return True
         case CommandVerb.REDIRECT | CommandVerb.COMPLETE:
             return not cannot_be_for(command, is_doubtful=is_doubtful)
-    return False  # RETURN is the queue's to carry out, and the others are about no recipient
+    return False  # REOPEN is about what is closed; RETURN is the queue's to carry out; the others are about nobody
 
 
 def cannot_be_for(command: QueueCommand, *, is_doubtful: bool) -> bool:
-    """Whether an open recipient is left out, and told of: it would be had twice, or never (spool.md)."""
+    """Whether a recipient is left out, and told of: it would be had twice, or never (spool.md)."""
     match command.verb:
         case CommandVerb.REDIRECT:
             return is_doubtful and not command.includes_unknown
         case CommandVerb.COMPLETE:
             return not is_doubtful
+        case CommandVerb.REOPEN:
+            return is_doubtful
     return False

@@ -215,6 +215,8 @@ class MemorySpool:
         if command.verb in (CommandVerb.SUSPEND, CommandVerb.RESUME):
             self._suspend_or_resume(command, now)
             return self._close_command(command, CarriedOut(0))
+        if command.verb is CommandVerb.REOPEN:
+            return self._reopen(command, now)
         concerned = {key: kept for key, kept in self._open() if key not in self._hand and command.concerns(key)}
         keys = [
             key
@@ -333,6 +335,24 @@ class MemorySpool:
                 kept.state, kept.due_at = RecipientState.DELIVERED, None
                 self._drop_content(key[0])
         self.events[key[0]].append(command_event(command, key[1], now))
+
+    def _reopen(self, command: QueueCommand, now: float) -> CarriedOut:
+        keys = [
+            key
+            for key in command.keys or ()
+            if (kept := self.recipients.get(key)) is not None
+            and kept.state is RecipientState.FAILED
+            and key[0] in self.contents
+            and not cannot_be_for(command, is_doubtful=kept.is_doubtful)
+        ]
+        for key in keys:
+            kept = self.recipients[key]
+            _set_road(kept, command.road(kept.routed.recipient.mailbox.domain))
+            kept.state, kept.due_at = RecipientState.READY, now
+            kept.retries_asked = min(kept.retries_asked, kept.attempts) + 1
+            self.events[key[0]].append(command_event(command, key[1], now))
+        skipped = len(command.keys or ()) - len(keys)
+        return self._close_command(command, CarriedOut(len(keys), self._hand.concerned_by(command), skipped=skipped))
 
     def _suspend_or_resume(self, command: QueueCommand, now: float) -> None:
         assert command.route is not None

@@ -117,6 +117,14 @@ UPDATE recipient SET route = ?1, destination = coalesce(?2, substr(address_key, 
     due_at = iif(state = 'held', NULL, ?3), retries_asked = min(retries_asked, attempts) + 1
 WHERE number = ?4 AND recipient = ?5
 
+-- name: failed_of
+SELECT recipient, is_doubtful FROM recipient
+WHERE number = ?1 AND state = 'failed' AND EXISTS (SELECT 1 FROM content WHERE number = ?1)
+
+-- name: reopen
+UPDATE recipient SET state = 'ready', due_at = ?1, route = ?2, destination = ?3, retries_asked = min(retries_asked, attempts) + 1
+WHERE number = ?4 AND recipient = ?5 AND state = 'failed' AND EXISTS (SELECT 1 FROM content WHERE number = ?4)
+
 -- name: set_road
 UPDATE recipient SET route = ?, destination = ? WHERE number = ? AND recipient = ?
 

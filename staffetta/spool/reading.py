@@ -131,10 +131,12 @@ class Reader:
 
     def left_out(self, command: QueueCommand, in_hand: Container[Key]) -> tuple[int, int]:
         """Count those not in hand that a RETRY leaves held, and those that the command cannot be for."""
-        if command.verb not in (CommandVerb.RETRY, CommandVerb.REDIRECT, CommandVerb.COMPLETE):
+        if command.verb not in (CommandVerb.RETRY, CommandVerb.REDIRECT, CommandVerb.COMPLETE, CommandVerb.REOPEN):
             return 0, 0
         held = skipped = 0
         with self._reading() as connection:
+            if command.verb is CommandVerb.REOPEN:
+                return 0, len(command.keys or ()) - sum(1 for _ in _reopenable(connection, command))
             if command.verb is CommandVerb.RETRY and _is_about_all(command):  # by the small index of what is held
                 return sum(1 for _ in connection.execute(SQL["to_release"])), 0
             for key, state, _, is_doubtful in _concerned(connection, command):
@@ -238,6 +240,9 @@ def _lines(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]]:
 
 
 def _affected_rows(connection: sqlite3.Connection, command: QueueCommand, now: float) -> Iterator[Key]:
+    if command.verb is CommandVerb.REOPEN:
+        yield from _reopenable(connection, command)
+        return
     statement = SQL.get(f"to_{command.verb.value}")
     if _is_about_all(command) and statement is not None:
         yield from connection.execute(statement, (now,) if command.verb is CommandVerb.RETRY else ())
@@ -245,6 +250,14 @@ def _affected_rows(connection: sqlite3.Connection, command: QueueCommand, now: f
     for key, state, due_at, is_doubtful in _concerned(connection, command):
         if applies(command, state, due_at, now, is_doubtful=is_doubtful):
             yield key
+
+
+def _reopenable(connection: sqlite3.Connection, command: QueueCommand) -> Iterator[Key]:
+    for number in _numbers(connection, command):
+        for recipient, is_doubtful in connection.execute(SQL["failed_of"], (number,)):
+            key = (number, recipient)
+            if command.concerns(key) and not cannot_be_for(command, is_doubtful=bool(is_doubtful)):
+                yield key
 
 
 def _is_about_all(command: QueueCommand) -> bool:

@@ -172,6 +172,7 @@ class CommandVerb(StrEnum):
     RETURN = "return"  # deleted, and the sender is notified
     REDIRECT = "redirect"  # to another road, to be tried now
     COMPLETE = "complete"  # what a next hop may have counts as delivered
+    REOPEN = "reopen"  # what failed is tried again, while the content is there
     SUSPEND = "suspend"
     RESUME = "resume"
 
@@ -180,7 +181,8 @@ class CommandVerb(StrEnum):
 class QueueCommand:
     """A row that an administrator left for the worker that owns the spool.
 
-    numbers: of messages; empty means all. asked_by: who, for the trace. recipients that are closed are not touched.
+    numbers: of messages; empty means all. asked_by: who, for the trace. recipients that are closed are not touched but
+    by REOPEN, which is about those that failed.
     keys: these recipients alone; None: all of the messages.
     route, destination: the road to redirect to (destination None: each recipient's domain); or what is to be
     suspended or resumed (None: the whole route).
@@ -214,7 +216,8 @@ class CarriedOut:
 
     changed: how many recipients. claimed: those that it names and that were in hand, so that it did not touch them.
     held: how many of those to be retried wait for their release instead.
-    skipped: how many it cannot be for: of unknown outcome where it redirects, of known outcome where it completes.
+    skipped: how many it cannot be for: of unknown outcome where it redirects, of known outcome where it completes; not
+    failed, of unknown outcome or without content where it reopens.
     """
 
     changed: int

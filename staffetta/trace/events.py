@@ -24,6 +24,7 @@ class EventKind(StrEnum):
     RETRY = "Retry"
     DELETE = "Delete"
     REDIRECT = "Redirect"  # to another road
+    RESUBMIT = "Resubmit"  # what had failed, by an administrator
     COMPLETE = "Complete"  # of unknown outcome, and taken as delivered by an administrator
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from staffetta.mail.queue_id import to_text
 from staffetta.trace.own_mail import OwnMail, condition_of
-from staffetta.trace.partitions import Partition, by_partition, partitions
+from staffetta.trace.partitions import Partition, by_partition, partition_of, partitions
 from staffetta.trace.query import DOUBTFUL
 from staffetta.trace.search import reading
 from staffetta.trace.waits import Waits, waits
@@ -85,6 +85,20 @@ def what_waits(
     rows = [_what_waits(each, None, indexes, own) for each in partitions(folder)]
     order = _by_age if is_doubtful else _by_turn
     yield from rows[0] if len(rows) == 1 else heapq.merge(*rows, key=order)
+
+
+def what_failed(folder: Path, number: int, *, own: OwnMail | None = None) -> list[Waiting]:
+    """Return recipients of a message that failed, in their order. Raises TraceUnavailable."""
+    with reading(partition_of(folder, number)) as connection:
+        wanted, known = condition_of(connection, own), waits(connection)
+        return [
+            _waiting(row, known)
+            for row in connection.execute(
+                f"{_COLUMNS} FROM recipient r CROSS JOIN message m USING (number) "
+                f"WHERE r.number = ? AND r.state = 'failed'{wanted} ORDER BY r.recipient",
+                (number,),
+            )
+        ]
 
 
 def _by_turn(row: Waiting) -> tuple[bool, float]:

@@ -47,6 +47,7 @@ _VERBS = {
     "Resume": N_("Resume"),
     "Validate": N_("Validate"),
     "Redirect": N_("Send another way"),
+    "Restore": N_("Queue failed recipients again"),
     "Complete": N_("Take as delivered"),
     "Add": N_("Add"),
     "Enable": N_("Turn on"),

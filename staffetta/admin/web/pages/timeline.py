@@ -5,6 +5,7 @@ Rule: what is shown was written when it happened; what the settings of today wou
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from staffetta.admin.web.values import properties
 from staffetta.admin.web.visit import visit_of
 from staffetta.operations.errors import NotFound
 from staffetta.operations.message_export import NAME as EXPORT_SOURCE
+from staffetta.operations.restoring import NAME as RESTORE
 
 DETAIL = "Get-MessageTraceDetailV2"
 _KINDS = {
@@ -38,6 +40,7 @@ _TITLES = {
     "Retry": N_("To be tried now"),
     "Delete": N_("Deleted"),
     "Redirect": N_("Sent another way"),
+    "Resubmit": N_("Queued again"),
     "Complete": N_("Taken as delivered"),
 }
 _ENDS = ("Deliver", "Send", "Fail", "Expire", "Delete", "Complete")
@@ -92,7 +95,8 @@ class Story:
     """seen, decided: by words. attempts: all that happened after. end: None while it is open.
 
     notification_of, notifications: queue ids of the other messages, with the addresses of their traces.
-    is_kept: the content is there. may_read: and this visitor may read it.
+    is_kept: the content is there. restored_by: the cmdlet that queues it again, empty where nothing does or this
+    visitor may not. has_failed: it ended so, and not by an administrator's will. may_read: it is for this visitor.
     """
 
     accepted_at: Any
@@ -103,6 +107,8 @@ class Story:
     notification_of: tuple[str, str] | None
     notifications: Sequence[tuple[str, str]]
     is_kept: bool
+    restored_by: str
+    has_failed: bool
     may_read: bool
     may_paste: bool
 
@@ -120,18 +126,25 @@ async def story_of(request: Request, row: Row) -> Story:
     facts = dict(receive["Facts"]) if receive else {}
     steps = [(each["Event"], _step(each, language)) for each in events if each is not receive]
     of = facts.get("notification_of")
+    is_kept = await _is_kept(request, row["QueueId"])
+    end = next(((kind, step) for kind, step in reversed(steps) if kind in (*_ENDS, "Resubmit")), None)
+    if end is not None and end[0] == "Resubmit":
+        end = None
+    has_failed = end is not None and end[0] in ("Fail", "Expire")
     return Story(
         accepted_at=receive["Date"] if receive else row["Received"],
-        seen=_told(_SEEN, facts, language),
+        seen=_told(_SEEN, {**facts, "tls": _security(facts, language)}, language),
         decided={
             **_told(_DECIDED, {**facts, "reason": _reason(facts.get("reason"), language)}, language),
             language("Road"): f"{row['NextHopConnector']} → {row['NextHopDomain']}",
         },
         attempts=[step for _, step in steps],
-        end=next((step for kind, step in reversed(steps) if kind in _ENDS), None),
+        end=end[1] if end else None,
         notification_of=(str(of), _trace_of(str(of))) if of else None,
         notifications=[each for _, step in steps for each in step.messages],
-        is_kept=await _is_kept(request, row["QueueId"]),
+        is_kept=is_kept,
+        restored_by=RESTORE if has_failed and is_kept and may(request, RESTORE) else "",
+        has_failed=has_failed,
         may_read=may(request, EXPORT_SOURCE),
         may_paste=may(request, "Get-HeaderAnalysis"),
     )
@@ -145,9 +158,16 @@ def _reason(reason: object, language: Language) -> str | None:
     return None if reason is None else language(_REASONS.get(str(reason), str(reason)))
 
 
+def _security(facts: Mapping[str, object], language: Language) -> object:
+    """What no client brought, such as a notification, came neither in TLS nor in clear."""
+    return facts.get("tls") or (language("none: in clear") if facts.get("peer") else None)
+
+
 def _step(event: Row, language: Language) -> Step:
     facts = dict(event["Facts"])
     other = facts.pop("notification", None)
+    if isinstance(due_at := facts.get("next_attempt_at"), str):
+        facts["next_attempt_at"] = datetime.fromisoformat(due_at)
     return Step(
         at=event["Date"],
         kind=_KINDS.get(event["Event"], "info"),

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from staffetta.mail.outcome import Deferred, Delivered, Handover, Stage
+from staffetta.mail.outcome import Deferred, Delivered, Failed, Handover, Stage
 from staffetta.queue.telling import told
 from staffetta.spool.spool import RecipientState, Settlement
 from staffetta.spool.sqlite import SqliteSpool
@@ -77,6 +77,8 @@ def test_how_it_was_accepted_and_why_stand_apart(ada: Browser, site: Console) ->
         assert f"<bdi>{said}</bdi>" in decided
     assert "<bdi>outside → example.net</bdi>" in decided
     assert "It was not tried yet." in part(page, "Attempts")
+    clear = kept(site.office.settings, "bob@contoso.com", told={**CAME, "tls": None})
+    assert "<bdi>none: in clear</bdi>" in part(ada.get(f"/trace?show={clear}/0"), "Accepted")
 
 
 def test_attempts_have_the_reply_as_it_was_and_the_end_follows(ada: Browser, site: Console) -> None:
@@ -86,7 +88,7 @@ def test_attempts_have_the_reply_as_it_was_and_the_end_follows(ada: Browser, sit
     attempts = part(page, "Attempts")
     assert attempts.index("Delivery attempted") < attempts.index("Deferred")
     assert "<pre><bdi>450 4.2.0 Come back</bdi></pre>" in attempts
-    assert attempts.count("<time ") >= 2
+    assert attempts.count("<time ") == 3  # of both, and of the next attempt
     assert "It is still under way." in part(page, "End") and "next attempt" in part(page, "End")
 
 
@@ -112,3 +114,41 @@ def test_a_notification_and_what_it_tells_of_lead_to_each_other(ada: Browser, si
     (back,) = re.findall(r'href="(/trace\?Search=id[^"]*)"', accepted)
     page = ada.get(back.replace("&amp;", "&"))
     assert "Deleted" in part(page, "End")
+
+
+def failed(site: Console) -> None:
+    async def work(spool: SqliteSpool) -> str:
+        at = time.time()
+        (claim,) = await spool.claim("outside", "example.net", "SMTP Relay", at, 1)
+        refused = Failed(status="5.1.1", diagnostic="550 5.1.1 No such user", stage=Stage.RCPT)
+        event = Event(at, EventKind.FAIL, 0, told(refused))
+        await spool.settle([Settlement(claim.number, 0, RecipientState.FAILED, None, refused, events=(event,))])
+        return ""
+
+    in_spool(site.office.settings, work)
+
+
+def test_what_failed_is_queued_again_after_its_preview_while_the_content_is_there(ada: Browser, site: Console) -> None:
+    queue_id = kept(site.office.settings, "bob@contoso.com", "eve@outside.example")
+    failed(site)
+    address = f"/trace?show={queue_id}/0"
+    (form,) = re.findall(r'href="(/messages/do/Restore-Message[^"]*)"', part(ada.get(address), "End"))
+    assert "bob@contoso.com" in ada.get(form) and "eve@outside.example" not in ada.text
+    ada.post("/messages/do/Restore-Message", ada.form("/messages/do/Restore-Message"))
+    assert ada.status == 303
+    page = ada.get(address)
+    assert "Queued again" in part(page, "Attempts") and "It is still under way." in part(page, "End")
+
+
+def test_where_the_content_of_what_failed_is_gone_it_is_said_who_can_send_it_again(ada: Browser, site: Console) -> None:
+    queue_id = kept(site.office.settings, "bob@contoso.com")
+    failed(site)
+    end = part(ada.get(f"/trace?show={queue_id}/0"), "End")
+    assert "Restore-Message" not in end and "The sender has the notification" in end
+
+
+def test_who_may_only_look_is_offered_no_other_try(site: Console) -> None:
+    queue_id = kept(site.office.settings, "bob@contoso.com", "eve@outside.example")
+    failed(site)
+    viewer = site.signed_in("vic", "View-Only Organization Management")
+    assert "Restore-Message" not in viewer.get(f"/trace?show={queue_id}/0")
