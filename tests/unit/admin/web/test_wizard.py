@@ -393,3 +393,10 @@ def test_outbound_connectors_are_listed_in_words_and_switched(ada: Browser, site
     ada.post("/outbound-connectors/switch", ada.form("/outbound-connectors/switch"))
     (row,) = site.office("Get-OutboundConnector", Identity="Out")
     assert row["Enabled"] is False
+
+
+@pytest.mark.parametrize(("need", "path"), [("printer", "/connectors"), ("smarthost", "/outbound-connectors")])
+def test_the_menu_shows_where_the_connector_will_stand(ada: Browser, need: str, path: str) -> None:
+    Wizard(ada, f"/connectors/add?Need={need}")
+    assert f'<a href="{path}" aria-current="page"' in ada.text
+    assert ada.text.count('aria-current="page"') == 1
