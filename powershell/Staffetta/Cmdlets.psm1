@@ -3388,6 +3388,9 @@ function Get-ConnectorProposal {
     .PARAMETER PeerAddress
     Only clients of this address or network, such as 192.0.2.0/24.
 
+    .PARAMETER ResultSize
+    Clients at most, those refused most.
+
     .EXAMPLE
     Get-ConnectorProposal -Minutes 30 -PeerAddress 192.0.2.0/24
     #>
@@ -3395,7 +3398,9 @@ function Get-ConnectorProposal {
     param(
         [int] $Minutes,
 
-        [string] $PeerAddress
+        [string] $PeerAddress,
+
+        [int] $ResultSize
     )
 
     process {

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from staffetta.cli.options import ConfigFile, Json, Limit, Since
 from staffetta.cli.status import EX_NOINPUT, EX_OK
 from staffetta.cli.tables import print_json, print_lines, print_table
-from staffetta.operations.trace import RefusalRow, find_refusals
+from staffetta.operations.trace import RefusalQuery, RefusalRow, find_refusals
 from staffetta.settings.file import load
 
 _COLUMNS = {
@@ -31,7 +31,8 @@ def refusals(
     json: Json = False,
 ) -> int:
     """List refused commands, newest first; for one session also what was looked at."""
-    rows = find_refusals(load(config), session_id=session, after=after, limit=limit)
+    since = after.timestamp() if after else None
+    rows = find_refusals(load(config), RefusalQuery(session_id=session, after=since, limit=limit)).rows
     status_code = EX_NOINPUT if session is not None and not rows else EX_OK
     if json:
         print_json(rows)

@@ -11,7 +11,7 @@ from staffetta.operations.duties import LOOK_INTO
 from staffetta.operations.errors import NotFound
 from staffetta.operations.inputs import Input, Output, Said
 from staffetta.operations.registry import Context, Operation
-from staffetta.operations.trace import RefusalRow, find_refusals
+from staffetta.operations.trace import RefusalQuery, RefusalRow, find_refusals
 from staffetta.policy.explanation import Explanation, explain
 from staffetta.settings.model import Settings
 
@@ -51,7 +51,7 @@ class RefusalExplanation(Explained):
 
 def get(context: Context, given: GetRefusalExplanation) -> Iterable[Output]:
     session_id = session_of(given.identity)
-    rows = find_refusals(context.settings, session_id=session_id, limit=_ROWS_MAX)
+    rows = find_refusals(context.settings, RefusalQuery(session_id=session_id, limit=_ROWS_MAX)).rows
     organization = context.caller.organization
     own = [row for row in rows if organization in (None, row.evidence.get("organization"))]
     if not own:

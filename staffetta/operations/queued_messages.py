@@ -4,6 +4,7 @@ What is chosen, and how: selecting.py. What an order does to an attempt under wa
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,8 +17,11 @@ from staffetta.operations.ordering import OrderRow
 from staffetta.operations.queues import CommandVerb
 from staffetta.operations.redirecting import new_road
 from staffetta.operations.registry import Context, Operation
-from staffetta.operations.selecting import STATUS_OF, QueueStatus, Selection, selected
+from staffetta.operations.selecting import STATUS_OF, QueueStatus, Selection, selected, selected_of
 from staffetta.trace.waiting import Waiting
+
+_Groups = dict[tuple[int, str], list[Waiting]]
+"""What waits by message and queue, in the order in which it is tried."""
 
 
 class MessageRow(Output):
@@ -54,12 +58,24 @@ class RedirectMessage(Selection):
 
 
 def get_message(context: Context, given: GetMessage) -> Iterable[Output]:
-    messages = list(_messages(selected(context, given, must_say=False)))
-    if given.result_size is not None and len(messages) > given.result_size:
-        context.warnings.append(
-            f"There are more results; {given.result_size} are shown. -ResultSize Unlimited shows all."
-        )
-    return messages[: given.result_size]
+    size = given.result_size
+    groups: _Groups = {}
+    with closing(selected(context, given, must_say=False)) as waiting:
+        for row in waiting:
+            if len(groups) == size and (row.number, row.queue) not in groups:
+                context.warnings.append(f"There are more results; {size} are shown. -ResultSize Unlimited shows all.")
+                groups = _whole(context, given, groups)
+                break
+            groups.setdefault((row.number, row.queue), []).append(row)
+    return list(map(_message, groups.values()))
+
+
+def _whole(context: Context, given: GetMessage, groups: _Groups) -> _Groups:
+    """Return the same messages with those recipients too that are tried later than what is shown last."""
+    found: _Groups = {}
+    for row in selected_of(context, given, list(dict.fromkeys(number for number, _ in groups))):
+        found.setdefault((row.number, row.queue), []).append(row)
+    return {key: found.get(key, rows) for key, rows in groups.items()}
 
 
 def remove_message(context: Context, given: RemoveMessage) -> Iterable[Output]:
@@ -97,14 +113,6 @@ def _ordered(verb: CommandVerb, name: str) -> Callable[[Context, Selection], Ite
         return [ordering.give(context, name, chosen, orders, target=target, Where=where)]
 
     return run
-
-
-def _messages(rows: Iterable[Waiting]) -> Iterator[MessageRow]:
-    """Yield one row for each message and queue, in the order in which they are tried."""
-    groups: dict[tuple[int, str], list[Waiting]] = {}
-    for row in rows:
-        groups.setdefault((row.number, row.queue), []).append(row)
-    return map(_message, groups.values())
 
 
 def _message(recipients: Sequence[Waiting]) -> MessageRow:

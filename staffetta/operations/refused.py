@@ -7,6 +7,7 @@ Rule 2: proposals are read out of what was refused in a bounded time; nothing is
 import ipaddress
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -17,13 +18,17 @@ from staffetta.operations.errors import BadValue
 from staffetta.operations.filters import like
 from staffetta.operations.inputs import RESULTS_DEFAULT, Input, Output
 from staffetta.operations.registry import Context, Operation
-from staffetta.operations.spools import spool_told
-from staffetta.operations.trace import RefusalRow, find_refusals
+from staffetta.operations.spools import not_available, spool_folder, spool_told
+from staffetta.operations.trace import RefusalQuery, RefusalRow, find_refusals
 from staffetta.policy.decision import Reason
 from staffetta.policy.explanation import quoted
+from staffetta.trace.refusals import Look, RefusedOnce, refused_of_late
+from staffetta.trace.search import DATABASE_NAME
 
 _READ_MAX = 20_000  # refusals that are looked at for one answer
 _SHOWN = 10
+_PROPOSALS_SHOWN = 100
+_NOT_ALL = f"The last {_READ_MAX:,} refusals were looked at; a shorter time shows all of its own."
 _DEFAULT_SPAN = timedelta(hours=24)
 _FOR_LACK_OF_A_CONNECTOR = (Reason.RELAY_DENIED.value, Reason.DIRECT_SEND_REJECTED.value)
 
@@ -60,6 +65,9 @@ class GetConnectorProposal(Input):
     peer_address: Annotated[
         str | None, Field(description="Only clients of this address or network, such as 192.0.2.0/24.")
     ] = None
+    result_size: Annotated[int, Field(description="Clients at most, those refused most.", ge=1, le=5000)] = (
+        _PROPOSALS_SHOWN
+    )
 
 
 class ProposalRow(Output):
@@ -76,36 +84,73 @@ class ProposalRow(Output):
 def get(context: Context, given: GetRefusal) -> Iterable[Output]:
     now = datetime.fromtimestamp(context.now(), UTC)
     after = given.start_date or (None if given.identity else (given.end_date or now) - _DEFAULT_SPAN)
-    found = [row for row in _own(context, after, given.identity, given.peer_address) if _is_wanted(row, given)]
-    if len(found) > given.result_size:
+    query = replace(
+        _query(context, after, _look_of(given)),
+        session_id=given.identity,
+        before=given.end_date.timestamp() + 0.001 if given.end_date else None,  # At is cut to milliseconds
+        reasons=() if given.reason is None else (given.reason.strip(),),
+        limit=given.result_size + 1,
+    )
+    with spool_told():
+        found = find_refusals(context.settings, query)
+    if len(found.rows) > given.result_size:
         context.warnings.append(f"There are more results; {given.result_size} are shown. -ResultSize shows more.")
-    return [_row(row) for row in found[: given.result_size]]
+    elif not found.is_all:
+        context.warnings.append(_NOT_ALL)
+    return [_row(row) for row in found.rows[: given.result_size]]
 
 
 def get_proposals(context: Context, given: GetConnectorProposal) -> Iterable[Output]:
     after = datetime.fromtimestamp(context.now(), UTC) - timedelta(minutes=given.minutes)
-    clients: defaultdict[tuple[str, str], list[RefusalRow]] = defaultdict(list)
-    for row in _own(context, after, None, given.peer_address):
-        if row.reason in _FOR_LACK_OF_A_CONNECTOR:
-            clients[row.peer, _certificate_name(row)].append(row)
-    proposals = [_proposal(peer, name, rows) for (peer, name), rows in clients.items()]
-    return sorted(proposals, key=lambda each: -each.refusals)
+    network = None if given.peer_address is None else _network(given.peer_address)
+    look = None if network is None else lambda peer, sender, recipient: _is_in(network, peer)
+    query = replace(_query(context, after, look), reasons=_FOR_LACK_OF_A_CONNECTOR)
+    folder = spool_folder(context.settings)
+    clients: defaultdict[tuple[str, str], list[RefusedOnce]] = defaultdict(list)
+    is_all = True
+    if (folder / DATABASE_NAME).exists():
+        with spool_told(), not_available():
+            rows, is_all = refused_of_late(folder, query)
+        for row in rows:
+            clients[row.peer, row.certificate_name].append(row)
+    if not is_all:
+        context.warnings.append(_NOT_ALL)
+    most = sorted(clients.items(), key=lambda each: -len(each[1]))
+    if len(most) > given.result_size:
+        context.warnings.append(f"There are {len(most)} clients; the {given.result_size} refused most are shown.")
+    return [_proposal(peer, name, rows) for (peer, name), rows in most[: given.result_size]]
 
 
-def _own(context: Context, after: datetime | None, session_id: str | None, peer: str | None) -> Sequence[RefusalRow]:
-    """What the caller may know of, newest first."""
-    network = None if peer is None else _network(peer)
-    with spool_told():
-        rows = find_refusals(context.settings, session_id=session_id, after=after, limit=_READ_MAX)
-    if len(rows) == _READ_MAX:
-        context.warnings.append(f"The last {_READ_MAX:,} refusals were looked at; a shorter time shows all of its own.")
-    organization = context.caller.organization
-    return [
-        row
-        for row in rows
-        if organization in (None, row.evidence.get("organization"))
-        and (network is None or ipaddress.ip_address(row.peer) in network)
-    ]
+def _query(context: Context, after: datetime | None, look: Look | None) -> RefusalQuery:
+    """What the caller may know of."""
+    return RefusalQuery(
+        after=after.timestamp() if after else None,
+        organization=context.caller.organization,
+        look=look,
+        read_max=_READ_MAX,
+    )
+
+
+def _look_of(given: GetRefusal) -> Look | None:
+    """What a refusal must be like; None where nothing is asked for that takes a look at each."""
+    network = None if given.peer_address is None else _network(given.peer_address)
+    is_sender = None if given.sender_address is None else like(given.sender_address)
+    is_recipient = None if given.recipient_address is None else like(given.recipient_address)
+    if network is None and is_sender is None and is_recipient is None:
+        return None
+
+    def look(peer: str, sender: str | None, recipient: str | None) -> bool:
+        return (
+            (network is None or _is_in(network, peer))
+            and (is_sender is None or is_sender(sender or ""))
+            and (is_recipient is None or is_recipient(recipient or ""))
+        )
+
+    return look
+
+
+def _is_in(network: ipaddress.IPv4Network | ipaddress.IPv6Network, peer: str) -> bool:
+    return ipaddress.ip_address(peer) in network
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -115,19 +160,6 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         raise BadValue(
             f"'{text}' is neither an address nor a network; write 192.0.2.7 or 192.0.2.0/24.", parameter="PeerAddress"
         ) from None
-
-
-def _is_wanted(row: RefusalRow, given: GetRefusal) -> bool:
-    if given.reason is not None and row.reason.casefold() != given.reason.strip().casefold():
-        return False
-    if given.end_date is not None and datetime.fromisoformat(row.at) > given.end_date:
-        return False
-    wanted = ((given.sender_address, row.sender), (given.recipient_address, row.recipient))
-    return all(pattern is None or like(pattern)(value or "") for pattern, value in wanted)
-
-
-def _certificate_name(row: RefusalRow) -> str:
-    return str(row.evidence.get("certificate_names") or "").partition(",")[0].strip()
 
 
 def _row(row: RefusalRow) -> RefusedRow:
@@ -147,18 +179,19 @@ def _row(row: RefusalRow) -> RefusedRow:
     )
 
 
-def _proposal(peer: str, name: str, rows: Sequence[RefusalRow]) -> ProposalRow:
+def _proposal(peer: str, name: str, rows: Sequence[RefusedOnce]) -> ProposalRow:
     command = (
         f"New-InboundConnector -Name {quoted(f'Relay from {name or peer}')} -ConnectorType OnPremises "
         "-SenderDomains '*' "
     )
     command += f"-TlsSenderCertificateName {quoted(name)}" if name else f"-SenderIPAddresses {quoted(peer)}"
+    times = [row.at for row in rows]
     return ProposalRow(
         peer_address=peer,
         certificate_name=name or None,
         refusals=len(rows),
-        first_time=datetime.fromisoformat(rows[-1].at),
-        last_time=datetime.fromisoformat(rows[0].at),
+        first_time=datetime.fromtimestamp(min(times), UTC),
+        last_time=datetime.fromtimestamp(max(times), UTC),
         senders=_domains(row.sender for row in rows),
         recipients=_domains(row.recipient for row in rows),
         command=command,

@@ -5,7 +5,7 @@ Rule 2: a recipient is chosen, not its message: who deletes what goes to one dom
 Rule 3: nobody chooses what another organisation's mail is (visibility.py).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -100,7 +100,7 @@ PROPERTIES: dict[str, Property[Waiting]] = {
 }
 
 
-def selected(context: Context, given: Selection, *, must_say: bool = True) -> Iterator[Waiting]:
+def selected(context: Context, given: Selection, *, must_say: bool = True) -> Generator[Waiting]:
     """Return what is meant, the next to be tried first.
 
     must_say: who gives nothing to choose by is refused. Raises BadParameter, BadValue, NotFound, Unavailable.
@@ -120,9 +120,21 @@ def selected(context: Context, given: Selection, *, must_say: bool = True) -> It
     return _found(context, numbers, tests, is_doubtful=given.status is WaitingStatus.UNKNOWN)
 
 
+def selected_of(context: Context, given: Selection, numbers: Sequence[int]) -> Iterator[Waiting]:
+    """Return what is meant of these messages alone, and nothing of those of which nothing waits any more.
+
+    Raises BadValue, Unavailable.
+    """
+    tests = list(_tests(context, given))
+    with spool_told(), not_available():
+        for row in what_waits(spool_folder(context.settings), numbers=numbers, own=own_mail(context)):
+            if all(test(row) for test in tests):
+                yield row
+
+
 def _found(
     context: Context, numbers: list[int] | None, tests: list[Test], *, is_doubtful: bool = False
-) -> Iterator[Waiting]:
+) -> Generator[Waiting]:
     folder = spool_folder(context.settings)
     seen: set[int] = set()
     if (folder / DATABASE_NAME).exists():

@@ -22,7 +22,8 @@ from staffetta.policy.domain import domain_of_certificate
 from staffetta.settings.addresses import Network, host_bits, is_public, networks
 from staffetta.settings.found import address_entry, domain_pattern
 from staffetta.settings.objects import InboundConnector
-from staffetta.trace.search import RefusalRow, TraceUnavailable, refusals
+from staffetta.trace.refusals import RefusalQuery, RefusalRow, refusals
+from staffetta.trace.search import TraceUnavailable
 
 _LARGE = {4: 16, 6: 48}
 """Prefixes shorter than this are whole sites, and hold machines that nobody thinks of."""
@@ -246,7 +247,7 @@ def _refusals(context: Context) -> Sequence[RefusalRow]:
     if context.caller.organization is not None:
         return []
     try:
-        return refusals(spool_folder(context.settings), limit=_REFUSALS_READ)
+        return refusals(spool_folder(context.settings), RefusalQuery(limit=_REFUSALS_READ)).rows
     except TraceUnavailable:  # nothing has come yet
         return []
 

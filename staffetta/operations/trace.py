@@ -1,15 +1,24 @@
 """Find messages in the trace, from any process, while the relay runs or not."""
 
-from collections.abc import Sequence
-from datetime import datetime
-
 from staffetta.operations.spools import not_available, spool_folder
 from staffetta.settings.model import Settings
 from staffetta.trace.events import Status
 from staffetta.trace.query import Place, TraceQuery
-from staffetta.trace.search import DATABASE_NAME, Found, RefusalRow, TraceRow, refusals, search
+from staffetta.trace.refusals import RefusalQuery, RefusalRow, Refusals, refusals
+from staffetta.trace.search import DATABASE_NAME, Found, TraceRow, search
 
-__all__ = ["Found", "Place", "RefusalRow", "Status", "TraceQuery", "TraceRow", "find_messages", "find_refusals"]
+__all__ = [
+    "Found",
+    "Place",
+    "RefusalQuery",
+    "RefusalRow",
+    "Refusals",
+    "Status",
+    "TraceQuery",
+    "TraceRow",
+    "find_messages",
+    "find_refusals",
+]
 
 
 def find_messages(settings: Settings, query: TraceQuery, *, rows_read_max: int | None = None) -> Found:
@@ -24,12 +33,10 @@ def find_messages(settings: Settings, query: TraceQuery, *, rows_read_max: int |
         return search(folder, query, rows_read_max=rows_read_max)
 
 
-def find_refusals(
-    settings: Settings, *, session_id: str | None = None, after: datetime | None = None, limit: int = 100
-) -> Sequence[RefusalRow]:
+def find_refusals(settings: Settings, query: RefusalQuery) -> Refusals:
     """Return refused commands, newest first; nothing where the relay has never run. Raises NotAvailable."""
     folder = spool_folder(settings)
     if not (folder / DATABASE_NAME).exists():
-        return []
+        return Refusals((), is_all=True)
     with not_available():
-        return refusals(folder, session_id=session_id, after=after.timestamp() if after else None, limit=limit)
+        return refusals(folder, query)

@@ -19,7 +19,7 @@ from staffetta.trace.own_mail import OwnMail, condition_of
 from staffetta.trace.partitions import DATABASE_NAME as DATABASE_NAME
 from staffetta.trace.partitions import Partition, merged, partition_of, partitions
 from staffetta.trace.pieces import Piece, pieces
-from staffetta.trace.query import TraceQuery, conditions, effort_of, number_at, range_of, source_of
+from staffetta.trace.query import TraceQuery, conditions, effort_of, range_of, source_of
 from staffetta.trace.waits import Waits, waits
 
 
@@ -55,23 +55,6 @@ class TraceRow:
     diagnostic: str | None
     is_doubtful: bool
     events: Sequence[dict[str, object]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusalRow:
-    """A command that was refused, and why."""
-
-    at: str
-    session_id: str
-    listener: str
-    peer: str
-    helo: str | None
-    tls: str | None
-    sender: str | None
-    recipient: str | None
-    reply: str
-    reason: str
-    evidence: dict[str, object]
 
 
 _CLOSED = ("delivered", "failed", "deleted")
@@ -229,33 +212,6 @@ def _queue_rows(partition: Partition, limit: int, own: OwnMail | None) -> list[T
         return _trace_rows(connection, rows)
 
 
-def refusals(
-    folder: Path, *, session_id: str | None = None, after: float | None = None, limit: int = 1000
-) -> list[RefusalRow]:
-    """List refusals, newest first. after: seconds since 1970. Raises TraceUnavailable."""
-    where = "number >= ?" + ("" if session_id is None else " AND session_id = ?")
-    arguments = [number_at(after or 0.0), *([] if session_id is None else [session_id])]
-    return merged(
-        folder,
-        lambda each: _refusals(each, where, (*arguments, limit)),
-        key=lambda row: row.at,
-        reverse=True,
-        limit=limit,
-    )
-
-
-def _refusals(partition: Partition, where: str, arguments: Sequence[object]) -> list[RefusalRow]:
-    with reading(partition) as connection:
-        return [
-            _refusal_row(row)
-            for row in connection.execute(
-                "SELECT at, session_id, listener, peer_address, helo, tls, reverse_path, forward_path, reply, reason, "
-                f"evidence FROM refusal WHERE {where} ORDER BY number DESC LIMIT ?",
-                arguments,
-            )
-        ]
-
-
 @contextmanager
 def reading(partition: Partition) -> Iterator[sqlite3.Connection]:
     """Read one state of a partition. Raises TraceUnavailable."""
@@ -322,23 +278,6 @@ def _shown(detail: dict[str, object]) -> dict[str, object]:
     """The detail as people read it. In the database an instant is seconds since 1970."""
     due_at = detail.get("next_attempt_at")
     return {**detail, "next_attempt_at": iso(due_at)} if isinstance(due_at, int | float) else detail
-
-
-def _refusal_row(row: tuple[Any, ...]) -> RefusalRow:
-    at, session_id, listener, peer, helo, tls, sender, recipient, reply, reason, evidence = row
-    return RefusalRow(
-        at=iso(at),
-        session_id=session_id,
-        listener=listener,
-        peer=peer,
-        helo=helo,
-        tls=tls,
-        sender=sender,
-        recipient=recipient,
-        reply=reply,
-        reason=reason,
-        evidence=json.loads(evidence) if evidence else {},
-    )
 
 
 def status_of(state: str, attempts: int) -> Status:

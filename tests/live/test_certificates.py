@@ -15,7 +15,7 @@ import pytest
 
 from staffetta.operations import authority as own
 from staffetta.operations.ledger import Folder
-from staffetta.operations.trace import TraceQuery, find_messages, find_refusals
+from staffetta.operations.trace import RefusalQuery, TraceQuery, find_messages, find_refusals
 from staffetta.settings.file import load
 from tests.certificates import CLIENT, CODE_SIGNING, NOW, SERVER, Made, authority, make, pem, revocation_list
 from tests.live import certified, clients, postfix
@@ -210,7 +210,7 @@ class Scene:
         """Wait for what is kept about the refusal whose id these words of the server hold: it is written behind it."""
         session_id = refusal.partition("]")[0].split()[-1]
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (rows := find_refusals(load(self.relay.config), session_id=session_id)):
+        while not (rows := find_refusals(load(self.relay.config), RefusalQuery(session_id=session_id)).rows):
             assert time.monotonic() < deadline, self.relay.log
             time.sleep(0.02)
         return next(dict(row.evidence) for row in rows if row.recipient)  # openssl goes on to DATA, and hears 503

@@ -11,7 +11,7 @@ from staffetta.operations.backup import back_up, restore
 from staffetta.operations.queues import CommandVerb, Order, act, waiting
 from staffetta.operations.spool_repair import check_spool
 from staffetta.operations.spools import spool_folder
-from staffetta.operations.trace import TraceQuery, find_messages, find_refusals
+from staffetta.operations.trace import RefusalQuery, TraceQuery, find_messages, find_refusals
 from staffetta.settings.model import Settings
 from staffetta.spool.marks import HourMark, PaceMark, Scope, marks_of_all, write_marks
 from staffetta.spool.stored import stored_content
@@ -131,8 +131,8 @@ def test_refusals_are_one_newest_first(settings: Settings) -> None:
             reason="no",
         )
         refused(settings, refusal, place=place)
-    assert [row.session_id for row in find_refusals(settings)] == ["300.0", "200.0", "100.0"]
-    assert [row.session_id for row in find_refusals(settings, limit=2)] == ["300.0", "200.0"]
+    assert [row.session_id for row in find_refusals(settings, RefusalQuery()).rows] == ["300.0", "200.0", "100.0"]
+    assert [row.session_id for row in find_refusals(settings, RefusalQuery(limit=2)).rows] == ["300.0", "200.0"]
 
 
 def test_of_marks_the_one_that_counts_most_holds(settings: Settings, queue_ids: list[str]) -> None:

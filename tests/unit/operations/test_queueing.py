@@ -1,18 +1,22 @@
 """The queue by the cmdlets of Exchange's transport servers."""
 
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
 from staffetta.mail.outcome import Stage, Unknown
-from staffetta.mail.queue_id import to_text
+from staffetta.mail.queue_id import from_text, to_text
 from staffetta.operations.errors import BadParameter, BadValue, NotFound, OperationError
 from staffetta.operations.queues import waiting
 from staffetta.operations.roles import Caller, Role
+from staffetta.operations.spools import spool_folder
 from staffetta.operations.trace import Status, TraceQuery, find_messages
 from staffetta.spool.marks import QueueFlow
 from staffetta.spool.spool import RecipientState, Settlement
 from staffetta.spool.sqlite import SqliteSpool
+from staffetta.trace.search import DATABASE_NAME
 from tests.unit.operations.mail import in_spool, kept
 from tests.unit.operations.office import Office
 
@@ -44,6 +48,22 @@ def test_a_message_is_one_row_for_each_queue(office: Office, ours: str) -> None:
     )
     assert row["Recipients"] == ["bob@contoso.com", "eve@outside.example"]
     assert office("Get-Message", Queue="outside\\elsewhere") == []
+
+
+def test_of_the_first_messages_all_recipients_are_shown_however_late_they_are_tried(office: Office, ours: str) -> None:
+    kept(office.settings, "eve@outside.example", subject="Second")
+    kept(office.settings, "eve@outside.example", subject="Third")
+    with closing(sqlite3.connect(spool_folder(office.settings) / DATABASE_NAME)) as connection, connection:
+        connection.execute(
+            "UPDATE recipient SET due_at = due_at + 3600 WHERE number = ? AND recipient = 1", (from_text(ours),)
+        )
+    rows = office("Get-Message", ResultSize=2)
+    assert [(row["Subject"], len(row["Recipients"])) for row in rows] == [("Hello", 2), ("Second", 1)]
+    assert office.warnings == ("There are more results; 2 are shown. -ResultSize Unlimited shows all.",)
+    (row,) = office("Get-Message", ResultSize=1, RecipientAddress="bob@*")
+    assert (row["Recipients"], office.warnings) == (["bob@contoso.com"], ())
+    assert len(office("Get-Message", ResultSize=3)) == 3
+    assert office.warnings == ()
 
 
 def test_a_message_is_suspended_resumed_retried_and_removed(office: Office, ours: str) -> None:

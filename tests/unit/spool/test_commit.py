@@ -14,7 +14,7 @@ from staffetta.spool.database import connect
 from staffetta.spool.spool import NewMessage, RoutedRecipient, SpoolUnavailable
 from staffetta.spool.sqlite import SqliteSpool
 from staffetta.trace.events import Refusal
-from staffetta.trace.search import refusals
+from staffetta.trace.refusals import RefusalQuery, refusals
 
 START = 1_800_000_000.0
 
@@ -216,5 +216,5 @@ def test_a_refusal_that_cannot_be_written_harms_nobody(tmp_path: Path) -> None:
             await spool.commit(message(spool))
 
     run(tmp_path, FaultyDisk(), test)
-    (refusal,) = refusals(tmp_path)
+    (refusal,) = refusals(tmp_path, RefusalQuery()).rows
     assert (refusal.helo, refusal.evidence) == ("?", {"helo": "?", "count": 1, "is_known": False, "none": None})

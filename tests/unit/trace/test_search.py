@@ -14,7 +14,8 @@ from staffetta.spool.spool import NewMessage, RecipientState, RoutedRecipient, S
 from staffetta.spool.sqlite import SqliteSpool
 from staffetta.trace.events import Event, EventKind, Refusal, Status
 from staffetta.trace.query import TraceQuery
-from staffetta.trace.search import TraceUnavailable, queue_rows, refusals, search, status_of
+from staffetta.trace.refusals import RefusalQuery, refusals
+from staffetta.trace.search import TraceUnavailable, queue_rows, search, status_of
 
 START = 1_800_000_000.0
 
@@ -161,8 +162,8 @@ def test_the_queue_lists_what_is_open_the_next_first_the_held_last(folder: Path)
 
 
 def test_refusals_are_found_by_session(folder: Path) -> None:
-    assert len(refusals(folder)) == 2
-    (refusal,) = refusals(folder, session_id="S2")
+    assert len(refusals(folder, RefusalQuery()).rows) == 2
+    (refusal,) = refusals(folder, RefusalQuery(session_id="S2")).rows
     assert (refusal.reason, refusal.evidence, refusal.recipient) == ("no connector", {"connectors": 2}, "c@d.test")
 
 

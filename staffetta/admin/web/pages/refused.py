@@ -71,9 +71,11 @@ async def proposals(request: Request) -> Response:
     if query.get("PeerAddress", "").strip():
         given["PeerAddress"] = query["PeerAddress"].strip()
     rows: Sequence[Row] = ()
+    warnings: tuple[str, ...] = ()
     error = ""
     try:
-        rows = [properties(row) for row in (await carry_out(request, _PROPOSALS, given)).rows]
+        result = await carry_out(request, _PROPOSALS, given)
+        rows, warnings = [properties(row) for row in result.rows], result.warnings
     except (RoleMissing, Unavailable):
         raise
     except OperationError as trouble:
@@ -88,6 +90,7 @@ async def proposals(request: Request) -> Response:
             {**row, "wizard": wizard_for(row["PeerAddress"], row["CertificateName"]) if _may_make(request) else ""}
             for row in rows
         ],
+        warnings=warnings,
         error=error,
         minutes=given["Minutes"],
         choices=_LEARNING,
