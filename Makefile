@@ -67,8 +67,9 @@ FUZZ_SECONDS ?= 600
 hostile: setup-dev      ## every attack against our relay and Postfix, as a table
 	$(BIN)/python -m tests.hostile
 
-bench: setup-dev        ## our relay and Postfix in turn, as ratios
+bench: setup-dev        ## our relay and Postfix in turn, as ratios; pages of the console over a long trace
 	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.console --messages 200000 --rounds 5
 
 docs: setup             ## write the generated pages again
 	$(BIN)/python -m docs.generate
