@@ -2,7 +2,7 @@
 
 Rule 1: a line of which there is more still after its turn comes again after all others; so all go on at the same pace.
 Rule 2: a turn takes its part of the room alone, but never less than lanes can carry at a time: many lines are read a
-little at a time, so that what is in memory does not grow with them, and one line in large pieces.
+little at a time, so that what is in memory grows little with them, and one line in large pieces.
 Rule 3: a line stands here once. What the disk has that nobody here knows of is found by a walk.
 """
 
