@@ -22,14 +22,18 @@ class DnsServer:
 
     authenticated: names whose answers have the AD bit. broken: names and what is answered: an RCODE, or None: silence.
     is_truncated: every answer by UDP is cut. asked: questions so far, with how they came.
+    forged: from an answer, octets that come by UDP before it, as of somebody who was faster. lied: what answers become.
     """
 
     zone: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     authenticated: set[str] = field(default_factory=set)
     broken: dict[str, int | None] = field(default_factory=dict)
     is_truncated: bool = False
+    forged: Callable[[bytes], list[bytes]] = lambda answer: []
+    lied: Callable[[bytes], bytes] = lambda answer: answer
     ttl: int = 300
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    clients: list[int] = field(default_factory=list)  # the ports that questions by UDP came from
     port: int = 0
 
     @property
@@ -42,7 +46,7 @@ class DnsServer:
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Datagrams(lambda octets: self.answer(octets, "udp")), ("127.0.0.1", self.port)
+            lambda: _Datagrams(self._datagrams), ("127.0.0.1", self.port)
         )
         try:
             yield self
@@ -56,8 +60,14 @@ class DnsServer:
                 (size,) = struct.unpack("!H", await reader.readexactly(2))
                 answer = self.answer(await reader.readexactly(size), "tcp")
                 if answer is not None:
+                    answer = self.lied(answer)
                     writer.write(struct.pack("!H", len(answer)) + answer)
         writer.close()
+
+    def _datagrams(self, octets: bytes, client: tuple[str, int]) -> list[bytes]:
+        self.clients.append(client[1])
+        answer = self.answer(octets, "udp")
+        return [] if answer is None else [*self.forged(answer), self.lied(answer)]
 
     def answer(self, octets: bytes, how: str) -> bytes | None:
         question = dns.message.from_wire(octets)
@@ -81,7 +91,9 @@ class DnsServer:
         return answer.to_wire()
 
     def _fill(self, answer: dns.message.Message, name: str, kind: str) -> bool:
-        while alias := self.zone.get((name, "CNAME")):
+        followed = set()
+        while (alias := self.zone.get((name, "CNAME"))) and name not in followed:
+            followed.add(name)
             answer.answer.append(dns.rrset.from_text(f"{name}.", self.ttl, "IN", "CNAME", *alias))
             name = alias[0].rstrip(".")
         if records := self.zone.get((name, kind)):
@@ -93,13 +105,12 @@ class DnsServer:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, answer: Callable[[bytes], bytes | None]) -> None:
-        self._answer = answer
+    def __init__(self, answers: Callable[[bytes, tuple[str, int]], list[bytes]]) -> None:
+        self._answers = answers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
-        answer = self._answer(data)
-        if answer is not None:
+        for answer in self._answers(data, address):
             self._transport.sendto(answer, address)

@@ -104,11 +104,11 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 def settings(outside_port: int, road: dict[str, Any] | None = None, **changes: Any) -> model.Settings:
-    hops = (roads.NextHop(host="127.0.0.1", port=outside_port),)
+    keys = {"next_hops": (roads.NextHop(host="127.0.0.1", port=outside_port),)} | (road or {})
     declared = {
         "hostname": "relay.contoso.test",
         "data_dir": "unused",
-        "routes": (roads.Route(name="out", next_hops=hops, **(road or {})),),
+        "routes": (roads.Route(name="out", **keys),),
         "accepted_domains": (model.AcceptedDomain(name="contoso.test", route="out"),),
         "inbound_connectors": (model.InboundConnector(name="Office", sender_ip_addresses=(OFFICE,)),),
         "default_route": "out",
@@ -128,7 +128,7 @@ async def relay(
     road: dict[str, Any] | None = None,
     **changes: Any,
 ) -> AsyncIterator[Running]:
-    """Run a relay and its outside. proxies: whose PROXY header is believed. road: further keys of the route.
+    """Run a relay and its outside. proxies: whose PROXY header is believed. road: keys of the route.
 
     changes: of the settings.
     """
