@@ -102,7 +102,7 @@ class Tokens:
         with self._reading:
             kept = self._kept.setdefault(place, _Kept())
             found = None
-            if kept.keys is not None and self._now() - kept.read_at < FRESH_SECONDS:
+            if kept.keys is not None and 0 <= self._now() - kept.read_at < FRESH_SECONDS:
                 found = _find(kept.keys, kid)
             if found is None:
                 self._read_again(kept, place)
@@ -115,7 +115,7 @@ class Tokens:
 
     def _read_again(self, kept: _Kept, place: str) -> None:
         now = self._now()
-        if now - kept.tried_at < BETWEEN_READINGS_SECONDS:
+        if 0 <= now - kept.tried_at < BETWEEN_READINGS_SECONDS:  # below 0: the clock was set back
             return
         kept.tried_at = now
         try:

@@ -137,7 +137,12 @@ class Gates:
         """When the next is expected; no later than by the rate and the clock of now it can be."""
         if self._book and (at := self._book.expected_of(connector)) is not None:
             self._expected[connector] = at
-        return min(self._expected.get(connector, 0.0), now + rate.burst * rate.interval_seconds)
+        expected = self._expected.get(connector, 0.0)
+        if expected > rate.latest(now):  # kept, or it would go along with the clock and never be reached
+            expected = self._expected[connector] = rate.latest(now)
+            if self._book:
+                self._book.expect_of(connector, expected)
+        return expected
 
     def _arm(self, connector: str, gate: _Gate, seconds: float) -> None:
         delay = min(max(seconds, _TIMER_SECONDS_MIN), _SHORT_SECONDS)

@@ -18,6 +18,7 @@ from staffetta.mail.outcome import Deferred, Delivered, Outcome
 from staffetta.queue.alarm import Alarm
 from staffetta.queue.attempt import NotBegun, all_alike, attempt
 from staffetta.queue.book import Book
+from staffetta.queue.clock import Clock
 from staffetta.queue.destination import Destination
 from staffetta.queue.gates import Gates, Place, Turn
 from staffetta.queue.lines import Line
@@ -66,6 +67,7 @@ class Lanes:
         shaper: Shaper,
         gates: Gates,
         supervisor: Supervisor,
+        clock: Clock,
         now: Callable[[], float],
         draw: Callable[[], float],
         book: Book | None = None,
@@ -86,6 +88,7 @@ class Lanes:
         self._shaper = shaper
         self._gates = gates
         self._supervisor = supervisor
+        self._clock = clock
         self._now = now
         self._draw = draw
         self._lanes: set[asyncio.Task[None]] = set()
@@ -128,7 +131,7 @@ class Lanes:
 
     def turn_away(self, destination: Destination, line: Line, now: float) -> None:
         """Empty a line to a destination in trouble: settle the overdue by what the probe met, give back the rest."""
-        settings = self._get_settings().queue
+        settings = self._clock.by_age(self._get_settings().queue)
         overdue = destination.waiting.withdraw(lambda claim: is_overdue(claim, now, settings), only=line)
         for claim in overdue:
             self._give_up(claim, destination.trouble)
@@ -379,5 +382,6 @@ class Lanes:
 
     def _settle(self, claim: Claim, outcomes: tuple[Outcome, ...]) -> list[Settled]:
         now = self._now()
-        settled = settle(claim, outcomes, now=now, settings=self._get_settings().queue, draw=self._draw())
+        settings = self._clock.by_age(self._get_settings().queue)
+        settled = settle(claim, outcomes, now=now, settings=settings, draw=self._draw())
         return self._orders.applied(claim, settled, now)

@@ -17,6 +17,7 @@ from staffetta.mail.consignment import Courier
 from staffetta.queue.alarm import Alarm
 from staffetta.queue.book import Book
 from staffetta.queue.bounce import RouteNotification
+from staffetta.queue.clock import Clock
 from staffetta.queue.destination import Destination
 from staffetta.queue.gates import Gates
 from staffetta.queue.lanes import Lanes
@@ -37,6 +38,7 @@ _PROBE_CLAIMS_MAX = 100  # what is read for a destination in trouble: most of it
 _POLL_SECONDS_MIN = 0.02  # many due times lie close together; they share a poll
 _PATIENCE_SECONDS = 0.5  # after which others must make room: what is carried ends much sooner, unless it is stuck
 _WALK_PAUSES = 4  # the walk from line to line is a fifth of the reader's time at most
+_NEXT_OF_LINE_SECONDS = 1.0  # a line tells of its earliest alone, so after that one it is looked at again
 _TROUBLE_SECONDS = 5.0  # how long a destination is left alone that could not be read
 _SETTLE_SECONDS = 10.0  # how long a stop waits for outcomes to become durable
 _ORDER_SECONDS = 5.0  # how long a stop waits for a command under way; the next start goes on with it
@@ -71,6 +73,7 @@ class QueueManager:
         self._spool = spool
         self._now = now
         self._alarm = Alarm(now)
+        self._clock = Clock(now)
         self._supervisor = Supervisor()
         self._room = Room(spool, get_settings, on_free=self._alarm.ask)
         self._turns = Round()
@@ -113,6 +116,7 @@ class QueueManager:
             shaper=self._shaper,
             gates=self._gates,
             supervisor=self._supervisor,
+            clock=self._clock,
             now=now,
             draw=draw,
             book=book,
@@ -121,6 +125,7 @@ class QueueManager:
 
     async def start(self) -> None:
         """Begin: take offers, and what is due on disk. Raises SpoolUnavailable."""
+        self._clock.look()
         marks = await self._spool.marks()
         self._shaper.remember(marks)
         self._gates.remember(marks)
@@ -189,6 +194,7 @@ class QueueManager:
             began = clock()
             try:
                 if self._alarm.rings(walk_at):
+                    await self._mind_the_clock()
                     await self._walk(self._now())
                     walk_at = clock() + _WALK_PAUSES * (clock() - began)
                 await self._read()
@@ -199,6 +205,16 @@ class QueueManager:
                 self._spool.post_flows(flows)
             await asyncio.sleep(max(_POLL_SECONDS_MIN, clock() - began))  # half of the reader's time at most
             await self._alarm.wait(walk_at)
+
+    async def _mind_the_clock(self) -> None:
+        """Where it was set, all that waits by the old one is worth a look. Raises SpoolUnavailable."""
+        if step := self._clock.look():
+            for destination in self._room.destinations.values():
+                destination.retry_now()
+                destination.wait, destination.is_wait_long = None, False
+                self._lanes.open(destination)
+            if step < 0:
+                await self._spool.bring_forward(-step, self._now())
 
     async def _walk(self, now: float) -> None:
         """Find the lines that are due now, earliest first."""
@@ -260,6 +276,7 @@ class QueueManager:
         line.has_backlog = False  # an offer that is refused from here on sets it again
         part = space.within(self._turns.part(self._room.most()))
         destination, line = await self._claim(destination, line, part, now)
+        self._alarm.by(now + _NEXT_OF_LINE_SECONDS)
         self._lanes.open(destination)
         destination.waiting.forget_if_idle(line)
         self._room.forget_if_idle(destination)

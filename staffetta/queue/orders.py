@@ -101,10 +101,10 @@ class Orders:
     async def _round(self) -> None:
         await self._carry_out_rest()
         for command in await self._spool.next_commands():
-            if self._now() < self._failed.get(command.command_id, 0.0):
+            if asyncio.get_running_loop().time() < self._failed.get(command.command_id, 0.0):
                 continue
             if not await self._supervisor.survives("orders", self._carry_out(command)):
-                self._failed[command.command_id] = self._now() + _FAILED_SECONDS
+                self._failed[command.command_id] = asyncio.get_running_loop().time() + _FAILED_SECONDS
 
     async def _carry_out(self, command: QueueCommand) -> None:
         if command.verb in (CommandVerb.SUSPEND, CommandVerb.RESUME):

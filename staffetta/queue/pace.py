@@ -33,11 +33,11 @@ class Pace:
     def take(self, now: float) -> Sequence[QueueFlow]:
         """Return what was counted since the last time, and of what has become still that it is; nothing too early."""
         seconds = now - self._since
-        if seconds < _SECONDS:
+        if 0 <= seconds < _SECONDS:
             return ()
         busy = self._came.keys() | self._went.keys()
         flows = [
-            QueueFlow(*place, until=now, seconds=seconds, came=self._came[place], went=self._went[place])
+            QueueFlow(*place, until=now, seconds=max(seconds, _SECONDS), came=self._came[place], went=self._went[place])
             for place in busy | self._told
         ]
         self._since, self._told = now, set(busy)

@@ -120,12 +120,21 @@ class Shaper:
         self._learn_of_others(limits, claim.destination)
         waits: list[Wait] = []
         if limits.rate is not None:
-            at = limits.rate.ready_at(self._paces.get((limits.name, claim.destination), 0.0))
+            at = limits.rate.ready_at(self._expected((limits.name, claim.destination), limits.rate, now))
             waits.append(Wait(at, f"waits for the route's rate: {limits.rate.per_minute} a minute", limits))
         if (wait := self._day_wait(claim, limits, now)) is not None:
             waits.append(wait)
         longest = max(waits, key=lambda wait: wait.until, default=None)
         return longest if longest is not None and longest.until > now else None
+
+    def _expected(self, place: tuple[str, str], rate: Rate, now: float) -> float:
+        """When the next is expected; no later than by the rate and the clock of now it can be."""
+        expected = self._paces.get(place, 0.0)
+        if expected > rate.latest(now):  # kept, or it would go along with the clock and never be reached
+            expected = self._paces[place] = rate.latest(now)
+            if self._book:
+                self._book.expect(*place, expected)
+        return expected
 
     def fitting(self, claim: Claim, now: float) -> tuple[QueuedRecipient, ...]:
         """Return those of its recipients for which there is still room in the day, in order."""

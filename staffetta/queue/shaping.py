@@ -35,6 +35,10 @@ class Rate:
         """Return from when on a message may go. expected_at: the bucket; 0 for one that nothing has gone through."""
         return expected_at - (self.burst - 1) * self.interval_seconds
 
+    def latest(self, now: float) -> float:
+        """Return the bucket at its fullest: by the rate and the clock of now, the next is expected no later."""
+        return now + self.burst * self.interval_seconds
+
     def after(self, expected_at: float, now: float) -> float:
         """Return the bucket after a message that went now, not before ready_at()."""
         return max(expected_at, now) + self.interval_seconds

@@ -207,6 +207,12 @@ class MemorySpool:
     def post_flows(self, flows: Sequence[QueueFlow]) -> None:
         self.flows.update({(each.route, each.destination): each for each in flows})
 
+    async def bring_forward(self, seconds: float, now: float) -> None:
+        await self._become_durable()
+        for _, kept in self._waiting():
+            if kept.due_at is not None and kept.due_at > now:
+                kept.due_at = max(kept.due_at - seconds, now)
+
     async def next_commands(self) -> list[QueueCommand]:
         return list(self.commands)
 

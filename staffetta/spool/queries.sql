@@ -92,6 +92,9 @@ SELECT number, recipient FROM recipient WHERE state = 'held'
 -- name: to_retry
 SELECT number, recipient FROM recipient WHERE due_at > ?1 AND state <> 'in attempt'
 
+-- name: bring_forward
+UPDATE recipient SET due_at = max(due_at - ?1, ?2) WHERE due_at > ?2 AND state <> 'in attempt'
+
 -- name: to_delete
 SELECT number, recipient FROM recipient WHERE due_at IS NOT NULL AND state <> 'in attempt'
 UNION ALL SELECT number, recipient FROM recipient WHERE state = 'held'

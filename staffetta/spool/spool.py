@@ -345,6 +345,9 @@ class Spool(Protocol):
     def count_flow(self, counts: Sequence[FlowCount]) -> None:
         """Add to the counts of mail flow, soon; a crash may lose them. Never raises."""
 
+    async def bring_forward(self, seconds: float, now: float) -> None:
+        """Have all that is due later than now be due so much earlier, but not before now. Raises SpoolUnavailable."""
+
     async def next_commands(self) -> list[QueueCommand]:
         """Commands not yet carried out, oldest first. Cheap when there are none."""
 

@@ -68,9 +68,15 @@ class _Ground:
 
 
 def _take_ground(folder: Path, open_connection: Connect, now: float, unknown_retry_seconds: float) -> _Ground:
-    (folder / CONTENT_FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    lock = lock_folder(folder)
+    try:
+        (folder / CONTENT_FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        lock = lock_folder(folder)
+    except OSError as error:  # the disk is mounted read-only, or the folder is somebody else's
+        why = error.strerror or str(error)
+        raise SpoolCannotOpen(
+            f"The spool's folder {folder} cannot be used: {why}. It and its disk must be writable for this user."
+        ) from error
     try:
         connection = prepare(folder, open_connection)
         generation, highest_number = count_start(connection)
@@ -278,6 +284,12 @@ class SqliteSpool:
 
     def post_flows(self, flows: Sequence[QueueFlow]) -> None:
         self._commits.put_aside(Change(act=lambda connection: write_flows(connection, flows)))
+
+    async def bring_forward(self, seconds: float, now: float) -> None:
+        def act(connection: sqlite3.Connection) -> None:
+            connection.execute(SQL["bring_forward"], (seconds, now))
+
+        await self._commits.submit(Change(act=act))
 
     async def next_commands(self) -> list[QueueCommand]:
         return await self._read(self._reader.commands)

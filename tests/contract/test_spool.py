@@ -238,6 +238,18 @@ def test_destinations_come_earliest_first_and_may_lie_in_the_future(kind: str, t
     run(kind, tmp_path, test)
 
 
+def test_what_is_due_later_is_brought_forward_and_not_before_now(kind: str, tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        for received_at, address in ((START + 500, "a@z.test"), (START - 5, "b@m.test"), (START + 9, "c@a.test")):
+            await bench.spool.commit(message(bench.spool, address, received_at=received_at))
+        await bench.spool.bring_forward(100, START)
+        assert await places(bench.spool) == [("m.test", START - 5), ("a.test", START), ("z.test", START + 400)]
+        spool = await bench.restart() if bench.restart is not None else bench.spool
+        assert await places(spool) == [("m.test", START - 5), ("a.test", START), ("z.test", START + 400)]
+
+    run(kind, tmp_path, test)
+
+
 def test_claims_come_oldest_due_first_up_to_the_limit(kind: str, tmp_path: Path) -> None:
     async def test(bench: Bench) -> None:
         numbers = {}

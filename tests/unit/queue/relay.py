@@ -111,10 +111,13 @@ class Relay:
         draw: Callable[[], float] = lambda: 0.5,
         book: Book | None = None,
         slots: Slots | None = None,
+        clock: Callable[[], float] = now,
         **queue: Any,
     ) -> None:
         self.courier = courier
+        self.clock = clock
         self.spool = spool or CountingSpool()
+        self.spool.clock = clock
         self.settings = Settings(
             hostname="relay.contoso.test",
             data_dir=Path("unused"),
@@ -126,7 +129,7 @@ class Relay:
             courier,
             lambda: self.settings,
             route_notification=lambda mailbox: ("out", "inside"),
-            now=now,
+            now=clock,
             draw=draw,
             book=book,
             slots=slots,
@@ -163,7 +166,7 @@ class Relay:
                 recipients=tuple(RoutedRecipient(each, "out", destination) for each in wanted),
                 content=MemoryContent(b"Subject: Hello\r\n\r\n" + body),
                 has_eight_bit=False,
-                received_at=now(),
+                received_at=self.clock(),
                 session_id="S",
                 peer_address="127.0.0.1",
                 helo="client.test",

@@ -50,6 +50,23 @@ def test_what_was_on_disk_at_the_start_is_delivered() -> None:
     run(story)
 
 
+def test_what_is_due_a_moment_after_another_of_its_line_is_not_forgotten() -> None:
+    """The disk tells of the earliest of a line alone; the one after it waited for the next regular look, 30 seconds."""
+
+    async def story() -> None:
+        delays = {"a": 5.0, "b": 5.5}
+
+        def script(consignment: Consignment) -> Outcome:
+            seconds = delays.pop(consignment.envelope.recipients[0].mailbox.local_part, None)
+            return DELIVERED if seconds is None else replace(DEFERRED, retry_after_seconds=seconds)
+
+        async with Relay(FakeCourier(script), retry_first_seconds=1, retry_max_seconds=1) as relay:
+            numbers = [await relay.commit(f"{name}@x.test") for name in ("a", "b")]
+            await relay.until(lambda: all(relay.state(each) is RecipientState.DELIVERED for each in numbers), seconds=9)
+
+    run(story)
+
+
 def test_lanes_never_exceed_the_window() -> None:
     async def story() -> None:
         async with Relay(FakeCourier()) as relay:
