@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable
 
 _SECONDS_MAX = 30.0  # how long a missed wake-up may cost
-_SECONDS_MIN = 1e-6  # timers are early by their resolution
+_RESOLUTION_SECONDS = 1e-6  # a timer may be early by less, and is then not waited for again
 
 
 class Alarm:
@@ -25,7 +25,7 @@ class Alarm:
     def set(self) -> None:
         """Forget what was asked for so far."""
         self._at = self._now() + _SECONDS_MAX
-        self._at_the_latest = asyncio.get_running_loop().time() + _SECONDS_MAX
+        self._at_the_latest = asyncio.get_running_loop().time() + _SECONDS_MAX - _RESOLUTION_SECONDS
 
     def by(self, at: float) -> None:
         """Ring at this time, if not before."""
@@ -40,11 +40,11 @@ class Alarm:
 
     def rings(self, not_before: float) -> bool:
         """Whether the time has come. not_before: in the loop's time."""
-        return self._seconds(not_before) <= _SECONDS_MIN
+        return self._seconds(not_before) <= 0
 
     async def wait(self, not_before: float) -> None:
         """Return when it rings, or somebody has asked."""
-        while not self._is_asked and (seconds := self._seconds(not_before)) > _SECONDS_MIN:
+        while not self._is_asked and (seconds := self._seconds(not_before)) > 0:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), min(seconds, _SECONDS_MAX))
