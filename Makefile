@@ -51,11 +51,15 @@ screenshots: setup-dev  ## every page of the console to var/screenshots, to be l
 test: lint types fast live browser      ## all of it; kills the relay 20 times
 	$(BIN)/pytest -q -m crash
 
-crash: setup-dev        ## the long form: at least 200 kills
-	STAFFETTA_KILLS=200 $(BIN)/pytest -q -m crash
+crash: setup-dev        ## the long form: 200 kills at random, and one at every call; KILLS=2000 for more
+	STAFFETTA_KILLS=$(KILLS) $(BIN)/pytest -q -m crash
 
-power: setup-dev        ## power cuts: 500 recorded runs of the spool, and states that a disk may be left in
-	STAFFETTA_POWER_LOGS=500 $(BIN)/pytest -q tests/crash/test_power_cut.py
+KILLS ?= 200
+
+power: setup-dev        ## power cuts: 500 recorded runs of the spool, each cut after every call; LOGS=20 for fewer
+	STAFFETTA_POWER_LOGS=$(LOGS) STAFFETTA_POWER_IMAGES=1000000 $(BIN)/pytest -q -n auto tests/crash/test_power_cut.py
+
+LOGS ?= 500
 
 fuzz: setup-dev         ## every parser of hostile input, ten minutes each; what is found is in var/fuzz
 	mkdir -p var/fuzz
