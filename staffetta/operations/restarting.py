@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from staffetta.operations.spools import NotAvailable
+from staffetta.spool.database import SpoolCannotOpen
 from staffetta.spool.lock import SpoolLocked
 
 LOCK_NAME = "relay.lock"
@@ -43,9 +44,13 @@ class StandingFile:
 
     @classmethod
     def take(cls, data_dir: Path) -> Self:
-        """Take the lock. Raises SpoolLocked where another relay has it."""
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock. Raises SpoolLocked where another relay has it, SpoolCannotOpen where it cannot be written."""
+        try:
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise SpoolCannotOpen(f"{data_dir} cannot be used: {why}. It must be writable for this user.") from error
         if not _lock(descriptor):
             holder = _read(descriptor)
             os.close(descriptor)
