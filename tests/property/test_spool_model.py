@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from staffetta.mail.address import parse_mailbox
 from staffetta.mail.content import MemoryContent
 from staffetta.mail.envelope import Envelope, Recipient
+from staffetta.mail.outcome import Stage, Unknown
 from staffetta.spool.commands import Order, leave_commands
 from staffetta.spool.spool import (
     CarriedOut,
@@ -27,6 +28,8 @@ START = 1_800_000_000.0
 RETRY_SECONDS = 300.0
 DESTINATIONS = ("a.test", "b.test", "held.test")
 CLOSED = (RecipientState.DELIVERED, RecipientState.FAILED, RecipientState.DELETED)
+NOT_FOR_OPEN_ONES = (CommandVerb.RETURN, CommandVerb.REOPEN)  # the queue's to do; see reopen()
+LOST_REPLY = Unknown(status="4.4.2", diagnostic="", stage=Stage.FINAL_DOT)
 Key = tuple[int, int]
 
 
@@ -131,7 +134,8 @@ class SpoolMachine(RuleBasedStateMachine):
         self.claims.remove(claim)
         due_at = None if state in CLOSED else self.now + 60
         keys = [(claim.number, queued.number) for queued in claim.recipients]
-        self.runner.run(self.spool.settle([Settlement(*key, state, due_at, None) for key in keys]))
+        outcome = LOST_REPLY if state is RecipientState.UNKNOWN else None
+        self.runner.run(self.spool.settle([Settlement(*key, state, due_at, outcome) for key in keys]))
         for key in keys:
             self.states[key] = (state, due_at)
             self.attempted.discard(key)
@@ -157,7 +161,7 @@ class SpoolMachine(RuleBasedStateMachine):
         self.doubtful |= keys
 
     @rule(
-        verb=st.sampled_from([verb for verb in CommandVerb if verb is not CommandVerb.RETURN]),  # the queue's to do
+        verb=st.sampled_from([verb for verb in CommandVerb if verb not in NOT_FOR_OPEN_ONES]),
         place=st.sampled_from(DESTINATIONS),
         includes_unknown=st.booleans(),
         data=st.data(),
@@ -190,6 +194,24 @@ class SpoolMachine(RuleBasedStateMachine):
                 assert order.destination is not None
                 self.destinations[key] = order.destination
         return CarriedOut(count, frozenset(claimed), held if order.verb is CommandVerb.RETRY else 0, skipped)
+
+    @precondition(lambda self: self.states)
+    @rule(place=st.sampled_from(DESTINATIONS), data=st.data())
+    def reopen(self, place: str, data: st.DataObject) -> None:
+        keys = data.draw(st.lists(st.sampled_from(sorted(self.states)), min_size=1, max_size=3, unique=True))
+        order = Order(verb=CommandVerb.REOPEN, keys=keys, route="out", destination=place)
+        leave_commands(Path(self.folder.name), [order], asked_by="model")
+        (command,) = self.runner.run(self.spool.next_commands())
+        with_content = {number for (number, _), (state, _) in self.states.items() if state not in CLOSED}
+        count = 0
+        for key in keys:
+            is_failed = self.states[key][0] is RecipientState.FAILED
+            if is_failed and key[0] in with_content and key not in self.doubtful:
+                self.states[key], self.destinations[key] = (RecipientState.READY, self.now), place
+                count += 1
+        claimed = frozenset(self.claimed() & set(keys))
+        expected = CarriedOut(count, claimed, 0, len(keys) - count)
+        assert self.runner.run(self.spool.carry_out(command, self.now)) == expected
 
     def is_left_out(self, order: Order, key: Key) -> bool:
         if order.verb is CommandVerb.REDIRECT:
