@@ -16,7 +16,7 @@ from staffetta.queue.lines import Line, Lines
 from staffetta.settings.model import Settings
 from staffetta.spool.spool import Claim, Spool
 
-_SHARES = 4  # what waits for a destination takes at most a fourth of the room
+_SHARES = 3  # what waits for a destination takes at most a third of the room
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class QueueSettings(Section):
     ] = 4 * 3600
     active_messages_max: Annotated[
         StrictInt, Field(ge=1, le=1_000_000, description="Messages in memory at a time.")
-    ] = 5000
+    ] = 4000
     active_octets_max: Annotated[
         StrictInt,
         Field(
