@@ -67,6 +67,7 @@ class ArticleRelay(Relay):
         server = issue(root, ["localhost"], new_key(), now, 30)
         client = issue(root, ["*.contoso.test"], new_key(), now, 30)
         (self.folder / "ca.pem").write_bytes(root.certificate_pem)
+        (self.folder / "server.pem").touch(mode=0o600)
         (self.folder / "server.pem").write_bytes(server.certificate_pem + server.key_pem)
         pfx = to_pfx(client, root.certificate, "contoso", PASSWORD, is_legacy=False)
         (self.folder / "cert.pfx").write_bytes(pfx)
