@@ -40,6 +40,11 @@ class DnsServer:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long to wait for it: a moment for silence that is meant, and long for an answer of a busy machine."""
+        return 1.0 if None in self.broken.values() else 10.0
+
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["DnsServer"]:
         loop = asyncio.get_running_loop()

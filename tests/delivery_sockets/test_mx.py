@@ -93,7 +93,7 @@ class World:
                 data_dir=self.folder,
                 routes=(route,),
                 tls_reports=self.reports,
-                dns=Dns(servers=(dns.address,), timeout_seconds=0.5),
+                dns=Dns(servers=(dns.address,), timeout_seconds=dns.patience_seconds),
                 delivery=Delivery(connect_timeout_seconds=2, reply_timeout_seconds=5),
                 trusted_authorities=(TrustedAuthority(name="ours", certificates=pem),),
             )

@@ -140,7 +140,7 @@ def test_exchangers_are_tried_one_by_one_for_each_domain(sends):
                 hostname="relay.example",
                 data_dir=Path("var"),
                 routes=(route,),
-                dns=Dns(servers=(dns.address,), timeout_seconds=0.5),
+                dns=Dns(servers=(dns.address,), timeout_seconds=dns.patience_seconds),
                 delivery=Delivery(connect_timeout_seconds=2, reply_timeout_seconds=5),
             )
             recipients = (*FRIENDS, parse_mailbox("three@nowhere.example"))

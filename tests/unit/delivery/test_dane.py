@@ -121,7 +121,7 @@ def published(
 ) -> TlsaSet:
     async def main() -> TlsaSet:
         async with DnsServer(zone, authenticated=authenticated, broken=broken or {}).listening() as server:
-            resolver = DnsResolver([server.address], timeout_seconds=0.3)
+            resolver = DnsResolver([server.address], timeout_seconds=server.patience_seconds)
             exchanger = Exchanger(HOST, 10, ("192.0.2.1",), canonical, is_authenticated=True)
             return await published_by(exchanger, 25, resolver)
 

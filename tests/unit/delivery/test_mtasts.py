@@ -126,7 +126,7 @@ class World:
                     if policies is None or fresh:
                         policies = StsPolicies(
                             self.folder,
-                            DnsResolver([self.dns.address], timeout_seconds=0.3),
+                            DnsResolver([self.dns.address], timeout_seconds=self.dns.patience_seconds),
                             now=lambda: self.now,
                             port=self.web.port,
                             make_client=lambda: httpx2.AsyncClient(verify=trust, trust_env=False, timeout=5),

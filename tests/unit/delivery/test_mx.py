@@ -28,7 +28,7 @@ def find(
 
     async def main() -> Exchangers:
         async with server.listening():
-            resolver = DnsResolver([server.address], timeout_seconds=0.3 if broken else 10.0)
+            resolver = DnsResolver([server.address], timeout_seconds=server.patience_seconds)
             finder = MxFinder(
                 resolver, frozenset({"relay.test"}), is_ours=lambda address: address == "9.9.9.9", draw=lambda: draw
             )

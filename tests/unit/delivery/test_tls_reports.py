@@ -168,7 +168,7 @@ def report(
             reporter = TlsReporter(
                 lambda: settings,
                 tally,
-                lambda _: DnsResolver([dns.address], timeout_seconds=0.5),
+                lambda _: DnsResolver([dns.address], timeout_seconds=dns.patience_seconds),
                 send_mail,
                 now=lambda: clock.now,
                 make_client=lambda: httpx2.AsyncClient(verify=trust, trust_env=False, timeout=5),

@@ -24,7 +24,7 @@ def ask(kind: str, name: str, server: DnsServer | None = None, times: int = 1, *
 
     async def main() -> list[Answer]:
         async with server.listening():
-            resolver = DnsResolver([server.address], timeout_seconds=0.3, **how)
+            resolver = DnsResolver([server.address], timeout_seconds=server.patience_seconds, **how)
             return [await getattr(resolver, kind)(name) for _ in range(times)]
 
     return asyncio.run(main())
