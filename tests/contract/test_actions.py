@@ -8,9 +8,7 @@ from staffetta.mail.address import parse_mailbox
 from staffetta.mail.outcome import Stage, Unknown
 from staffetta.spool.commands import Order, leave_commands
 from staffetta.spool.spool import CarriedOut, CommandVerb, QueueCommand, RecipientState, Settlement, Suspension
-from tests.contract.test_spool import START, Bench, kind, message, places, run
-
-__all__ = ["kind"]
+from tests.contract.bench import START, Bench, message, places, run
 
 LOST = Unknown(status="4.4.2", diagnostic="Connection lost", stage=Stage.FINAL_DOT)
 

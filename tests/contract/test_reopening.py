@@ -6,9 +6,7 @@ import pytest
 
 from staffetta.mail.outcome import Failed, Stage, Unknown
 from staffetta.spool.spool import CarriedOut, CommandVerb, QueueCommand, RecipientState, Settlement
-from tests.contract.test_spool import START, Bench, kind, message, places, run
-
-__all__ = ["kind"]
+from tests.contract.bench import START, Bench, message, places, run
 
 REFUSED = Failed(status="5.1.1", diagnostic="550 5.1.1 No such user", stage=Stage.RCPT)
 LOST = Unknown(status="4.4.2", diagnostic="Connection lost", stage=Stage.FINAL_DOT)

@@ -9,7 +9,7 @@ from staffetta.spool.change import RowMaker
 from staffetta.spool.commands import CommandResult, Order, command_change, command_result, leave_commands
 from staffetta.spool.spool import CarriedOut, CommandVerb, QueueCommand, RecipientState, Settlement
 from staffetta.spool.sqlite import SqliteSpool
-from tests.contract.test_spool import START, message
+from tests.contract.bench import START, message
 
 REFUSED = Failed(status="5.1.1", diagnostic="550 5.1.1 No such user", stage=Stage.RCPT)
 
